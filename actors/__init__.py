@@ -1,0 +1,9 @@
+"""One external system in one actor.
+
+The door to the package: what a user subclasses, raises and registers.
+"""
+
+from actors.errors import ConnectorError
+from actors.interface import ExternalSystemInterface, command
+
+__all__ = ["ConnectorError", "ExternalSystemInterface", "command"]

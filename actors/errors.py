@@ -1,0 +1,30 @@
+"""Which errors of a connector are an answer, and which are a crash."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class ConnectorError(Exception):
+    """The external system refused or failed; the connector's user can do something about it.
+
+    Raise it from a connector for every failure that is no bug of the connector.
+    """
+
+
+class ActorSetupError(Exception):
+    """A system could not be built from its definition: its kind or class cannot be found,
+    an optional dependency is missing, or the constructor refused. The fault of whoever
+    wrote the definition."""
+
+
+EXPECTED_ERRORS: Final[tuple[type[Exception], ...]] = (ConnectorError, OSError, EOFError)
+"""An exception of one of these types is an answer. ``OSError`` has ``ConnectionError``,
+``TimeoutError``, ``socket.gaierror`` and ``ssl.SSLError`` below it; ``EOFError`` has
+``asyncio.IncompleteReadError``."""
+
+
+def describe(error: BaseException) -> str:
+    """One line for a person: the exception's type and what it says."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

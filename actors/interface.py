@@ -1,0 +1,143 @@
+"""The one thing a user implements: a connection to one external system."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+MAX_NAME_LENGTH: Final = 200
+
+_COMMAND_MARK = "__extsys_command__"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def command(method: F) -> F:
+    """Mark a coroutine method of an :class:`ExternalSystemInterface` as a command.
+
+    A command may be called by name through the runtime, and on the registered object
+    from the host. Its arguments and its result cross processes, so they must pickle.
+
+    Raises:
+        TypeError: ``method`` is not a coroutine function.
+    """
+    if not inspect.iscoroutinefunction(method):
+        name = getattr(method, "__qualname__", repr(method))
+        raise TypeError(f"@command needs a coroutine method; make it 'async def {name}(...)'")
+    setattr(method, _COMMAND_MARK, True)
+    return method
+
+
+def command_names(system_class: type) -> tuple[str, ...]:
+    """The names of the commands of a class, its own and inherited ones, sorted."""
+    return tuple(
+        name
+        for name in dir(system_class)
+        if getattr(inspect.getattr_static(system_class, name), _COMMAND_MARK, False)
+    )
+
+
+def check_system_name(name: object) -> str:
+    """Return ``name`` if it can name a system.
+
+    Raises:
+        ValueError: it is no string, empty, longer than 200 characters, or has spaces
+            around it or characters that do not print.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"a system name is a string, not {type(name).__name__}")
+    if not name:
+        raise ValueError("a system name must not be empty")
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(
+            f"a system name has at most {MAX_NAME_LENGTH} characters; "
+            f"{name[:20]!r}... has {len(name)}"
+        )
+    if name != name.strip() or not name.isprintable():
+        raise ValueError(
+            f"a system name has no surrounding spaces and only printable characters: {name!r}"
+        )
+    return name
+
+
+class ExternalSystemInterface(ABC):
+    """A connection to one external system: a device, a broker, a database, an API.
+
+    Subclass it and implement the four abstract coroutines. Once registered, an instance
+    lives in a system actor's process, and all its coroutines run on that process's event
+    loop. The runtime never runs two of ``connect`` and ``disconnect`` at once, never two
+    ``send_data`` at once, and never two ``receive_data`` at once; but a send, a receive
+    and a command may be in progress together.
+
+    How an error is taken:
+
+    - An expected one (``OSError`` with all its kinds such as ``ConnectionRefusedError``,
+      ``TimeoutError`` and ``ssl.SSLError``; ``EOFError``; :class:`~actors.ConnectorError`)
+      is an answer: the caller gets a ``Failure`` with the code ``connector_error``. Set
+      ``is_connected`` to False if the connection is gone.
+    - Any other exception is a bug: the actor reports it, exits, and is restarted.
+
+    Attributes:
+        system_name: the name the runtime routes by.
+        connection_details: whatever the subclass needs in order to connect.
+        is_connected: kept by the subclass.
+    """
+
+    def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
+        self.system_name = system_name
+        self.connection_details = connection_details
+        self.is_connected = False
+
+    def __repr__(self) -> str:
+        # Never the details: they may hold a password.
+        state = "connected" if self.is_connected else "disconnected"
+        return f"<{type(self).__name__} {self.system_name!r} {state}>"
+
+    @abstractmethod
+    async def connect(self) -> bool:
+        """Connect; True when connected."""
+
+    @abstractmethod
+    async def disconnect(self) -> bool:
+        """Disconnect; True when disconnected."""
+
+    @abstractmethod
+    async def send_data(self, data: Any) -> bool:
+        """Send one item; True when the system took it, False when it did not."""
+
+    @abstractmethod
+    async def receive_data(self) -> Any | None:
+        """Wait for one item; None when none came in the system's own time."""
+
+    async def check_health(self) -> bool:
+        """Whether the connection works. The default only says whether it is connected."""
+        return self.is_connected
+
+    async def send_many(self, items: Sequence[Any]) -> list[bool]:
+        """Send items in order; for each whether the system took it.
+
+        Override it where the system has a bulk operation. The default sends one by one.
+        """
+        return [await self.send_data(item) for item in items]
+
+    async def receive_many(self, max_items: int, timeout: float) -> list[Any]:
+        """Up to ``max_items`` items, waiting at most ``timeout`` seconds for the first.
+
+        Override it where the system has a bulk operation. The default takes one item,
+        and then what comes without waiting for more than 10 milliseconds.
+        """
+        items: list[Any] = []
+        wait = timeout
+        while len(items) < max_items:
+            try:
+                item = await asyncio.wait_for(self.receive_data(), wait)
+            except TimeoutError:
+                break
+            if item is None:
+                break
+            items.append(item)
+            wait = 0.01
+        return items

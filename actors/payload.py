@@ -1,0 +1,119 @@
+"""User data on its way between processes.
+
+Only the two ends know what the data is. Everything between them (the supervisor, the
+transport) carries bytes it never unpickles: a class that only the ends can import, or
+one that fails to unpickle, cannot harm what is in the middle.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, Final
+
+import cloudpickle
+
+_PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None)})
+
+
+class PayloadError(ValueError):
+    """Data that cannot cross processes, or cannot be read back. The fault of whoever sent it."""
+
+
+class Payload:
+    """An object, or its pickled bytes, whichever was needed so far.
+
+    Pickling a Payload pickles its object once; passing it on copies bytes.
+    """
+
+    __slots__ = ("_encoded", "_object")
+
+    def __init__(self, obj: Any = None, encoded: bytes | None = None) -> None:
+        self._object = obj
+        self._encoded = encoded
+
+    @property
+    def encoded(self) -> bytes:
+        """The pickled object.
+
+        Raises:
+            PayloadError: the object cannot be pickled.
+        """
+        if self._encoded is None:
+            self._encoded = encode(self._object)
+        return self._encoded
+
+    def load(self) -> Any:
+        """The object.
+
+        Raises:
+            PayloadError: it cannot be unpickled in this process.
+        """
+        if self._object is None and self._encoded is not None:
+            self._object = decode(self._encoded)
+        return self._object
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_from_bytes, (self.encoded,))
+
+    def __repr__(self) -> str:
+        return "<Payload>"
+
+
+def _from_bytes(encoded: bytes) -> Payload:
+    return Payload(encoded=encoded)
+
+
+def encode(obj: Any) -> bytes:
+    """Pickle ``obj``, also one whose class lives in ``__main__`` or inside a function.
+
+    Raises:
+        PayloadError: it cannot be pickled.
+    """
+    try:
+        return bytes(cloudpickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL))
+    except Exception as error:  # picklers raise whatever a __reduce__ raises
+        raise PayloadError(
+            f"{type(obj).__name__} cannot be sent to another process: {error}"
+        ) from error
+
+
+def decode(encoded: bytes) -> Any:
+    """Unpickle what :func:`encode` made.
+
+    Raises:
+        PayloadError: it cannot be unpickled here, for example because its class cannot
+            be imported in this process.
+    """
+    try:
+        return pickle.loads(encoded)
+    except Exception as error:  # unpickling runs the class's own code
+        raise PayloadError(
+            f"data cannot be read in this process: {type(error).__name__}: {error}"
+        ) from error
+
+
+def wrap(obj: Any) -> Any:
+    """What to put into a message for ``obj``: itself if it is a plain value, or a Payload."""
+    if type(obj) in _PLAIN or isinstance(obj, Payload):
+        return obj
+    return Payload(obj)
+
+
+def unwrap(data: Any) -> Any:
+    """The object behind what :func:`wrap` returned.
+
+    Raises:
+        PayloadError: it cannot be unpickled in this process.
+    """
+    return data.load() if isinstance(data, Payload) else data
+
+
+def payload_size(data: Any) -> int:
+    """The bytes that wrapped data will take, roughly.
+
+    Raises:
+        PayloadError: it cannot be pickled.
+    """
+    if isinstance(data, Payload):
+        return len(data.encoded)
+    return len(data) if isinstance(data, bytes | str) else 8

@@ -1,0 +1,93 @@
+"""What a supervisor needs to know to keep one system alive: OTP's child specification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from actors.interface import ExternalSystemInterface, check_system_name
+from actors.messages import SystemDefinition
+from actors.payload import encode
+
+
+def _positive(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{attribute.name} must be greater than 0, not {value!r}")
+
+
+def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"{attribute.name} must be 0 or greater, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class RestartPolicy:
+    """When a crashed system is restarted, and when that is given up.
+
+    Restart intensity follows OTP (https://www.erlang.org/doc/system/sup_princ.html,
+    "Maximum Restart Intensity"): more than ``max_restarts`` within ``period`` seconds
+    sets the system aside in quarantine. The first restart after a stable time is
+    immediate; each further one within ``period`` waits twice as long as the one before.
+    """
+
+    max_restarts: int = attrs.field(default=3, validator=_not_negative)
+    period: float = attrs.field(default=5.0, validator=_positive)
+    """Seconds."""
+    backoff_min: float = attrs.field(default=0.1, validator=_positive)
+    """Seconds that the second restart in a row waits."""
+    backoff_max: float = attrs.field(default=1.0, validator=_positive)
+    """Seconds that no restart waits longer than."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.backoff_max < self.backoff_min:
+            raise ValueError(
+                f"backoff_max ({self.backoff_max}) must not be less than "
+                f"backoff_min ({self.backoff_min})"
+            )
+
+
+@attrs.frozen
+class SystemSpec:
+    """One system: how to build it, and how to look after it.
+
+    Raises:
+        ValueError: a field's value makes no sense; the text names the field.
+    """
+
+    name: str = attrs.field(validator=lambda _, __, value: check_system_name(value) and None)
+    kind: str
+    """``mock``, ``tcp``, or ``package.module:Class``."""
+    connection_details: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    """Passed to the class as it is. Never printed: it may hold a password."""
+    connect: bool = attrs.field(default=False, kw_only=True)
+    """Connect as soon as the system is started."""
+    restart: RestartPolicy = attrs.field(factory=RestartPolicy, kw_only=True)
+    start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=_positive)
+    """Seconds the class may take to be imported and built."""
+    shutdown: float = attrs.field(default=5.0, kw_only=True, validator=_not_negative)
+    """Seconds to disconnect in when stopped; then the process is killed."""
+    mailbox_size: int = attrs.field(default=10_000, kw_only=True, validator=_positive)
+    """Unanswered items above which the system is ``overloaded``."""
+    snapshot: bytes | None = attrs.field(default=None, kw_only=True, repr=False)
+    """A pickled instance to start from, in place of ``kind``."""
+
+    @classmethod
+    def of(cls, system: ExternalSystemInterface, **options: Any) -> SystemSpec:
+        """The spec of an existing object: each incarnation starts as a copy of it.
+
+        Raises:
+            PayloadError: the object cannot be pickled.
+            ValueError: its name cannot name a system.
+        """
+        system_class = type(system)
+        return cls(
+            check_system_name(system.system_name),
+            f"{system_class.__module__}:{system_class.__qualname__}",
+            snapshot=encode(system),
+            **options,
+        )
+
+    def definition(self) -> SystemDefinition:
+        """The part that the system actor needs."""
+        return SystemDefinition(self.name, self.kind, self.connection_details, self.snapshot)
