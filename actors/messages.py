@@ -86,6 +86,28 @@ class Request:
     """Seconds until the request is answered with ``timeout``; None takes the
     supervisor's default."""
 
+    def failure(self, code: FailureCode, text: str, outcome: Outcome = Outcome.NOT_SENT) -> Failure:
+        """The failed answer to this request; its text begins with the system's name."""
+        return Failure(
+            request_id=self.request_id,
+            system_name=self.system_name,
+            code=code,
+            text=f"{self.system_name}: {text}",
+            outcome=outcome,
+        )
+
+
+def invalid_request(message: object, text: str) -> Failure:
+    """The answer to what cannot be a request, perhaps not even a message of ours."""
+    request_id = getattr(message, "request_id", None)
+    system_name = getattr(message, "system_name", None)
+    return Failure(
+        request_id=request_id if isinstance(request_id, int) else 0,
+        system_name=system_name if isinstance(system_name, str) else None,
+        code=FailureCode.INVALID_REQUEST,
+        text=text,
+    )
+
 
 @attrs.frozen
 class ConnectSystem(Request):

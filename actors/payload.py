@@ -31,8 +31,7 @@ class Payload:
         self._object = obj
         self._encoded = encoded
 
-    @property
-    def encoded(self) -> bytes:
+    def encode_now(self) -> bytes:
         """The pickled object.
 
         Raises:
@@ -53,7 +52,7 @@ class Payload:
         return self._object
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_from_bytes, (self.encoded,))
+        return (_from_bytes, (self.encode_now(),))
 
     def __repr__(self) -> str:
         return "<Payload>"
@@ -99,6 +98,18 @@ def wrap(obj: Any) -> Any:
     return Payload(obj)
 
 
+def wrap_encoded(obj: Any) -> Any:
+    """The same, pickled at once: for where an error can still be answered.
+
+    Raises:
+        PayloadError: the object cannot be pickled.
+    """
+    data = wrap(obj)
+    if isinstance(data, Payload):
+        data.encode_now()
+    return data
+
+
 def unwrap(data: Any) -> Any:
     """The object behind what :func:`wrap` returned.
 
@@ -115,5 +126,5 @@ def payload_size(data: Any) -> int:
         PayloadError: it cannot be pickled.
     """
     if isinstance(data, Payload):
-        return len(data.encoded)
+        return len(data.encode_now())
     return len(data) if isinstance(data, bytes | str) else 8

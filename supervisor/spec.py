@@ -22,7 +22,24 @@ def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None
 
 
 @attrs.frozen(kw_only=True)
-class RestartPolicy:
+class BackoffPolicy:
+    """How long to wait between attempts: twice as long each time, within limits."""
+
+    backoff_min: float = attrs.field(default=0.1, validator=_positive)
+    """Seconds to wait after the second failure in a row; after the first, nothing."""
+    backoff_max: float = attrs.field(default=1.0, validator=_positive)
+    """Seconds never to be exceeded."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.backoff_max < self.backoff_min:
+            raise ValueError(
+                f"backoff_max ({self.backoff_max:g}) must not be less than "
+                f"backoff_min ({self.backoff_min:g})"
+            )
+
+
+@attrs.frozen(kw_only=True)
+class RestartPolicy(BackoffPolicy):
     """When a crashed system is restarted, and when that is given up.
 
     Restart intensity follows OTP (https://www.erlang.org/doc/system/sup_princ.html,
@@ -34,17 +51,6 @@ class RestartPolicy:
     max_restarts: int = attrs.field(default=3, validator=_not_negative)
     period: float = attrs.field(default=5.0, validator=_positive)
     """Seconds."""
-    backoff_min: float = attrs.field(default=0.1, validator=_positive)
-    """Seconds that the second restart in a row waits."""
-    backoff_max: float = attrs.field(default=1.0, validator=_positive)
-    """Seconds that no restart waits longer than."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.backoff_max < self.backoff_min:
-            raise ValueError(
-                f"backoff_max ({self.backoff_max}) must not be less than "
-                f"backoff_min ({self.backoff_min})"
-            )
 
 
 @attrs.frozen
@@ -63,6 +69,10 @@ class SystemSpec:
     connect: bool = attrs.field(default=False, kw_only=True)
     """Connect as soon as the system is started."""
     restart: RestartPolicy = attrs.field(factory=RestartPolicy, kw_only=True)
+    reconnect: BackoffPolicy = attrs.field(
+        factory=lambda: BackoffPolicy(backoff_min=0.2, backoff_max=30.0), kw_only=True
+    )
+    """Between attempts to connect a system that is meant to be connected, after a restart."""
     start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=_positive)
     """Seconds the class may take to be imported and built."""
     shutdown: float = attrs.field(default=5.0, kw_only=True, validator=_not_negative)

@@ -1,0 +1,289 @@
+"""Carries out requests on one system; runs on the system actor's event loop.
+
+Connects, disconnects and sends go through one lane, in the order they were asked for.
+Receives, commands and health checks each go their own way and never hold up the lane.
+Nothing here knows of actors: requests come in, reports go out through the outbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+
+from actors.errors import EXPECTED_ERRORS, describe
+from actors.interface import ExternalSystemInterface, command_names
+from actors.messages import (
+    CallCommand,
+    CheckHealth,
+    CommandCalled,
+    ConnectSystem,
+    DisconnectSystem,
+    Failure,
+    FailureCode,
+    HealthChecked,
+    Outcome,
+    Reason,
+    ReceiveData,
+    ReceiveMany,
+    Reply,
+    Request,
+    SendData,
+    SendMany,
+    SystemConnected,
+    SystemDisconnected,
+)
+from actors.outbox import Outbox
+from actors.payload import PayloadError, unwrap, wrap_encoded
+from actors.receiving import Receiver
+from actors.sending import send
+
+DISCONNECT_GRACE = 1.0
+"""Seconds a disconnect waits for the sends before it; then it cuts them off."""
+
+
+@attrs.define(eq=False)
+class _Job:
+    """One request in the lane."""
+
+    ref: int
+    request: Request
+    cut: Failure | None = None
+    """Set when it is cut off while it runs: what to answer."""
+
+
+class Engine:
+    def __init__(
+        self,
+        system: ExternalSystemInterface,
+        outbox: Outbox,
+        on_crash: Callable[[Reason], None],
+    ) -> None:
+        """
+        Args:
+            on_crash: called once, with the reason, when the connector raised something
+                it must not; the engine does nothing more after that.
+        """
+        self._system = system
+        self._outbox = outbox
+        self._on_crash = on_crash
+        self._receiver = Receiver(system, outbox, self._guard)
+        self._commands = command_names(type(system))
+        self._lane: deque[_Job] = deque()
+        self._running: _Job | None = None
+        self._lane_task: asyncio.Task[None] | None = None
+        self._side_tasks: dict[int, asyncio.Task[None]] = {}
+        self._crashed = False
+
+    # ---- what the actor asks for --------------------------------------------------------
+
+    def submit(self, ref: int, request: Request) -> None:
+        """Begin a request, or put it in line."""
+        if self._crashed:
+            return
+        match request:
+            case ReceiveData() | ReceiveMany():
+                self._receiver.add(ref, request)
+            case CallCommand():
+                self._run_beside(ref, self._call_command(request))
+            case CheckHealth():
+                self._run_beside(ref, self._check_health(request))
+            case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
+                self._enter_lane(_Job(ref, request))
+            case _:
+                text = f"a system actor does not understand {type(request).__name__}"
+                self._outbox.reply(ref, request.failure(FailureCode.INVALID_REQUEST, text))
+
+    def forget(self, refs: frozenset[int]) -> None:
+        """Nobody waits for these any more: what has not begun never does, and what runs
+        is cancelled, but for the system's receive."""
+        self._lane = deque(job for job in self._lane if job.ref not in refs)
+        if self._running is not None and self._running.ref in refs:
+            self._cut_running("its caller's time ran out")
+        for ref in refs & self._side_tasks.keys():
+            self._side_tasks[ref].cancel()
+        self._receiver.forget(refs)
+
+    def take_back(self, items: tuple[Any, ...]) -> None:
+        self._receiver.take_back(items)
+
+    def set_tap(self, on: bool) -> None:
+        self._receiver.set_tap(on)
+
+    async def stop(self, grace: float) -> None:
+        """Disconnect within ``grace`` seconds, and answer whoever still waits."""
+        await asyncio.wait(
+            {asyncio.create_task(self._guard(self._disconnect_last(grace)))}, timeout=grace
+        )
+        for job in self._lane:
+            self._fail(job, FailureCode.UNAVAILABLE, "the system is being stopped")
+        self._lane.clear()
+
+    # ---- the lane -----------------------------------------------------------------------
+
+    def _enter_lane(self, job: _Job) -> None:
+        self._lane.append(job)
+        if isinstance(job.request, DisconnectSystem) and (self._running or len(self._lane) > 1):
+            asyncio.get_running_loop().call_later(DISCONNECT_GRACE, self._hurry, job)
+        if self._lane_task is None:
+            self._lane_task = asyncio.create_task(self._guard(self._run_lane()), name="lane")
+
+    def _hurry(self, disconnect: _Job) -> None:
+        """Its grace is over: what is still before a disconnect gives way."""
+        if disconnect not in self._lane:
+            return
+        while self._lane[0] is not disconnect:
+            job = self._lane.popleft()
+            self._fail(job, FailureCode.NOT_CONNECTED, "disconnected before its turn came")
+        self._cut_running("cut off by a disconnect")
+
+    def _cut_running(self, why: str) -> None:
+        job = self._running
+        if job is None or job.cut is not None or self._lane_task is None:
+            return
+        job.cut = job.request.failure(FailureCode.NOT_CONNECTED, why, Outcome.UNKNOWN)
+        self._lane_task.cancel()
+
+    async def _run_lane(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self._lane:
+                job = self._running = self._lane.popleft()
+                try:
+                    await self._run_job(job)
+                except asyncio.CancelledError:
+                    if job.cut is None:
+                        raise
+                    task.uncancel()
+                    self._outbox.reply(job.ref, job.cut)
+                finally:
+                    self._running = None
+        finally:
+            self._lane_task = None
+
+    async def _run_job(self, job: _Job) -> None:
+        match job.request:
+            case SendData() | SendMany():
+                await send(self._system, job.ref, job.request, self._outbox)
+            case ConnectSystem():
+                self._outbox.reply(job.ref, await self._connect(job.request))
+            case DisconnectSystem():
+                self._outbox.reply(job.ref, await self._disconnect(job.request))
+
+    def _fail(self, job: _Job, code: FailureCode, text: str) -> None:
+        self._outbox.reply(job.ref, job.request.failure(code, text))
+
+    async def _connect(self, request: Request) -> Reply:
+        if not self._system.is_connected:
+            try:
+                connected = await self._system.connect()
+            except EXPECTED_ERRORS as error:
+                return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
+            if not connected:
+                return request.failure(
+                    FailureCode.CONNECTOR_ERROR, "could not connect (connect gave False)"
+                )
+        self._receiver.run()
+        return SystemConnected(request_id=request.request_id, system_name=request.system_name)
+
+    async def _disconnect(self, request: Request) -> Reply:
+        await self._receiver.stop()
+        if self._system.is_connected:
+            try:
+                disconnected = await self._system.disconnect()
+            except EXPECTED_ERRORS as error:
+                return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
+            if not disconnected:
+                return request.failure(
+                    FailureCode.CONNECTOR_ERROR,
+                    "could not disconnect (disconnect gave False)",
+                )
+        return SystemDisconnected(request_id=request.request_id, system_name=request.system_name)
+
+    async def _disconnect_last(self, grace: float) -> None:
+        if self._lane_task is not None:
+            await asyncio.wait({self._lane_task}, timeout=grace / 2)
+        self._cut_running("cut off: the system is being stopped")
+        await self._receiver.stop()
+        if self._system.is_connected:
+            try:
+                await self._system.disconnect()
+            except EXPECTED_ERRORS:
+                pass  # the process ends, and the connection with it
+
+    # ---- beside the lane ----------------------------------------------------------------
+
+    def _run_beside(self, ref: int, work: Awaitable[Reply]) -> None:
+        task = asyncio.create_task(self._guard(self._answer(ref, work)))
+        self._side_tasks[ref] = task
+        task.add_done_callback(lambda _: self._side_tasks.pop(ref, None))
+
+    async def _answer(self, ref: int, work: Awaitable[Reply]) -> None:
+        self._outbox.reply(ref, await work)
+
+    async def _call_command(self, request: CallCommand) -> Reply:
+        if request.command not in self._commands:
+            known = ", ".join(self._commands) or "none"
+            return request.failure(
+                FailureCode.UNKNOWN_COMMAND,
+                f"{type(self._system).__name__} has no command {request.command!r}; "
+                f"its commands: {known}",
+            )
+        method = getattr(self._system, request.command)
+        try:
+            args, kwargs = unwrap(request.args), unwrap(request.kwargs)
+            inspect.signature(method).bind(*args, **kwargs)
+        except (PayloadError, TypeError) as error:
+            return request.failure(FailureCode.INVALID_REQUEST, f"{request.command}: {error}")
+        try:
+            result = wrap_encoded(await method(*args, **kwargs))
+        except EXPECTED_ERRORS as error:
+            text = f"{request.command}: {describe(error)}"
+            return request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
+        except PayloadError as error:
+            text = f"{request.command} was carried out, but its result is lost: {error}"
+            return request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
+        self._receiver.run()
+        return CommandCalled(
+            request_id=request.request_id, system_name=request.system_name, result=result
+        )
+
+    async def _check_health(self, request: CheckHealth) -> Reply:
+        try:
+            healthy = bool(await self._system.check_health())
+        except EXPECTED_ERRORS as error:
+            return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
+        return HealthChecked(
+            request_id=request.request_id, system_name=request.system_name, healthy=healthy
+        )
+
+    # ---- failures and crashes -----------------------------------------------------------
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """Run a connector's code; whatever escapes it is a crash.
+
+        Also SystemExit and KeyboardInterrupt, which would end the loop's thread and
+        leave the process deaf.
+        """
+        task = asyncio.current_task()
+        try:
+            await work
+        except asyncio.CancelledError as error:
+            if task is not None and task.cancelling():
+                raise
+            self._crash(error)  # the connector's own doing
+        except BaseException as error:
+            self._crash(error)
+
+    def _crash(self, error: BaseException) -> None:
+        if self._crashed:
+            return
+        self._crashed = True
+        self._lane.clear()
+        self._outbox.flush()  # what was done before is an answer, not a victim
+        self._on_crash(Reason.of(error))

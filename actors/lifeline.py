@@ -1,0 +1,64 @@
+"""No process outlives its parent.
+
+When a parent is killed with SIGKILL it can tell nobody. On Linux the kernel can: a
+process may ask to be killed when the one that forked it ends (prctl(2),
+PR_SET_PDEATHSIG). Elsewhere this does nothing, and says so once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc is None:
+        return
+    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"prctl({option}, {value}): {os.strerror(code)}")
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have this process killed with SIGKILL as soon as its parent ends.
+
+    Runs in the process that is to die, and asks for the thread that forked it: that
+    thread must be one that lives as long as its process.
+
+    Args:
+        parent: the process id expected as parent; if it is another one by now, the
+            parent has already ended, and this process ends at once.
+    """
+    if _libc is None:
+        logging.getLogger(__name__).warning(
+            "on %s a process is not ended with its parent: after a kill -9 of a supervisor, "
+            "end its system processes by hand",
+            sys.platform,
+        )
+        return
+    expected = os.getppid() if parent is None else parent
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The parent may have ended between the fork and the prctl.
+    if os.getppid() != expected:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_parent_actor() -> None:
+    """The same for an actor; does nothing where actors share the host's process."""
+    if multiprocessing.parent_process() is not None:
+        die_with_parent()
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends, to wait for its end."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -1,0 +1,72 @@
+"""What an engine has to say, gathered so that it goes out in few messages.
+
+Lives on the event loop. Whatever is added during one turn of the loop leaves as one
+:class:`~actors.messages.Report`, through the ``deliver`` function given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from actors.messages import Reply, Report
+
+
+class Outbox:
+    def __init__(
+        self,
+        system_name: str,
+        incarnation: int,
+        is_connected: Callable[[], bool],
+        deliver: Callable[[Any], None],
+    ) -> None:
+        self._system_name = system_name
+        self._incarnation = incarnation
+        self._is_connected = is_connected
+        self._deliver = deliver
+        self._replies: list[tuple[int, Reply]] = []
+        self._tapped: list[Any] = []
+        self._taken = 0
+        self._said_taken = 0
+        self._said_connected = False
+        self._scheduled = False
+
+    def reply(self, ref: int, reply: Reply) -> None:
+        self._replies.append((ref, reply))
+        self.schedule()
+
+    def tap(self, item: Any) -> None:
+        """Add an item, wrapped, for subscribers."""
+        self._tapped.append(item)
+        self.schedule()
+
+    def taken(self, number: int) -> None:
+        """Say that the loop took the delivery with this number."""
+        self._taken = number
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Have everything said at the end of this turn of the loop, if anything is new.
+
+        A task made before this call runs its first step before that: a request that is
+        answered without waiting is in the same report as its delivery's number.
+        """
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Say now what is new."""
+        self._scheduled = False
+        connected = self._is_connected()
+        news = self._replies or self._tapped or self._taken != self._said_taken
+        if not news and connected == self._said_connected:
+            return
+        replies, self._replies = tuple(self._replies), []
+        tapped, self._tapped = tuple(self._tapped), []
+        self._said_taken = self._taken
+        self._said_connected = connected
+        self._deliver(
+            Report(self._system_name, self._incarnation, self._taken, replies, connected, tapped)
+        )

@@ -1,0 +1,244 @@
+"""The receiving side of one system: at most one ``receive_data`` at a time, never cut off
+for a caller's sake, and no item for a caller who has left.
+
+A caller's time is counted here. When it runs out the system's own call goes on, and what
+it brings is kept for the next caller. Runs on the system actor's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import attrs
+
+from actors.errors import EXPECTED_ERRORS, describe
+from actors.interface import ExternalSystemInterface
+from actors.messages import (
+    DataReceived,
+    FailureCode,
+    ManyReceived,
+    NothingReceived,
+    ReceiveData,
+    ReceiveMany,
+    Reply,
+)
+from actors.outbox import Outbox
+from actors.payload import PayloadError, wrap_encoded
+
+_LINGER: Final = 0.01
+"""Seconds a ReceiveMany that has an item waits for the next."""
+_PAUSE: Final = 0.02
+"""Seconds between two calls of a receive_data that returns nothing at once."""
+_ERROR_PAUSE: Final = 1.0
+"""Seconds between two calls of a receive_data that fails while only subscribers wait."""
+
+Guard = Callable[[Awaitable[None]], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class _Waiter:
+    ref: int
+    request: ReceiveData | ReceiveMany
+    since_call: int
+    """The number of the system's call that was in progress when this waiter came."""
+    items: list[Any] = attrs.field(factory=list)
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def capacity(self) -> int:
+        return self.request.max_items if isinstance(self.request, ReceiveMany) else 1
+
+
+class Receiver:
+    def __init__(self, system: ExternalSystemInterface, outbox: Outbox, guard: Guard) -> None:
+        """
+        Args:
+            guard: runs a coroutine, and takes an exception that escapes as a crash.
+        """
+        self._system = system
+        self._outbox = outbox
+        self._guard = guard
+        self._waiters: deque[_Waiter] = deque()
+        self._kept: deque[Any] = deque()
+        self._tap = False
+        self._calls = itertools.count(1)
+        self._call = 0
+        self._pump: asyncio.Task[None] | None = None
+        self._bulk = type(system).receive_many is not ExternalSystemInterface.receive_many
+
+    # ---- what the engine asks for -----------------------------------------------------
+
+    def add(self, ref: int, request: ReceiveData | ReceiveMany) -> None:
+        """Let a caller wait, or answer it from what was kept."""
+        waiter = _Waiter(ref, request, self._call)
+        self._waiters.append(waiter)
+        if request.wait is not None:
+            loop = asyncio.get_running_loop()
+            waiter.timer = loop.call_later(request.wait, self._finish, waiter)
+        self._hand_out_kept()
+        self.run()
+
+    def forget(self, refs: frozenset[int]) -> None:
+        """Their callers have left. Items already gathered for one are kept."""
+        for waiter in [each for each in self._waiters if each.ref in refs]:
+            self._remove(waiter)
+            self._kept.extendleft(reversed(waiter.items))
+        self._hand_out_kept()
+
+    def take_back(self, items: tuple[Any, ...]) -> None:
+        """Items that reached nobody: the next callers get them first."""
+        self._kept.extendleft(reversed(items))
+        self._hand_out_kept()
+
+    def set_tap(self, on: bool) -> None:
+        """Receive also when no caller waits, and show every item to the subscribers."""
+        self._tap = on
+        if on:
+            while self._kept and not self._waiters:
+                self._outbox.tap(self._kept.popleft())
+        self.run()
+
+    def run(self) -> None:
+        """See that data is received if anybody wants it and the system is connected."""
+        if not self._system.is_connected:
+            self._fail_all("the system is not connected")
+            return
+        if self._pump is None and (self._waiters or self._tap):
+            self._pump = asyncio.create_task(self._run_pump(), name="receive")
+
+    async def stop(self) -> None:
+        """Cut off the system's call, before a disconnect; callers are answered."""
+        self._fail_all("disconnected while waiting for data")
+        pump = self._pump
+        if pump is not None:
+            pump.cancel()
+            # A connector that swallows the cancellation must not hold up the disconnect.
+            await asyncio.wait({pump}, timeout=0.5)
+
+    # ---- the pump ---------------------------------------------------------------------
+
+    async def _run_pump(self) -> None:
+        try:
+            await self._guard(self._receive())
+        finally:
+            self._pump = None
+
+    async def _receive(self) -> None:
+        loop = asyncio.get_running_loop()
+        while (self._waiters or self._tap) and self._system.is_connected:
+            self._call = next(self._calls)
+            began = loop.time()
+            try:
+                items = await self._call_system()
+            except EXPECTED_ERRORS as error:
+                await self._take_error(error)
+                continue
+            if items:
+                for item in items:
+                    self._take(item)
+                continue
+            self._take_nothing()
+            if loop.time() - began < _PAUSE:
+                await asyncio.sleep(_PAUSE)
+        if not self._system.is_connected:
+            self._fail_all("the connection was lost")
+
+    async def _call_system(self) -> list[Any]:
+        first = self._waiters[0] if self._waiters else None
+        if self._bulk and first is not None and isinstance(first.request, ReceiveMany):
+            wait = first.request.wait
+            items = await self._system.receive_many(
+                first.request.max_items, 1.0 if wait is None else wait
+            )
+            return list(items)
+        item = await self._system.receive_data()
+        return [] if item is None else [item]
+
+    def _take(self, item: Any) -> None:
+        try:
+            data = wrap_encoded(item)
+        except PayloadError as error:
+            self._fail_first(FailureCode.CONNECTOR_ERROR, f"received an item, but {error}")
+            return
+        if self._tap:
+            self._outbox.tap(data)
+        if not self._hand_out(data) and not self._tap:
+            self._kept.append(data)
+
+    def _take_nothing(self) -> None:
+        # Only who waited during the whole call has waited for one call.
+        for waiter in list(self._waiters):
+            if waiter.items or (waiter.request.wait is None and waiter.since_call < self._call):
+                self._finish(waiter)
+
+    async def _take_error(self, error: Exception) -> None:
+        if self._waiters:
+            self._fail_first(FailureCode.CONNECTOR_ERROR, describe(error))
+            return
+        logging.getLogger(__name__).warning(
+            "%s: receiving failed: %s", self._system.system_name, describe(error)
+        )
+        if self._system.is_connected:
+            await asyncio.sleep(_ERROR_PAUSE)
+
+    # ---- waiters ----------------------------------------------------------------------
+
+    def _hand_out_kept(self) -> None:
+        while self._kept and self._waiters:
+            self._hand_out(self._kept.popleft())
+
+    def _hand_out(self, data: Any) -> bool:
+        if not self._waiters:
+            return False
+        waiter = self._waiters[0]
+        waiter.items.append(data)
+        if len(waiter.items) >= waiter.capacity:
+            self._finish(waiter)
+        else:
+            if waiter.timer is not None:
+                waiter.timer.cancel()
+            loop = asyncio.get_running_loop()
+            waiter.timer = loop.call_later(_LINGER, self._finish, waiter)
+        return True
+
+    def _finish(self, waiter: _Waiter) -> None:
+        reply: Reply
+        request_id, system_name = waiter.request.request_id, waiter.request.system_name
+        if isinstance(waiter.request, ReceiveMany):
+            reply = ManyReceived(
+                request_id=request_id, system_name=system_name, items=tuple(waiter.items)
+            )
+        elif waiter.items:
+            reply = DataReceived(
+                request_id=request_id, system_name=system_name, data=waiter.items[0]
+            )
+        else:
+            reply = NothingReceived(request_id=request_id, system_name=system_name)
+        self._remove(waiter)
+        self._outbox.reply(waiter.ref, reply)
+
+    def _fail_all(self, text: str) -> None:
+        while self._waiters:
+            self._fail_first(FailureCode.NOT_CONNECTED, text)
+
+    def _fail_first(self, code: FailureCode, text: str) -> None:
+        if not self._waiters:
+            logging.getLogger(__name__).warning("%s: %s", self._system.system_name, text)
+            return
+        waiter = self._waiters[0]
+        if waiter.items:  # what was gathered is an answer
+            self._finish(waiter)
+            return
+        self._remove(waiter)
+        self._outbox.reply(waiter.ref, waiter.request.failure(code, text))
+
+    def _remove(self, waiter: _Waiter) -> None:
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)

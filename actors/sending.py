@@ -1,0 +1,147 @@
+"""The sending side of one system: one item after the other, each with its own result.
+
+Runs on the system actor's event loop, in the engine's lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from actors.errors import EXPECTED_ERRORS, describe
+from actors.interface import ExternalSystemInterface
+from actors.messages import (
+    DataSent,
+    Failure,
+    FailureCode,
+    ManySent,
+    Outcome,
+    SendData,
+    SendMany,
+)
+from actors.outbox import Outbox
+from actors.payload import PayloadError, unwrap
+
+_PART_EVERY: Final = 0.005
+"""Seconds after which results of an unfinished SendMany are reported."""
+
+
+async def send(
+    system: ExternalSystemInterface, ref: int, request: SendData | SendMany, outbox: Outbox
+) -> None:
+    """Carry out a send, and answer it. A cancellation leaves results so far reported."""
+    if isinstance(request, SendData):
+        result = await _send_item(system, request, request.data)
+        if isinstance(result, Failure):
+            outbox.reply(ref, result)
+        else:
+            outbox.reply(
+                ref, DataSent(request_id=request.request_id, system_name=request.system_name)
+            )
+        return
+    if type(system).send_many is not ExternalSystemInterface.send_many:
+        results = await _send_bulk(system, request)
+        outbox.reply(ref, _part(request, results, final=True))
+        return
+    parts = _Parts(ref, request, outbox)
+    try:
+        for item in request.items:
+            parts.results.append(await _send_item(system, request, item))
+    except BaseException:
+        parts.close(final=False)
+        raise
+    parts.close(final=True)
+
+
+async def _send_item(
+    system: ExternalSystemInterface, request: SendData | SendMany, data: Any
+) -> bool | Failure:
+    """True when the system took the item, or why not."""
+    if not system.is_connected:
+        return request.failure(FailureCode.NOT_CONNECTED, "not connected; connect it first")
+    try:
+        item = unwrap(data)
+    except PayloadError as error:
+        return request.failure(FailureCode.INVALID_REQUEST, str(error))
+    try:
+        if await system.send_data(item):
+            return True
+    except EXPECTED_ERRORS as error:
+        return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), Outcome.UNKNOWN)
+    return _refused(system, request)
+
+
+async def _send_bulk(
+    system: ExternalSystemInterface, request: SendMany
+) -> tuple[bool | Failure, ...]:
+    """The same for a system with a bulk operation of its own."""
+    count = len(request.items)
+    if not system.is_connected:
+        text = "not connected; connect it first"
+        return (request.failure(FailureCode.NOT_CONNECTED, text),) * count
+    items: list[Any] = []
+    unreadable: dict[int, Failure] = {}
+    for position, data in enumerate(request.items):
+        try:
+            items.append(unwrap(data))
+        except PayloadError as error:
+            unreadable[position] = request.failure(FailureCode.INVALID_REQUEST, str(error))
+    try:
+        taken = await system.send_many(items)
+    except EXPECTED_ERRORS as error:
+        text = describe(error)
+        failed = request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
+        return tuple(unreadable.get(position, failed) for position in range(count))
+    if len(taken) != len(items):
+        raise TypeError(
+            f"{type(system).__name__}.send_many gave {len(taken)} results for {len(items)} items"
+        )
+    rest = iter(taken)
+    return tuple(
+        unreadable[position]
+        if position in unreadable
+        else (True if next(rest) else _refused(system, request))
+        for position in range(count)
+    )
+
+
+class _Parts:
+    """The results of a SendMany, said in parts while it lasts."""
+
+    def __init__(self, ref: int, request: SendMany, outbox: Outbox) -> None:
+        self.results: list[bool | Failure] = []
+        self._ref = ref
+        self._request = request
+        self._outbox = outbox
+        self._timer = asyncio.get_running_loop().call_later(_PART_EVERY, self._tick)
+
+    def _tick(self) -> None:
+        self._say(final=False)
+        self._timer = asyncio.get_running_loop().call_later(_PART_EVERY, self._tick)
+
+    def _say(self, *, final: bool) -> None:
+        if self.results or final:
+            self._outbox.reply(self._ref, _part(self._request, self.results, final=final))
+            self.results = []
+
+    def close(self, *, final: bool) -> None:
+        self._timer.cancel()
+        self._say(final=final)
+
+
+def _part(request: SendMany, results: Sequence[bool | Failure], *, final: bool) -> ManySent:
+    return ManySent(
+        request_id=request.request_id,
+        system_name=request.system_name,
+        results=tuple(results),
+        final=final,
+    )
+
+
+def _refused(system: ExternalSystemInterface, request: SendData | SendMany) -> Failure:
+    if not system.is_connected:
+        return request.failure(FailureCode.NOT_CONNECTED, "the connection was lost")
+    return request.failure(
+        FailureCode.CONNECTOR_ERROR, "the system did not take it (send_data gave False)"
+    )

@@ -1,0 +1,246 @@
+"""The Thespian actor around one external system.
+
+A thin shell: messages go to the engine on the event-loop thread, what the engine has to
+say goes to the supervisor. All decisions are in :mod:`actors.engine` and in the
+supervisor's core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from datetime import timedelta
+from typing import Any, Final
+
+import attrs
+from thespian.actors import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    ActorSystemMessage,
+    ThespianWatch,
+    WakeupMessage,
+    WatchMessage,
+)
+
+from actors.engine import Engine
+from actors.errors import ActorSetupError
+from actors.interface import ExternalSystemInterface, command_names
+from actors.kinds import build_system
+from actors.lifeline import die_with_parent_actor
+from actors.logs import restore_loggers
+from actors.loop_thread import LoopThread, Mailslot
+from actors.messages import (
+    Deliver,
+    FailureCode,
+    Forget,
+    Reason,
+    Reply,
+    StartSystem,
+    StopSystem,
+    SystemCrashed,
+    SystemStarted,
+    SystemStartFailed,
+    SystemStopped,
+    TakeBack,
+    TapData,
+    invalid_request,
+)
+from actors.outbox import Outbox
+
+_POLL: Final = timedelta(milliseconds=5)
+"""How often the mailslot is looked at where Thespian cannot watch a descriptor."""
+_CONNECTION_POLL: Final = 0.5
+"""Seconds between two looks at whether the connector lost its connection unasked."""
+_LAST_RESORT: Final = 3.0
+"""Seconds from the decision to exit until the process ends whatever a connector does."""
+
+
+class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
+    """One external system. Created by a supervisor, which sends :class:`StartSystem` first."""
+
+    def __init__(self, capabilities: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
+        self._supervisor: ActorAddress | None = None
+        self._start: StartSystem | None = None
+        self._mailslot: Mailslot | None = None
+        self._loop: LoopThread | None = None
+        self._side: _LoopSide | None = None
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
+        # An exception that left here would make Thespian call again with the same message.
+        try:
+            self._receive(message, sender)
+        except Exception as error:
+            logging.getLogger(__name__).exception("system actor: %s", type(message).__name__)
+            self._tell_crash(Reason.of(error))
+        if self._mailslot is not None and self._watches:
+            return ThespianWatch([self._mailslot.fileno()])
+        return None
+
+    def _receive(self, message: Any, sender: ActorAddress) -> None:
+        match message:
+            case StartSystem() if self._start is None:
+                self._begin(message, sender)
+            case WatchMessage():
+                self._pass_on()
+            case WakeupMessage():
+                self._pass_on()
+                self.wakeupAfter(_POLL)
+            case Deliver() | Forget() | TakeBack() | TapData() | StopSystem() if self._side:
+                assert self._loop is not None
+                self._loop.call(self._side.take, message)
+            case ActorExitRequest():
+                self._exit()
+            case Reply() | ActorSystemMessage():
+                pass
+            case _:
+                text = f"a system actor does not understand {type(message).__name__}"
+                self.send(sender, invalid_request(message, text))
+
+    def _begin(self, start: StartSystem, supervisor: ActorAddress) -> None:
+        die_with_parent_actor()
+        restore_loggers()
+        self._start, self._supervisor = start, supervisor
+        self._mailslot = Mailslot()
+        self._side = _LoopSide(start, self._mailslot)
+        self._loop = LoopThread(on_escape=self._side.crash)
+        self._loop.call(self._side.begin)
+        if not self._watches:
+            self.wakeupAfter(_POLL)
+
+    def _pass_on(self) -> None:
+        assert self._mailslot is not None
+        for said in self._mailslot.take():
+            self.send(self._supervisor, said)
+            if isinstance(said, SystemStopped | SystemStartFailed):
+                self.send(self.myAddress, ActorExitRequest())
+                _end_at_last()
+            elif isinstance(said, SystemCrashed):
+                _end_at_last()  # the supervisor is quicker, unless it is gone
+
+    def _tell_crash(self, reason: Reason) -> None:
+        if self._start is not None and self._mailslot is not None:
+            self._mailslot.put(
+                SystemCrashed(self._start.definition.system_name, self._start.incarnation, reason)
+            )
+            self._pass_on()
+
+    def _exit(self) -> None:
+        """Thespian ends the process after this message: at a SIGTERM, or a shutdown."""
+        _end_at_last()
+        if self._loop is None or self._side is None:
+            return
+        done = threading.Event()
+        self._loop.call(self._side.end, done)
+        done.wait(timeout=1.0)
+
+
+def _end_at_last() -> None:
+    """End this process after a while, even if a connector left a thread that never ends."""
+    timer = threading.Timer(_LAST_RESORT, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()
+
+
+@attrs.define(eq=False)
+class _LoopSide:
+    """The half of the actor that lives in the event loop's thread."""
+
+    _start: StartSystem
+    _mailslot: Mailslot
+    _engine: Engine | None = None
+    _outbox: Outbox | None = None
+    _tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
+
+    def begin(self) -> None:
+        definition, incarnation = self._start.definition, self._start.incarnation
+        name = definition.system_name
+        try:
+            system = build_system(definition)
+        except ActorSetupError as error:
+            self._fail_start(FailureCode.INVALID_REQUEST, error)
+            return
+        except BaseException as error:  # the constructor is the user's code
+            self._fail_start(FailureCode.CONNECTOR_ERROR, error)
+            return
+        self._outbox = Outbox(name, incarnation, lambda: self._connected(system), self._say)
+        self._engine = Engine(system, self._outbox, self._say_crash)
+        commands = command_names(type(system))
+        self._say(SystemStarted(name, incarnation, os.getpid(), commands))
+        self._look_at_connection()
+
+    def take(self, message: Deliver | Forget | TakeBack | TapData | StopSystem) -> None:
+        if self._engine is None or self._outbox is None:
+            return  # the start failed, and the supervisor knows
+        match message:
+            case Deliver():
+                for ref, request in message.requests:
+                    self._engine.submit(ref, request)
+                self._outbox.taken(message.number)
+            case Forget():
+                self._engine.forget(frozenset(message.refs))
+            case TakeBack():
+                self._engine.take_back(message.items)
+            case TapData():
+                self._engine.set_tap(message.on)
+            case StopSystem():
+                self._spawn(self._stop(message.grace))
+
+    def end(self, done: threading.Event) -> None:
+        if self._engine is None:
+            done.set()
+            return
+        self._spawn(self._end(self._engine, done))
+
+    def crash(self, error: BaseException) -> None:
+        self._say_crash(Reason.of(error))
+
+    async def _stop(self, grace: float) -> None:
+        assert self._engine is not None
+        assert self._outbox is not None
+        await self._engine.stop(grace)
+        self._outbox.flush()
+        self._say(SystemStopped(self._start.definition.system_name, self._start.incarnation))
+
+    async def _end(self, engine: Engine, done: threading.Event) -> None:
+        await engine.stop(0.8)
+        done.set()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _look_at_connection(self) -> None:
+        assert self._outbox is not None
+        self._outbox.schedule()
+        asyncio.get_running_loop().call_later(_CONNECTION_POLL, self._look_at_connection)
+
+    def _connected(self, system: ExternalSystemInterface) -> bool:
+        try:
+            return bool(system.is_connected)
+        except Exception as error:  # a property of the user's
+            self._say_crash(Reason.of(error))
+            return False
+
+    def _fail_start(self, code: FailureCode, error: BaseException) -> None:
+        self._say(
+            SystemStartFailed(
+                self._start.definition.system_name,
+                self._start.incarnation,
+                code,
+                Reason.of(error),
+            )
+        )
+
+    def _say_crash(self, reason: Reason) -> None:
+        self._say(
+            SystemCrashed(self._start.definition.system_name, self._start.incarnation, reason)
+        )
+
+    def _say(self, message: Any) -> None:
+        self._mailslot.put(message)

@@ -1,0 +1,71 @@
+"""What the supervisor's core decides, for the shell to carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import attrs
+
+from actors.messages import SystemDefinition
+
+Client = Hashable
+"""Whoever asked; only the shell knows how to reach it."""
+
+
+@attrs.frozen
+class StartChild:
+    """Create a system actor and tell it what to build."""
+
+    name: str
+    incarnation: int
+    definition: SystemDefinition
+
+
+@attrs.frozen
+class TellChild:
+    """Send a message to a system actor."""
+
+    name: str
+    incarnation: int
+    message: Any
+
+
+@attrs.frozen
+class KillChild:
+    """End a system actor's process with SIGKILL. Its exit is noticed like any other."""
+
+    name: str
+    incarnation: int
+
+
+@attrs.frozen
+class ForgetChild:
+    """This incarnation's exit has been dealt with; what comes from it now is stale."""
+
+    name: str
+    incarnation: int
+
+
+@attrs.frozen
+class TellClient:
+    """Send a reply or an event to whoever asked or subscribed."""
+
+    client: Client
+    message: Any
+
+
+@attrs.frozen
+class Log:
+    """Write a line to the log."""
+
+    level: int
+    text: str
+
+
+@attrs.frozen
+class Finish:
+    """All systems are gone: the supervisor is done."""
+
+
+Action = StartChild | TellChild | KillChild | ForgetChild | TellClient | Log | Finish

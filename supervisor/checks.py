@@ -1,0 +1,86 @@
+"""What can be wrong with a request by itself, before anything is done about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.interface import MAX_NAME_LENGTH
+from actors.messages import CallCommand, ReceiveData, ReceiveMany, Request, SendData, SendMany
+from actors.payload import payload_size
+from supervisor.messages import RegisterSystem, Subscribe
+from supervisor.spec import SystemSpec
+
+
+def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
+    """What is wrong with a request, as a sentence; None when nothing is."""
+    if not _is_number(request.timeout, above=0):
+        return f"timeout is a number of seconds greater than 0, or None: {request.timeout!r}"
+    if isinstance(request, Request):
+        mistake = _mistake_in_name(request.system_name)
+        if mistake:
+            return mistake
+    match request:
+        case ReceiveData() | ReceiveMany() if not _is_number(request.wait, least=0):
+            return f"wait is a number of seconds, 0 or greater, or None: {request.wait!r}"
+        case ReceiveMany() if not (isinstance(request.max_items, int) and request.max_items > 0):
+            return f"max_items is a whole number greater than 0: {request.max_items!r}"
+        case CallCommand() if not isinstance(request.command, str):
+            return f"a command's name is a string, not {type(request.command).__name__}"
+        case SendData():
+            return _mistake_in_size(payload_size(request.data), max_payload_bytes)
+        case SendMany():
+            largest = max(map(payload_size, request.items), default=0)
+            return _mistake_in_size(largest, max_payload_bytes)
+        case RegisterSystem() if not isinstance(request.spec, SystemSpec):
+            return f"spec is a SystemSpec, not {type(request.spec).__name__}"
+        case Subscribe() if not _are_names(request.data_from):
+            return "data_from is a sequence of system names, or None for all"
+    return None
+
+
+def size_of(request: Request) -> int:
+    """The bytes of user data in a request, roughly."""
+    match request:
+        case SendData():
+            return payload_size(request.data)
+        case SendMany():
+            return sum(map(payload_size, request.items))
+        case CallCommand():
+            return payload_size(request.args) + payload_size(request.kwargs)
+    return 0
+
+
+def weight_of(request: Request) -> int:
+    """How many items a request stands for in a mailbox."""
+    return max(1, len(request.items)) if isinstance(request, SendMany) else 1
+
+
+def _mistake_in_name(name: object) -> str | None:
+    if not isinstance(name, str):
+        return f"a system name is a string, not {type(name).__name__}"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"no system has a name of {len(name)} characters ({name[:20]!r}...)"
+    return None
+
+
+def _mistake_in_size(size: int, limit: int) -> str | None:
+    if size > limit:
+        return (
+            f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,}); "
+            "send it in parts, or raise the limit"
+        )
+    return None
+
+
+def _is_number(value: object, above: float | None = None, least: float | None = None) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return False
+    return (above is None or value > above) and (least is None or value >= least)
+
+
+def _are_names(names: object) -> bool:
+    return names is None or (
+        isinstance(names, tuple) and all(isinstance(name, str) for name in names)
+    )

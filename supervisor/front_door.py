@@ -1,0 +1,226 @@
+"""Where clients on this machine reach a supervisor: a Unix socket.
+
+Lives in the supervisor actor's process and its one thread. Thespian can watch only for
+reading; a selector's own descriptor is readable when any of its sockets is ready for
+anything, so that one watched descriptor serves all clients in both directions.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import os
+import selectors
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from supervisor.wire import FrameReader, WireError, encode_frame
+
+_READ_BYTES: Final = 1 << 20
+_MAX_UNSENT: Final = 256 << 20
+"""Bytes that a client may leave unread before it is hung up on."""
+
+
+@attrs.frozen
+class DoorClient:
+    """One connection; equal to itself only."""
+
+    number: int
+
+
+@attrs.frozen
+class Arrived:
+    client: DoorClient
+    message: Any
+
+
+@attrs.frozen
+class Left:
+    client: DoorClient
+
+
+@attrs.define(eq=False)
+class _Connection:
+    client: DoorClient
+    sock: socket.socket
+    reader: FrameReader = attrs.field(factory=FrameReader)
+    outgoing: list[Any] = attrs.field(factory=list)
+    unsent: deque[memoryview] = attrs.field(factory=deque)
+    unsent_bytes: int = 0
+    writable_wanted: bool = False
+
+
+class FrontDoor:
+    def __init__(self, path: str) -> None:
+        """Listen on a socket file at ``path``, in a directory that only this user may enter.
+
+        Raises:
+            OSError: the path is too long, in use, or not writable.
+        """
+        self._path = path
+        self._selector = selectors.DefaultSelector()
+        self._connections: dict[DoorClient, _Connection] = {}
+        self._numbers = itertools.count(1)
+        self._unsaid: list[Left] = []
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(path)
+        self._listener.listen(128)
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._accepting = True
+        # A child forked while it holds our sockets would keep them open after our end.
+        os.register_at_fork(after_in_child=self._close_in_child)
+
+    def fileno(self) -> int:
+        """The descriptor to watch for reading."""
+        return self._selector.fileno()
+
+    def serve(self) -> Iterator[Arrived | Left]:
+        """Do what is possible without waiting; yields what came."""
+        for key, events in self._selector.select(timeout=0):
+            if key.data is None:
+                self._accept()
+                continue
+            connection = key.data
+            if events & selectors.EVENT_READ:
+                yield from self._read(connection)
+            if events & selectors.EVENT_WRITE and connection.client in self._connections:
+                self._write(connection)
+        unsaid, self._unsaid = self._unsaid, []
+        yield from unsaid
+
+    def tell(self, client: DoorClient, message: Any) -> None:
+        """Add to what goes to a client at the next :meth:`flush`."""
+        connection = self._connections.get(client)
+        if connection is not None:
+            connection.outgoing.append(message)
+
+    def flush(self) -> None:
+        """Send what was told, as far as clients take it."""
+        for connection in list(self._connections.values()):
+            if not connection.outgoing:
+                continue
+            frame = encode_frame(connection.outgoing)
+            connection.outgoing.clear()
+            connection.unsent.append(memoryview(frame))
+            connection.unsent_bytes += len(frame)
+            if not connection.writable_wanted:
+                self._write(connection)
+            if connection.unsent_bytes > _MAX_UNSENT:
+                _log().warning("a client left %d bytes unread; hanging up", connection.unsent_bytes)
+                self._hang_up(connection)
+
+    def tell_all(self, message: Any) -> None:
+        for client in self._connections:
+            self.tell(client, message)
+
+    def close(self) -> None:
+        """Hang up on all, and remove the socket file."""
+        for connection in list(self._connections.values()):
+            self._hang_up(connection)
+        self._selector.close()
+        self._listener.close()
+        try:
+            os.unlink(self._path)
+        except FileNotFoundError:
+            pass
+
+    # ---- connections ---------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                # The listener would stay readable for ever; wait until somebody leaves.
+                _log().error("no descriptor left for a new client: %s", error)
+                self._selector.unregister(self._listener)
+                self._accepting = False
+            return
+        stranger = _uid_of_stranger(sock)
+        if stranger is not None:
+            _log().warning("refused a client of user id %d", stranger)
+            sock.close()
+            return
+        sock.setblocking(False)
+        connection = _Connection(DoorClient(next(self._numbers)), sock)
+        self._connections[connection.client] = connection
+        self._selector.register(sock, selectors.EVENT_READ, connection)
+
+    def _read(self, connection: _Connection) -> Iterator[Arrived]:
+        try:
+            data = connection.sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up(connection)
+            return
+        try:
+            for message in connection.reader.feed(data):
+                yield Arrived(connection.client, message)
+        except WireError as error:
+            _log().warning("hanging up on a client: %s", error)
+            self._hang_up(connection)
+
+    def _write(self, connection: _Connection) -> None:
+        try:
+            while connection.unsent:
+                sent = connection.sock.send(connection.unsent[0])
+                connection.unsent_bytes -= sent
+                if sent == len(connection.unsent[0]):
+                    connection.unsent.popleft()
+                else:
+                    connection.unsent[0] = connection.unsent[0][sent:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._hang_up(connection)
+            return
+        self._want_writable(connection, bool(connection.unsent))
+
+    def _want_writable(self, connection: _Connection, wanted: bool) -> None:
+        if wanted != connection.writable_wanted:
+            connection.writable_wanted = wanted
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
+            self._selector.modify(connection.sock, events, connection)
+
+    def _hang_up(self, connection: _Connection) -> None:
+        if self._connections.pop(connection.client, None) is None:
+            return
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
+        self._unsaid.append(Left(connection.client))
+        if not self._accepting:
+            self._selector.register(self._listener, selectors.EVENT_READ, None)
+            self._accepting = True
+
+    def _close_in_child(self) -> None:
+        # Only the descriptors: the selector itself is shared with the parent.
+        self._listener.close()
+        for connection in self._connections.values():
+            connection.sock.close()
+        try:
+            os.close(self.fileno())
+        except (OSError, ValueError):
+            pass  # closed already
+
+
+def _uid_of_stranger(sock: socket.socket) -> int | None:
+    """The peer's user id if it is not ours. Root may come in: it could do anything anyway."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None  # the directory's permissions keep strangers out
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", credentials)
+    return None if uid in (os.getuid(), 0) else int(uid)
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger(__name__)

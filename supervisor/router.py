@@ -1,0 +1,322 @@
+"""Requests on their way to systems and answers on their way back. Pure.
+
+Every request accepted here is answered exactly once: by its system, by its deadline, by
+its system's crash, or not at all when its asker takes it back or is gone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Final
+
+from actors.messages import (
+    ConnectSystem,
+    DataReceived,
+    DataSent,
+    Deliver,
+    DisconnectSystem,
+    Failure,
+    FailureCode,
+    Forget,
+    ManyReceived,
+    ManySent,
+    Outcome,
+    ReceiveData,
+    ReceiveMany,
+    Reply,
+    Request,
+    SendMany,
+    SystemConnected,
+    SystemDisconnected,
+    TakeBack,
+)
+from supervisor.actions import Action, Client, TellChild, TellClient
+from supervisor.checks import size_of, weight_of
+from supervisor.child import DELIVERY_BYTES, DELIVERY_ITEMS, Child, Group, Pending, Phase
+from supervisor.messages import AllConnected, AllDisconnected, ConnectAll
+from supervisor.options import SupervisorOptions
+from supervisor.timers import Timers
+
+MAILBOX_BYTES: Final = 256 << 20
+"""User data waiting for one system above which it is overloaded."""
+
+
+class Router:
+    def __init__(self, options: SupervisorOptions, timers: Timers, act: Callable[[Action], None]):
+        self._options = options
+        self._timers = timers
+        self._act = act
+        self._refs = itertools.count(1)
+        self._children: dict[int, Child] = {}
+        """The child of each open ref."""
+        self._by_request: dict[tuple[Client, int], int] = {}
+        """The ref of each open request whose asker waits."""
+        self._ready: dict[str, Child] = {}
+        """Children that something may be deliverable to."""
+
+    # ---- in --------------------------------------------------------------------------
+
+    def accept(
+        self, child: Child, client: Client | None, request: Request, now: float, group: Group | None
+    ) -> None:
+        """Put a request into a system's mailbox, or refuse it."""
+        refusal = self._refusal(child, request)
+        if refusal is not None:
+            code, text = refusal
+            self._answer_group_or(client, group, request.failure(code, text))
+            return
+        pending = self._open(child, client, request, group)
+        child.mailbox.append(pending)
+        if client is not None and group is None:
+            self._by_request[client, request.request_id] = pending.ref
+        self._set_deadline(pending, now)
+
+    def connect_on_its_own(self, child: Child, now: float) -> None:
+        """Connect a started system that is meant to be connected, before all that waits."""
+        request = ConnectSystem(child.name)
+        pending = self._open(child, None, request, None)
+        pending.own = True
+        child.mailbox.appendleft(pending)
+        self._set_deadline(pending, now)
+
+    def cancel(self, client: Client, request_id: int) -> None:
+        """The asker does not wait for this any more."""
+        ref = self._by_request.get((client, request_id))
+        if ref is not None:
+            self._give_up(ref)
+
+    def forget_client(self, client: Client) -> None:
+        """The asker is gone. What it asked to send still goes; nothing is received for it."""
+        for (asker, _), ref in list(self._by_request.items()):
+            if asker != client:
+                continue
+            pending = self._children[ref].open[ref]
+            if isinstance(pending.request, ReceiveData | ReceiveMany):
+                self._give_up(ref)
+            else:
+                self._by_request.pop((client, pending.request.request_id))
+                pending.client = None
+
+    # ---- out to the systems ---------------------------------------------------------------
+
+    def touch(self, child: Child) -> None:
+        """Something may be deliverable to this child."""
+        self._ready[child.name] = child
+
+    def deliver(self) -> None:
+        """Send off all that can be delivered now. Called once after a burst of input, so
+        that requests which came together go together."""
+        ready, self._ready = self._ready, {}
+        for child in ready.values():
+            while child.can_deliver:
+                batch, items, size = [], 0, 0
+                while child.mailbox and items < DELIVERY_ITEMS and size < DELIVERY_BYTES:
+                    pending = child.mailbox.popleft()
+                    pending.delivered = True
+                    items += pending.weight
+                    size += pending.size
+                    batch.append((pending.ref, pending.request))
+                child.delivered += 1
+                self._tell(child, Deliver(child.delivered, tuple(batch)))
+
+    # ---- back from the systems --------------------------------------------------------------
+
+    def settle(self, child: Child, ref: int, reply: Reply) -> Pending | None:
+        """Pass on what a system answered.
+
+        Returns:
+            the request, if this ended it.
+        """
+        pending = child.open.get(ref)
+        if pending is None:
+            self._take_back_late(child, reply)
+            return None
+        if isinstance(reply, ManySent):
+            pending.answered += len(reply.results)
+            child.sent += sum(1 for result in reply.results if result is True)
+            if pending.streamed:
+                if pending.client is not None:
+                    self._act(TellClient(pending.client, reply))
+            else:
+                pending.results.extend(reply.results)
+            if not reply.final:
+                return None
+            self._close(child, pending)
+            if not pending.streamed:
+                self._answer(child, pending, _many_sent(pending))
+            return pending
+        self._close(child, pending)
+        if isinstance(reply, Failure):
+            self._answer_failure(child, pending, reply)
+        else:
+            self._answer(child, pending, reply)
+        return pending
+
+    def take_back(self, child: Child, items: tuple[object, ...]) -> None:
+        """Have a system hand these items out again, before new ones."""
+        if items and child.phase is Phase.RUNNING:
+            self._tell(child, TakeBack(child.name, items))
+
+    def fail_open(self, child: Child, code: FailureCode, text: str) -> None:
+        """Answer all that is open: what was delivered may have been done, the rest not."""
+        for pending in list(child.open.values()):
+            self._fail(child, pending, code, text)
+        child.mailbox.clear()
+
+    def fail_delivered(self, child: Child, code: FailureCode, text: str) -> None:
+        """The process is gone: answer what it had."""
+        for pending in [each for each in child.open.values() if each.delivered]:
+            self._fail(child, pending, code, text)
+
+    def fail_queued_data(self, child: Child, code: FailureCode, text: str) -> None:
+        """No process takes data for a while. Orders to connect or disconnect stay."""
+        for pending in list(child.mailbox):
+            if not isinstance(pending.request, ConnectSystem | DisconnectSystem):
+                child.mailbox.remove(pending)
+                self._fail(child, pending, code, text)
+
+    # ---- details --------------------------------------------------------------------------
+
+    def _refusal(self, child: Child, request: Request) -> tuple[FailureCode, str] | None:
+        control = isinstance(request, ConnectSystem | DisconnectSystem)
+        if child.phase is Phase.QUARANTINED:
+            cause = child.last_crash.text if child.last_crash else "it crashed too often"
+            text = f"quarantined after repeated crashes ({cause}); mend the cause and restart it"
+            return FailureCode.UNAVAILABLE, text
+        if child.phase is Phase.WAITING and not control:
+            return FailureCode.UNAVAILABLE, "restarting after a crash; try again shortly"
+        if child.end_waiters:
+            return FailureCode.UNAVAILABLE, "being unregistered"
+        if child.weight + weight_of(request) > child.spec.mailbox_size:
+            text = f"{child.weight} items wait already (mailbox_size {child.spec.mailbox_size})"
+            return FailureCode.OVERLOADED, f"{text}; send less, or wait for answers"
+        if child.size + size_of(request) > MAILBOX_BYTES:
+            text = f"{child.size:,} bytes wait already; send less, or wait for answers"
+            return FailureCode.OVERLOADED, text
+        return None
+
+    def _set_deadline(self, pending: Pending, now: float) -> None:
+        ref = pending.ref
+        self._timers.add(now + self._patience(pending.request), lambda _: self._run_out(ref))
+
+    def _patience(self, request: Request) -> float:
+        if request.timeout is not None:
+            return request.timeout
+        if isinstance(request, ConnectSystem):
+            return self._options.connect_timeout
+        if isinstance(request, ReceiveData | ReceiveMany):
+            return self._options.request_timeout + (request.wait or 0.0)
+        return self._options.request_timeout
+
+    def _open(
+        self, child: Child, client: Client | None, request: Request, group: Group | None
+    ) -> Pending:
+        ref = next(self._refs)
+        pending = Pending(ref, client, request, weight_of(request), size_of(request), group)
+        child.open[ref] = pending
+        child.weight += pending.weight
+        child.size += pending.size
+        self._children[ref] = child
+        self.touch(child)
+        return pending
+
+    def _close(self, child: Child, pending: Pending) -> None:
+        del child.open[pending.ref]
+        del self._children[pending.ref]
+        child.weight -= pending.weight
+        child.size -= pending.size
+        if pending.client is not None:
+            self._by_request.pop((pending.client, pending.request.request_id), None)
+
+    def _withdraw(self, child: Child, pending: Pending) -> None:
+        """Close it, and have the system not do it, if it still can."""
+        self._close(child, pending)
+        if not pending.delivered:
+            child.mailbox.remove(pending)
+        elif child.phase is Phase.RUNNING:
+            self._tell(child, Forget((pending.ref,)))
+
+    def _run_out(self, ref: int) -> None:
+        child = self._children.get(ref)
+        if child is None:
+            return
+        pending = child.open[ref]
+        self._withdraw(child, pending)
+        seconds = self._patience(pending.request)
+        doing = "no answer" if pending.delivered else "its turn did not come"
+        outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
+        text = f"{doing} within {seconds:g} s"
+        self._answer_failure(
+            child, pending, pending.request.failure(FailureCode.TIMEOUT, text, outcome)
+        )
+
+    def _give_up(self, ref: int) -> None:
+        child = self._children[ref]
+        self._withdraw(child, child.open[ref])
+
+    def _fail(self, child: Child, pending: Pending, code: FailureCode, text: str) -> None:
+        self._close(child, pending)
+        outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
+        self._answer_failure(child, pending, pending.request.failure(code, text, outcome))
+
+    def _answer_failure(self, child: Child, pending: Pending, failure: Failure) -> None:
+        """A SendMany that is partly done keeps the results it has."""
+        if isinstance(pending.request, SendMany) and pending.results:
+            missing = len(pending.request.items) - len(pending.results)
+            pending.results.extend([failure] * missing)
+            self._answer(child, pending, _many_sent(pending))
+        else:
+            self._answer(child, pending, failure)
+
+    def _answer(self, child: Child, pending: Pending, reply: Reply) -> None:
+        if pending.group is not None:
+            self._answer_group_or(None, pending.group, reply)
+            return
+        if pending.client is None:
+            self._take_back_late(child, reply)
+            return
+        match reply:
+            case DataSent():
+                child.sent += 1
+            case DataReceived() if not child.tapped:
+                child.received += 1
+            case ManyReceived() if not child.tapped:
+                child.received += len(reply.items)
+        self._act(TellClient(pending.client, reply))
+
+    def _answer_group_or(self, client: Client | None, group: Group | None, reply: Reply) -> None:
+        if group is None:
+            if client is not None:
+                self._act(TellClient(client, reply))
+            return
+        assert reply.system_name is not None
+        done = isinstance(reply, SystemConnected | SystemDisconnected)
+        group.results[reply.system_name] = reply if isinstance(reply, Failure) else done
+        group.missing -= 1
+        if group.missing == 0:
+            self.answer_group(group)
+
+    def answer_group(self, group: Group) -> None:
+        """Answer a request to all systems; all have answered."""
+        answer = AllConnected if isinstance(group.request, ConnectAll) else AllDisconnected
+        reply = answer(request_id=group.request.request_id, results=group.results)
+        self._act(TellClient(group.client, reply))
+
+    def _take_back_late(self, child: Child, reply: Reply) -> None:
+        """Data for somebody who does not wait any more goes back, for the next caller."""
+        if isinstance(reply, DataReceived):
+            self.take_back(child, (reply.data,))
+        elif isinstance(reply, ManyReceived):
+            self.take_back(child, reply.items)
+
+    def _tell(self, child: Child, message: object) -> None:
+        self._act(TellChild(child.name, child.incarnation, message))
+
+
+def _many_sent(pending: Pending) -> ManySent:
+    return ManySent(
+        request_id=pending.request.request_id,
+        system_name=pending.request.system_name,
+        results=tuple(pending.results),
+    )

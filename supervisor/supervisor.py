@@ -1,0 +1,265 @@
+"""The supervisor as a Thespian actor: a thin shell around :mod:`supervisor.core`.
+
+Messages and clients' requests go into the core, its actions are carried out here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import random
+import signal
+import time
+from datetime import timedelta
+from typing import Any, Final
+
+import attrs
+from thespian.actors import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    ActorSystemMessage,
+    ChildActorExited,
+    ThespianWatch,
+    WakeupMessage,
+    WatchMessage,
+)
+
+from actors.lifeline import die_with_parent_actor
+from actors.logs import restore_loggers
+from actors.messages import (
+    Reason,
+    Reply,
+    Report,
+    StartSystem,
+    SystemCrashed,
+    SystemStarted,
+    SystemStartFailed,
+    SystemStopped,
+)
+from actors.system_actor import SystemActor
+from supervisor.actions import (
+    Action,
+    Finish,
+    ForgetChild,
+    KillChild,
+    Log,
+    StartChild,
+    TellChild,
+    TellClient,
+)
+from supervisor.core import SupervisorCore
+from supervisor.front_door import Arrived, DoorClient, FrontDoor
+from supervisor.messages import ConfigureSupervisor, SupervisorClosing, SupervisorReady
+from supervisor.options import SupervisorOptions
+
+_POLL: Final = 0.005
+"""Seconds between two looks at the front door where Thespian cannot watch a descriptor."""
+
+
+@attrs.frozen
+class ActorClient:
+    """Whoever asked by an actor message. Thespian's addresses cannot be hashed."""
+
+    address: ActorAddress = attrs.field(eq=False)
+    text: str
+
+
+@attrs.define(eq=False)
+class _Link:
+    """How to reach one incarnation of a system actor."""
+
+    name: str
+    incarnation: int
+    address: ActorAddress
+    process: Any
+    """Its multiprocessing.Process, where the base has one: it knows the exit code."""
+    pid: int | None = None
+
+
+class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
+    """Keeps external systems alive, and routes requests to them by name.
+
+    Create it with ``ActorSystem.createActor(Supervisor)`` and send it the requests of
+    :mod:`actors.messages` and :mod:`supervisor.messages`. It never has threads: it forks.
+    """
+
+    def __init__(self, capabilities: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
+        self._core = SupervisorCore(SupervisorOptions(), random.Random(), time.time)
+        self._door: FrontDoor | None = None
+        self._links: dict[str, _Link] = {}
+        self._wakeups: list[float] = []
+        """When the wakeups asked for come, as a heap."""
+        self._set_up = False
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
+        # An exception that left here would make Thespian call again with the same message.
+        try:
+            if not self._set_up:
+                self._set_up = True
+                die_with_parent_actor()
+                restore_loggers()
+            self._receive(message, sender)
+            self._carry_out()
+            self._schedule()
+        except Exception:
+            _log().exception("supervisor: %s could not be dealt with", type(message).__name__)
+        if self._door is not None and self._watches:
+            return ThespianWatch([self._door.fileno()])
+        return None
+
+    # ---- in --------------------------------------------------------------------------
+
+    def _receive(self, message: Any, sender: ActorAddress) -> None:
+        now = time.monotonic()
+        match message:
+            case WatchMessage():
+                self._serve_door(now)
+            case WakeupMessage():
+                heapq.heappop(self._wakeups)
+                if not self._watches:
+                    self._serve_door(now)
+                self._core.tick(now)
+            case (
+                SystemStarted() | SystemStartFailed() | SystemCrashed() | SystemStopped() | Report()
+            ):
+                self._hear_child(message, now)
+            case ChildActorExited():
+                self._hear_exit(message.childAddress, now)
+            case ConfigureSupervisor():
+                self._configure(message, sender)
+            case ActorExitRequest():
+                if self._door is not None:
+                    self._door.close()
+                    self._door = None
+            case Reply() | ActorSystemMessage():
+                pass
+            case _:
+                self._core.request(ActorClient(sender, str(sender)), message, now)
+
+    def _serve_door(self, now: float) -> None:
+        if self._door is None:
+            return
+        for event in self._door.serve():
+            if isinstance(event, Arrived):
+                self._core.request(event.client, event.message, now)
+            else:
+                self._core.client_gone(event.client)
+
+    def _hear_child(
+        self,
+        message: SystemStarted | SystemStartFailed | SystemCrashed | SystemStopped | Report,
+        now: float,
+    ) -> None:
+        link = self._links.get(message.system_name)
+        if isinstance(message, SystemStarted) and link is not None:
+            link.pid = message.pid
+        self._core.child_said(message.system_name, message.incarnation, message, now)
+
+    def _hear_exit(self, address: ActorAddress, now: float) -> None:
+        for link in self._links.values():
+            if link.address == address:
+                how = _how_it_ended(link.process)
+                self._core.child_exited(link.name, link.incarnation, how, now)
+                return
+
+    def _configure(self, message: ConfigureSupervisor, sender: ActorAddress) -> None:
+        if message.socket_path is not None and self._door is None:
+            self._door = FrontDoor(message.socket_path)
+        self._core = SupervisorCore(message.options, random.Random(), time.time)
+        self.send(sender, SupervisorReady(request_id=message.request_id, pid=os.getpid()))
+
+    # ---- out -------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        # Carrying out one action may make the core decide more.
+        while actions := self._core.take_actions():
+            for action in actions:
+                self._do(action)
+        if self._door is not None:
+            self._door.flush()
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case StartChild():
+                self._start(action)
+            case TellChild():
+                link = self._link(action.name, action.incarnation)
+                if link is not None:
+                    self.send(link.address, action.message)
+            case KillChild():
+                link = self._link(action.name, action.incarnation)
+                if link is not None:
+                    _kill(link)
+            case ForgetChild():
+                if self._link(action.name, action.incarnation) is not None:
+                    del self._links[action.name]
+            case TellClient(client=DoorClient() as client):
+                if self._door is not None:
+                    self._door.tell(client, action.message)
+            case TellClient(client=ActorClient() as client):
+                self.send(client.address, action.message)
+            case Log():
+                _log().log(action.level, "%s", action.text)
+            case Finish():
+                if self._door is not None:
+                    self._door.tell_all(SupervisorClosing())
+
+    def _start(self, action: StartChild) -> None:
+        address = self.createActor(SystemActor)
+        self._links[action.name] = _Link(
+            action.name, action.incarnation, address, _newest_process(self)
+        )
+        self.send(address, StartSystem(action.definition, action.incarnation))
+
+    def _link(self, name: str, incarnation: int) -> _Link | None:
+        link = self._links.get(name)
+        return link if link is not None and link.incarnation == incarnation else None
+
+    def _schedule(self) -> None:
+        """Ask for a wakeup, unless an earlier one is on its way: none can be cancelled."""
+        now = time.monotonic()
+        due = self._core.next_due()
+        if self._door is not None and not self._watches:
+            due = min(due, now + _POLL) if due is not None else now + _POLL
+        if due is None or (self._wakeups and self._wakeups[0] <= due):
+            return
+        heapq.heappush(self._wakeups, due)
+        self.wakeupAfter(timedelta(seconds=max(0.001, due - now)))
+
+
+def _newest_process(supervisor: Supervisor) -> Any:
+    """The process just forked. Thespian does not show it; without it exit codes stay
+    unknown, and nothing else."""
+    processes = getattr(supervisor._myRef, "_child_procs", None)
+    return processes[-1].childProc if processes else None
+
+
+def _kill(link: _Link) -> None:
+    try:
+        if link.process is not None:
+            link.process.kill()  # does nothing once the process was waited for
+        elif link.pid is not None:
+            os.kill(link.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _how_it_ended(process: Any) -> Reason | None:
+    code = getattr(process, "exitcode", None)
+    if code is None:
+        return None
+    if code >= 0:
+        return Reason("exit", f"its process ended with exit code {code}")
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return Reason("killed", f"its process was killed by {name}")
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger(__name__)

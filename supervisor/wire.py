@@ -1,0 +1,66 @@
+"""Messages on a Unix socket between a client and a supervisor.
+
+A frame is a header (magic, version, length of the body) and a body: the pickled list of
+messages that were ready together. Unpickling runs code: both ends must have made sure
+that the other could run code as this user anyway.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+_HEADER: Final = struct.Struct("!4sQ")
+_MAGIC: Final = b"XSY1"
+MAX_FRAME: Final = 1 << 30
+"""Bytes; a longer frame is taken for a broken stream."""
+
+
+class WireError(Exception):
+    """The bytes that came are no frames of this version. The peer is to be hung up on."""
+
+
+def encode_frame(messages: Sequence[Any]) -> bytes:
+    """One frame with these messages.
+
+    Raises:
+        PayloadError: a message holds data that cannot be pickled.
+    """
+    body = pickle.dumps(list(messages), protocol=pickle.HIGHEST_PROTOCOL)
+    return _HEADER.pack(_MAGIC, len(body)) + body
+
+
+class FrameReader:
+    """Finds messages in a stream of bytes that comes in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """The messages complete by now, in order.
+
+        Raises:
+            WireError: the stream is broken.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _HEADER.size:
+            magic, length = _HEADER.unpack_from(self._buffer)
+            if magic != _MAGIC:
+                raise WireError(
+                    f"expected a frame that begins with {_MAGIC!r}, got {magic!r}: "
+                    "the peer is no extsys, or of an incompatible version"
+                )
+            if length > MAX_FRAME:
+                raise WireError(f"a frame of {length:,} bytes is more than {MAX_FRAME:,}")
+            end = _HEADER.size + length
+            if len(self._buffer) < end:
+                return
+            with memoryview(self._buffer) as view:
+                try:
+                    messages = pickle.loads(view[_HEADER.size : end])
+                except Exception as error:
+                    raise WireError(f"a frame cannot be unpickled: {error}") from error
+            del self._buffer[:end]
+            yield from messages
