@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 import enum
+import json
 import math
+import re
 import reprlib
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -20,6 +22,7 @@ import cattrs
 
 T = TypeVar("T")
 
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TYPE_WORDS: Final[dict[type, str]] = {
     bool: "a boolean",
     int: "a whole number",
@@ -65,7 +68,8 @@ def show_path(path: Iterable[str | int]) -> str:
         if isinstance(step, int):
             shown += f"[{step + 1}]"
         else:
-            shown += f".{step}" if shown else step
+            key = step if _BARE_KEY.fullmatch(step) else json.dumps(step)
+            shown += f".{key}" if shown else key
     return shown
 
 
