@@ -1,0 +1,284 @@
+"""Faults on purpose: which call of a mock system goes wrong, and how.
+
+:class:`FaultScript` decides, and does nothing else; :func:`carry_out` and
+:func:`carry_out_in_constructor` do it, and decide nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from random import Random
+from typing import Any, Final, Literal
+
+import attrs
+import cattrs
+
+from actors.errors import ConnectorError
+from actors.strict import Mistake, MistakesError, strict_converter
+
+Sleep = Callable[[float], Awaitable[Any]]
+"""Waits for some seconds, like ``asyncio.sleep``."""
+
+Times = int | Literal["always"]
+
+
+class Operation(enum.StrEnum):
+    """Which calls a fault looks at."""
+
+    CONSTRUCT = "construct"
+    """The constructor; where it runs, faults can only block, raise and end the process."""
+    CONNECT = "connect"
+    DISCONNECT = "disconnect"
+    SEND = "send"
+    RECEIVE = "receive"
+    HEALTH = "health"
+    ANY = "any"
+    """All of them but the constructor."""
+
+
+class Action(enum.StrEnum):
+    """What a fault does to a call."""
+
+    FAIL = "fail"
+    """Raise ConnectorError: an answer, not a crash."""
+    LOSE_CONNECTION = "lose_connection"
+    """Raise ConnectionResetError; the system is disconnected from then on."""
+    REFUSE = "refuse"
+    """Return False, or None from a receive."""
+    DELAY = "delay"
+    """Wait ``seconds`` and up to ``jitter`` more, then go on with the call."""
+    BUG = "bug"
+    """Raise :class:`InjectedBug`, which no caller expects: a crash."""
+    EXIT = "exit"
+    """End the process at once with ``exit_code``."""
+    KILL = "kill"
+    """Send ``signal`` to the own process."""
+    HANG_LOOP = "hang_loop"
+    """Block the thread of the event loop for ``seconds``; forever without them."""
+    STOP_PROCESS = "stop_process"
+    """SIGSTOP the own process: all its threads hang, until somebody sends SIGCONT."""
+
+
+class InjectedBug(RuntimeError):
+    """A bug that a fault script asked for. Nobody's fault."""
+
+
+def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None and not value >= 0:
+        raise ValueError(f"{attribute.name} must be 0 or greater")
+
+
+def _share(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{attribute.name} must be between 0 and 1")
+
+
+def _exit_code(_: Any, attribute: attrs.Attribute[Any], value: int) -> None:
+    if not 0 <= value <= 255:
+        raise ValueError(f"{attribute.name} must be between 0 and 255")
+
+
+def _signal_name(_: Any, attribute: attrs.Attribute[Any], value: str) -> None:
+    if value not in signal.Signals.__members__:
+        raise ValueError(f"{attribute.name} must be a signal's name, such as SIGKILL or SIGSEGV")
+
+
+def _times(_: Any, attribute: attrs.Attribute[Any], value: Times) -> None:
+    if value != "always" and value < 1:
+        raise ValueError(f"{attribute.name} must be 1 or greater")
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One entry of a fault script.
+
+    Raises:
+        MistakesError: fields that do not go together.
+        ValueError: a field out of its range.
+    """
+
+    operation: Operation
+    action: Action
+    times: Times = attrs.field(default=1, validator=_times)
+    """How many calls it strikes; ``always`` for every one until the faults are cleared."""
+    after: int = attrs.field(default=0, validator=_not_negative)
+    """How many calls it lets pass before the first that it may strike."""
+    rate: float = attrs.field(default=1.0, validator=_share)
+    """The share of the calls that it strikes, once it may."""
+    seconds: float | None = attrs.field(default=None, validator=_not_negative)
+    """How long a delay or a hang takes. A delay needs it; a hang without it never ends."""
+    jitter: float = attrs.field(default=0.0, validator=_not_negative)
+    """Seconds that a delay takes longer at most."""
+    exit_code: int = attrs.field(default=1, validator=_exit_code)
+    signal: str = attrs.field(default="SIGKILL", validator=_signal_name)
+    """The name of the signal that ``kill`` sends."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.action is Action.DELAY and self.seconds is None:
+            raise MistakesError([Mistake(("seconds",), "is missing; a delay needs it")])
+        if self.operation is Operation.CONSTRUCT and self.action is Action.REFUSE:
+            raise MistakesError(
+                [Mistake(("action",), "must not be refuse, as a constructor returns nothing")]
+            )
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Fault:
+        """The fault that a table of its fields describes.
+
+        Raises:
+            MistakesError: every mistake in the table.
+        """
+        return fault_converter().structure(table, cls)
+
+    def looks_at(self, operation: Operation) -> bool:
+        """Whether calls of ``operation`` are its business."""
+        if self.operation is Operation.ANY:
+            return operation is not Operation.CONSTRUCT
+        return self.operation is operation
+
+
+def fault_converter() -> cattrs.Converter:
+    """A converter that also structures faults; its texts quote no values."""
+    converter = strict_converter(show_values=False)
+
+    def structure_times(value: object, _: Any) -> Times:
+        if value == "always":
+            return "always"
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError('must be a whole number or "always"')
+        return value
+
+    converter.register_structure_hook(Times, structure_times)
+    return converter
+
+
+@attrs.define
+class _Armed:
+    """A fault, and what is left of it."""
+
+    fault: Fault
+    to_pass: int
+    to_strike: Times
+
+
+class FaultScript:
+    """The faults still to come, and the chance behind them. Pure: no I/O, no clock.
+
+    Faults are asked in their order, and the first that strikes has the call to itself:
+    those behind it do not count that call. So "fail twice, then exit" is two faults, one
+    after the other. Two scripts with the same faults and the same seed decide alike.
+    """
+
+    def __init__(self, faults: Iterable[Fault] = (), seed: int | str = 0) -> None:
+        self._random = Random(seed)
+        self._armed: list[_Armed] = []
+        for fault in faults:
+            self.add(fault)
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault behind those that are still to come."""
+        self._armed.append(_Armed(fault, fault.after, fault.times))
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self._armed.clear()
+
+    def next(self, operation: Operation) -> Fault | None:
+        """What goes wrong with the call that is beginning; None when nothing does.
+
+        Of a delay, ``seconds`` is how long this one takes, jitter included.
+        """
+        for armed in self._armed:
+            if armed.fault.looks_at(operation) and self._strikes(armed):
+                if armed.to_strike != "always":
+                    armed.to_strike -= 1
+                    if not armed.to_strike:
+                        self._armed.remove(armed)
+                return self._with_jitter(armed.fault)
+        return None
+
+    def _strikes(self, armed: _Armed) -> bool:
+        if armed.to_pass:
+            armed.to_pass -= 1
+            return False
+        return armed.fault.rate >= 1 or self._random.random() < armed.fault.rate
+
+    def _with_jitter(self, fault: Fault) -> Fault:
+        if not fault.jitter or fault.seconds is None:
+            return fault
+        seconds = fault.seconds + self._random.uniform(0, fault.jitter)
+        return attrs.evolve(fault, seconds=seconds, jitter=0.0)
+
+
+async def carry_out(
+    fault: Fault,
+    operation: Operation,
+    system_name: str,
+    *,
+    sleep: Sleep,
+    block: Callable[[float], object] = time.sleep,
+) -> bool:
+    """Let a fault strike a call; True when the call goes on, False when it is refused.
+
+    Runs in the process and on the event loop of the call, and may end or block either.
+
+    Args:
+        sleep: waits without blocking the event loop.
+        block: waits and blocks it.
+
+    Raises:
+        ConnectorError, ConnectionResetError, InjectedBug: as the fault's action says.
+    """
+    if fault.action is Action.REFUSE:
+        return False
+    if fault.action is Action.DELAY:
+        await sleep(fault.seconds or 0.0)
+    else:
+        _strike(fault, operation, system_name, block)
+    return True
+
+
+def carry_out_in_constructor(
+    fault: Fault, system_name: str, *, block: Callable[[float], object] = time.sleep
+) -> None:
+    """Let a fault strike a constructor, where even a delay blocks.
+
+    Raises:
+        ConnectorError, ConnectionResetError, InjectedBug: as the fault's action says.
+    """
+    if fault.action is Action.DELAY:
+        block(fault.seconds or 0.0)
+    else:
+        _strike(fault, Operation.CONSTRUCT, system_name, block)
+
+
+_LONG: Final = 3600.0
+
+
+def _strike(
+    fault: Fault, operation: Operation, system_name: str, block: Callable[[float], object]
+) -> None:
+    where = f"in {operation.value} of {system_name!r}, as its fault script says"
+    match fault.action:
+        case Action.FAIL:
+            raise ConnectorError(f"failure {where}")
+        case Action.LOSE_CONNECTION:
+            raise ConnectionResetError(f"connection lost {where}")
+        case Action.BUG:
+            raise InjectedBug(f"bug {where}")
+        case Action.EXIT:
+            os._exit(fault.exit_code)
+        case Action.KILL:
+            # To the calling thread: it then runs no further instruction of the call.
+            signal.raise_signal(signal.Signals[fault.signal])
+        case Action.STOP_PROCESS:
+            signal.raise_signal(signal.SIGSTOP)
+        case Action.HANG_LOOP if fault.seconds is not None:
+            block(fault.seconds)
+        case Action.HANG_LOOP:
+            while True:
+                block(_LONG)

@@ -1,0 +1,116 @@
+"""From the word ``kind`` to a class, and from a definition to an object."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import re
+from typing import Any, Final
+
+from actors.errors import ActorSetupError, describe
+from actors.interface import ExternalSystemInterface
+from actors.messages import SystemDefinition
+from actors.payload import PayloadError, decode
+
+KINDS: Final[dict[str, str]] = {
+    "mock": "actors.mock:MockExternalSystem",
+    "tcp": "actors.tcp:TcpSystem",
+}
+"""Where the class of a built-in kind is found. Imported when it is needed, not before."""
+
+_REFERENCE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def resolve_kind(kind: str) -> type[ExternalSystemInterface]:
+    """The class of a kind: a key of :data:`KINDS`, or ``package.module:Class``.
+
+    Imports the module, so it runs the module's code in the process that asks.
+
+    Raises:
+        ActorSetupError: the kind is unknown, its module cannot be imported or has no such
+            name, or what is found there is no class that can be built as a system.
+    """
+    reference = KINDS.get(kind, kind)
+    if not _REFERENCE.fullmatch(reference):
+        raise ActorSetupError(_unknown(kind))
+    module_name, _, qualname = reference.partition(":")
+    who = f'kind "{kind}"'
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ActorSetupError:
+        raise  # it says already what to do, for example which extra to install
+    except (Exception, SystemExit) as error:  # importing runs the module's own code
+        raise ActorSetupError(
+            f"{who}: module {module_name} cannot be imported: {describe(error)}; "
+            "install it, or put its directory on PYTHONPATH"
+        ) from error
+    for name in qualname.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise ActorSetupError(f"{who}: {module_name} has no {qualname}") from None
+    if not isinstance(found, type) or not issubclass(found, ExternalSystemInterface):
+        raise ActorSetupError(
+            f"{who}: {qualname} is no class that inherits from ExternalSystemInterface"
+        )
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise ActorSetupError(f"{who}: {qualname} is abstract; it must implement {missing}")
+    return found
+
+
+def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
+    """Build a system from its definition, in the process it is to live in.
+
+    With a snapshot, the object in it; else ``Class(system_name, connection_details)``.
+    Whatever the constructor raises passes through untouched: only the caller knows
+    whether it is an expected error or a bug, and its traceback should show the class.
+
+    Raises:
+        ActorSetupError: the class cannot be found here, does not take these two
+            arguments, or the result is no ExternalSystemInterface.
+    """
+    name = definition.system_name
+    if definition.snapshot is None:
+        try:
+            system_class = resolve_kind(definition.kind)
+        except ActorSetupError as error:
+            raise ActorSetupError(f"system {name!r}: {error}") from error
+        _check_signature(system_class, name)
+        system: Any = system_class(name, definition.connection_details)
+    else:
+        try:
+            system = decode(definition.snapshot)
+        except PayloadError as error:
+            raise ActorSetupError(
+                f"system {name!r}: the snapshot of {definition.kind} cannot be unpickled: "
+                f"{error}; all that it needs must be importable in this process"
+            ) from error
+    if not isinstance(system, ExternalSystemInterface):
+        raise ActorSetupError(
+            f"system {name!r}: {definition.kind} gave an object of type "
+            f"{type(system).__name__}, which does not inherit from ExternalSystemInterface"
+        )
+    return system
+
+
+def _unknown(kind: str) -> str:
+    close = difflib.get_close_matches(kind, KINDS, n=1)
+    guess = f'did you mean "{close[0]}"? ' if close else ""
+    known = ", ".join(f'"{known}"' for known in KINDS)
+    return f'kind "{kind}" is unknown; {guess}known are {known}, and "package.module:Class"'
+
+
+def _check_signature(system_class: type[ExternalSystemInterface], name: str) -> None:
+    try:
+        signature = inspect.signature(system_class)
+    except (TypeError, ValueError):
+        return  # written in C, perhaps: building it will tell
+    try:
+        signature.bind(name, {})
+    except TypeError as error:
+        raise ActorSetupError(
+            f"system {name!r}: {system_class.__qualname__} cannot be built with "
+            f"(system_name, connection_details): {error}"
+        ) from error

@@ -1,0 +1,295 @@
+"""An external system without a system: for tests, demonstrations and rehearsed disasters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from actors.errors import ActorSetupError, ConnectorError
+from actors.faults import (
+    Action,
+    Fault,
+    FaultScript,
+    Operation,
+    Sleep,
+    carry_out,
+    carry_out_in_constructor,
+    fault_converter,
+)
+from actors.interface import ExternalSystemInterface, command
+from actors.strict import MistakesError, structure_table
+
+
+def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    # Without the value: connection details never print.
+    if not value >= 0:
+        raise ValueError(f"{attribute.name} must be 0 or greater")
+
+
+def _share(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{attribute.name} must be between 0 and 1")
+
+
+@attrs.frozen(kw_only=True)
+class MockSettings:
+    """The keys of ``connection_details`` that a mock system knows. All may be left out."""
+
+    connect_delay: float = attrs.field(default=0.0, validator=_not_negative)
+    """Seconds that connecting takes."""
+    disconnect_delay: float = attrs.field(default=0.0, validator=_not_negative)
+    """Seconds that disconnecting takes."""
+    receive_timeout: float = attrs.field(default=0.1, validator=_not_negative)
+    """Seconds that a receive waits for data."""
+    latency: float = attrs.field(default=0.0, validator=_not_negative)
+    """Seconds that every call takes in addition."""
+    jitter: float = attrs.field(default=0.0, validator=_not_negative)
+    """Seconds that it takes longer at most."""
+    failure_rate: float = attrs.field(default=0.0, validator=_share)
+    """The share of the calls that fail with a ConnectorError, when no other fault strikes."""
+    seed: int | None = None
+    """Of all chance in the system; without it, the system's name is the seed."""
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong, in this order. In TOML an array of tables."""
+    echo: bool = False
+    """Each item sent comes back as received."""
+    queue_size: int = attrs.field(default=100_000, validator=_not_negative)
+    """Items waiting to be received above which no more come in."""
+    record_size: int = attrs.field(default=1000, validator=_not_negative)
+    """How many of the sent items are remembered, the latest ones."""
+
+    @classmethod
+    def of(cls, details: object) -> MockSettings:
+        """The settings in ``details``; keys that a mock system does not know are ignored.
+
+        Raises:
+            MistakesError: every mistake in the known keys.
+        """
+        return structure_table(_CONVERTER, cls, details, ignore_unknown=True)
+
+
+_CONVERTER: Final = fault_converter()
+
+
+class MockExternalSystem(ExternalSystemInterface):
+    """The kind ``mock``: behaves like a system, and fails like one when it is told to.
+
+    What it "receives" is what :meth:`mock_incoming_data` was given. What it was sent,
+    :meth:`sent_items` tells. :meth:`inject_fault` and the key ``faults`` make calls fail,
+    hang or end the process; a send or receive while disconnected uses up no fault.
+
+    An object pickles with its queue, its record and its faults, but never as connected.
+    So each incarnation that starts from such a snapshot has the same faults before it.
+
+    Args:
+        system_name: the name the runtime routes by.
+        connection_details: the keys of :class:`MockSettings`; others are ignored.
+        sleep: waits for some seconds; tests pass one that does not take its time. Must
+            pickle for an object that goes to another process.
+
+    Raises:
+        ActorSetupError: a known key has a wrong value; the text names all such keys.
+        ConnectorError, ConnectionResetError, InjectedBug: a fault of ``construct`` says so.
+
+    Attributes:
+        mock_data_queue: what is waiting to be received. Items may be added before the
+            system runs; then :meth:`mock_incoming_data` is the way, as it wakes a receive.
+    """
+
+    def __init__(
+        self,
+        system_name: str,
+        connection_details: dict[str, Any],
+        *,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        super().__init__(system_name, connection_details)
+        try:
+            settings = MockSettings.of(connection_details)
+        except MistakesError as error:
+            mistakes = "; ".join(map(str, error.mistakes))
+            raise ActorSetupError(
+                f"mock system {system_name!r}: wrong connection_details: {mistakes}"
+            ) from error
+        seed = system_name if settings.seed is None else settings.seed
+        self.mock_data_queue: deque[Any] = deque()
+        self._settings = settings
+        self._sleep = sleep
+        self._script = FaultScript(settings.faults, seed)
+        if settings.failure_rate:
+            self._script.add(
+                Fault(
+                    operation=Operation.ANY,
+                    action=Action.FAIL,
+                    times="always",
+                    rate=settings.failure_rate,
+                )
+            )
+        # Its own chance, so that latency does not change which calls fail.
+        self._latency_random = Random(seed)
+        self._sent: deque[Any] = deque(maxlen=settings.record_size)
+        self._sent_count = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+        if fault := self._script.next(Operation.CONSTRUCT):
+            carry_out_in_constructor(fault, system_name)
+
+    @classmethod
+    def check_details(cls, details: Mapping[str, Any]) -> list[str]:
+        """What is wrong with ``details``, one text per mistake, each naming its key and
+        none quoting a value. Nothing is built, and no fault strikes."""
+        try:
+            MockSettings.of(details)
+        except MistakesError as error:
+            return [str(mistake) for mistake in error.mistakes]
+        return []
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Whoever waits, and the connection, belong to this process.
+        return {**self.__dict__, "_waiting": set(), "is_connected": False}
+
+    async def connect(self) -> bool:
+        if not await self._begin(Operation.CONNECT, self._settings.connect_delay):
+            return False
+        self.is_connected = True
+        return True
+
+    async def disconnect(self) -> bool:
+        if not await self._begin(Operation.DISCONNECT, self._settings.disconnect_delay):
+            return False
+        self._drop_connection()
+        return True
+
+    async def send_data(self, data: Any) -> bool:
+        """Record ``data``; False when disconnected, or when an echo finds no room."""
+        if not self.is_connected or not await self._begin(Operation.SEND):
+            return False
+        if not self.is_connected:  # disconnected during the latency
+            return False
+        if self._settings.echo:
+            if self._is_full():
+                return False
+            self._take_in(data)
+        self._sent.append(data)
+        self._sent_count += 1
+        return True
+
+    async def receive_data(self) -> Any | None:
+        """The next item; None when disconnected, or when none comes in ``receive_timeout``.
+
+        When it is cancelled, no item is lost: it takes one as its very last step.
+        """
+        if not self.is_connected or not await self._begin(Operation.RECEIVE):
+            return None
+        if not self.mock_data_queue:
+            await self._wait_for_data()
+        if not self.is_connected or not self.mock_data_queue:
+            return None
+        return self.mock_data_queue.popleft()
+
+    async def check_health(self) -> bool:
+        return await self._begin(Operation.HEALTH) and self.is_connected
+
+    @command
+    async def mock_incoming_data(self, data: Any) -> None:
+        """Let ``data`` come in from the system; works also while disconnected.
+
+        Raises:
+            ConnectorError: ``queue_size`` items are waiting already.
+        """
+        if self._is_full():
+            raise ConnectorError(
+                f"mock system {self.system_name!r} holds {self._settings.queue_size} items "
+                "that nobody received; receive them, or raise queue_size"
+            )
+        self._take_in(data)
+
+    @command
+    async def inject_fault(self, operation: str, action: str, **options: Any) -> None:
+        """Add a fault behind those still to come.
+
+        Args:
+            operation: a value of :class:`~actors.faults.Operation`, such as ``send``.
+            action: a value of :class:`~actors.faults.Action`, such as ``exit``.
+            options: the other fields of :class:`~actors.faults.Fault`, such as ``times``.
+
+        Raises:
+            ConnectorError: there is no such fault; nothing was added.
+        """
+        try:
+            fault = Fault.from_table({"operation": operation, "action": action, **options})
+        except MistakesError as error:
+            mistakes = "; ".join(map(str, error.mistakes))
+            # No crash: the mistake is the caller's.
+            raise ConnectorError(
+                f"mock system {self.system_name!r} cannot inject this fault: {mistakes}"
+            ) from error
+        self._script.add(fault)
+
+    @command
+    async def clear_faults(self) -> None:
+        """Forget all faults, ``failure_rate`` too. Latency stays."""
+        self._script.clear()
+
+    @command
+    async def sent_items(self) -> list[Any]:
+        """The last items sent, oldest first, ``record_size`` of them at most."""
+        return list(self._sent)
+
+    @command
+    async def sent_count(self) -> int:
+        """How many items were sent in all, also those no longer recorded."""
+        return self._sent_count
+
+    async def _begin(self, operation: Operation, delay: float = 0.0) -> bool:
+        """What every call begins with: its fault, then its time. False when refused."""
+        if fault := self._script.next(operation):
+            try:
+                if not await carry_out(fault, operation, self.system_name, sleep=self._sleep):
+                    return False
+            except ConnectionError:
+                self._drop_connection()
+                raise
+        settings = self._settings
+        delay += settings.latency
+        if settings.jitter:
+            delay += self._latency_random.uniform(0, settings.jitter)
+        if delay:
+            await self._sleep(delay)
+        return True
+
+    def _is_full(self) -> bool:
+        return len(self.mock_data_queue) >= self._settings.queue_size
+
+    def _take_in(self, data: Any) -> None:
+        self.mock_data_queue.append(data)
+        self._wake_receivers()
+
+    def _drop_connection(self) -> None:
+        self.is_connected = False
+        self._wake_receivers()
+
+    def _wake_receivers(self) -> None:
+        # All of them: one that was just cancelled could not pass the news on.
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _wait_for_data(self) -> None:
+        """Until there is data, the connection is gone, or ``receive_timeout`` is over."""
+        loop = asyncio.get_running_loop()
+        timer = asyncio.ensure_future(self._sleep(self._settings.receive_timeout))
+        try:
+            while self.is_connected and not self.mock_data_queue and not timer.done():
+                waiter: asyncio.Future[None] = loop.create_future()
+                self._waiting.add(waiter)
+                try:
+                    await asyncio.wait({waiter, timer}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    self._waiting.discard(waiter)
+        finally:
+            timer.cancel()

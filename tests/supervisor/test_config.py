@@ -1,0 +1,425 @@
+"""A configuration becomes specs, or a list of everything that is wrong with it."""
+
+import logging
+import textwrap
+
+import attrs
+import pytest
+
+from actors.mock import MockExternalSystem
+from supervisor.config import (
+    Config,
+    ConfigError,
+    check_kind,
+    load_config,
+    parse_config,
+    parse_duration,
+)
+from supervisor.options import LogLevel, SupervisorOptions
+from supervisor.spec import RestartPolicy, SystemSpec
+
+SECRET = "hunter2-and-more"
+
+
+def parse(text, **options):
+    options.setdefault("environ", {})
+    return parse_config(textwrap.dedent(text).encode(), **options)
+
+
+def mistakes(text, **options):
+    with pytest.raises(ConfigError) as caught:
+        parse(text, **options)
+    return str(caught.value).splitlines()
+
+
+def system(text="", *, name="plc-1", kind="mock"):
+    return f'[[system]]\nname = "{name}"\nkind = "{kind}"\n{textwrap.dedent(text)}\n'
+
+
+# ---- what is right -----------------------------------------------------------------
+
+
+def test_a_full_file_becomes_options_and_specs(tmp_path):
+    path = tmp_path / "plant.toml"
+    path.write_text(
+        """
+        [supervisor]
+        request_timeout = 12
+        connect_timeout = "2m"
+        max_payload_bytes = 1_000
+        log_level = "debug"
+
+        [[system]]
+        name = "plc-1"
+        kind = "mock"
+        connect = true
+        restart = {max_restarts = 7, period = "10s", backoff_min = "50ms", backoff_max = 2}
+        start_timeout = "1m"
+        shutdown = 0
+        mailbox_size = 5
+        [system.connection_details]
+        host = "127.0.0.1"
+        nested = {port = 80, list = [1, "two"]}
+
+        [[system]]
+        name = "plc-2"
+        kind = "mock"
+        """
+    )
+    details = {"host": "127.0.0.1", "nested": {"port": 80, "list": [1, "two"]}}
+    assert load_config(path) == Config(
+        SupervisorOptions(
+            request_timeout=12.0,
+            connect_timeout=120.0,
+            max_payload_bytes=1000,
+            log_level=LogLevel.DEBUG,
+        ),
+        (
+            SystemSpec(
+                "plc-1",
+                "mock",
+                details,
+                connect=True,
+                restart=RestartPolicy(
+                    max_restarts=7, period=10.0, backoff_min=0.05, backoff_max=2.0
+                ),
+                start_timeout=60.0,
+                shutdown=0.0,
+                mailbox_size=5,
+            ),
+            SystemSpec("plc-2", "mock"),
+        ),
+    )
+
+
+def test_an_empty_file_has_the_defaults_and_no_systems():
+    config = parse("")
+    assert config == Config(SupervisorOptions(), ())
+    assert attrs.asdict(config.options) == {
+        "request_timeout": 30.0,
+        "connect_timeout": 60.0,
+        "max_payload_bytes": 64 * 1024 * 1024,
+        "log_level": "warning",
+    }
+
+
+def test_a_log_level_knows_its_number():
+    assert {level.value: level.number for level in LogLevel} == {
+        "debug": logging.DEBUG,
+        "info": logging.INFO,
+        "warning": logging.WARNING,
+        "error": logging.ERROR,
+        "critical": logging.CRITICAL,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (5, 5.0),
+        (0.25, 0.25),
+        ("500ms", 0.5),
+        ("5s", 5.0),
+        ("1.5s", 1.5),
+        ("2m", 120.0),
+        ("1h", 3600.0),
+        (" 2 m ", 120.0),
+    ],
+)
+def test_a_duration_is_seconds_or_says_its_unit(value, seconds):
+    assert parse_duration(value) == seconds
+
+
+@pytest.mark.parametrize(
+    "value", ["", "5", "s", "-5s", "5 min", "1m30s", True, None, [5], "9" * 400 + "s"]
+)
+def test_what_is_no_duration_is_refused(value):
+    with pytest.raises(ValueError, match="must be a"):
+        parse_duration(value)
+
+
+def test_environment_variables_are_put_into_connection_details():
+    config = parse(
+        system(
+            """
+            [system.connection_details]
+            url = "${SCHEME}://${HOST}/"
+            nested = {list = ["${HOST}", 1, true]}
+            """
+        ),
+        environ={"SCHEME": "https", "HOST": "plc.local"},
+    )
+    assert config.systems[0].connection_details == {
+        "url": "https://plc.local/",
+        "nested": {"list": ["plc.local", 1, True]},
+    }
+
+
+def test_a_variables_value_is_not_expanded_again():
+    text = system('connection_details = {password = "${A}"}')
+    config = parse(text, environ={"A": "${B}", "B": "no"})
+    assert config.systems[0].connection_details == {"password": "${B}"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("$${A}", "${A}"), ("pa$$word$", "pa$$word$"), ("$A", "$A"), ("", "")]
+)
+def test_a_dollar_can_be_a_dollar(written, meant):
+    config = parse(system(f'connection_details = {{password = "{written}"}}'), environ={"A": "x"})
+    assert config.systems[0].connection_details == {"password": meant}
+
+
+def test_variables_come_from_the_process_unless_told_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLC_HOST", "10.0.0.1")
+    path = tmp_path / "plant.toml"
+    path.write_text(system('connection_details = {host = "${PLC_HOST}"}'))
+    assert load_config(path).systems[0].connection_details == {"host": "10.0.0.1"}
+
+
+def test_a_kind_is_checked_with_its_expanded_details():
+    seen = []
+
+    def check(kind, details):
+        seen.append((kind, details))
+        return []
+
+    parse(
+        system('connection_details = {host = "${HOST}"}', kind="opc"),
+        environ={"HOST": "h"},
+        check_kind=check,
+    )
+    assert seen == [("opc", {"host": "h"})]
+
+
+# ---- what is wrong -----------------------------------------------------------------
+
+
+def in_supervisor(line):
+    return f"[supervisor]\n{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            in_supervisor("request_timout = 3"),
+            'supervisor.request_timout: is no known key; did you mean "request_timeout"?',
+        ),
+        (
+            in_supervisor("xyz = 3"),
+            "supervisor.xyz: is no known key; known are connect_timeout, log_level, "
+            "max_payload_bytes, request_timeout",
+        ),
+        (
+            in_supervisor("request_timeout = 0"),
+            "supervisor.request_timeout: must be greater than 0, not 0.0",
+        ),
+        (
+            in_supervisor("request_timeout = inf"),
+            "supervisor.request_timeout: must be a finite number",
+        ),
+        (
+            in_supervisor('connect_timeout = "soon"'),
+            "supervisor.connect_timeout: must be a number of seconds, or a duration such as "
+            '"500ms", "5s", "2m" or "1h", not the string \'soon\'',
+        ),
+        (
+            in_supervisor("max_payload_bytes = 1.5"),
+            "supervisor.max_payload_bytes: must be a whole number, not the decimal number 1.5",
+        ),
+        (
+            in_supervisor("max_payload_bytes = -1"),
+            "supervisor.max_payload_bytes: must be greater than 0, not -1",
+        ),
+        (
+            in_supervisor('log_level = "warn"'),
+            "supervisor.log_level: must be one of debug, info, warning, error, critical "
+            "(perhaps \"warning\"), not the string 'warn'",
+        ),
+        ("supervisor = 3", "supervisor: must be a table of keys, not a whole number"),
+        ("[systems]", 'systems: is no known table; did you mean "system"?'),
+        ('["a\\nb"]', '"a\\nb": is no known table; known are supervisor, system'),
+        (
+            "[system]",
+            "system: must be an array of tables, not a table; begin each system with [[system]]",
+        ),
+        ("system = [3]", "system #1: must be a table, not a whole number"),
+        ('[[system]]\nkind = "mock"', "system #1: name: is missing; it has no default, so add it"),
+        ('[[system]]\nname = "plc-1"', 'system "plc-1": kind: is missing; it has no default'),
+        (system(name=""), "system #1: name: a system name must not be empty"),
+        (system(name=" a"), 'system " a": name: a system name has no surrounding spaces'),
+        (system(name="a\\nb"), "system #1: name: a system name has no surrounding spaces"),
+        ('[[system]]\nname = 3\nkind = "mock"', "system #1: name: must be a string, not the whole"),
+        (
+            '[[system]]\nname = "plc-1"\nkind = ["mock"]',
+            'system "plc-1": kind: must be a string, not an array',
+        ),
+        (
+            system() + system(name="plc-2") + system(),
+            'system "plc-1": name: is the name of system #1 too; rename #3',
+        ),
+        (system(kind="mqtt"), 'system "plc-1": kind "mqtt" is unknown; known are "mock", "tcp"'),
+        (
+            system(kind="no_such_module:Plc"),
+            'system "plc-1": kind "no_such_module:Plc": module no_such_module cannot be imported',
+        ),
+        (
+            system("conect = true"),
+            'system "plc-1": conect: is no known key; did you mean "connect"?',
+        ),
+        (system("snapshot = 1"), 'system "plc-1": snapshot: is no known key; known are'),
+        (system("connect = 1"), 'system "plc-1": connect: must be true or false, not the whole'),
+        (system("restart = 3"), 'system "plc-1": restart: must be a table of keys, not a whole'),
+        (
+            system('restart = {max_restarts = "three"}'),
+            'system "plc-1": restart.max_restarts: must be a whole number, not the string '
+            "'three'",
+        ),
+        (
+            system("restart = {max_restarts = true}"),
+            'system "plc-1": restart.max_restarts: must be a whole number, not true',
+        ),
+        (
+            system("restart = {max_restarts = -1}"),
+            'system "plc-1": restart.max_restarts: must be 0 or greater, not -1',
+        ),
+        (
+            system("restart = {perod = 1}"),
+            'system "plc-1": restart.perod: is no known key; did you mean "period"?',
+        ),
+        (
+            system("restart = {backoff_min = 2}"),
+            'system "plc-1": restart: backoff_max (1.0) must not be less than backoff_min (2.0)',
+        ),
+        (system('start_timeout = "0s"'), 'system "plc-1": start_timeout: must be greater than 0'),
+        (system("shutdown = -1"), 'system "plc-1": shutdown: must be 0 or greater, not -1.0'),
+        (system("mailbox_size = 0"), 'system "plc-1": mailbox_size: must be greater than 0, not 0'),
+        (
+            system(f'connection_details = "tcp://user:{SECRET}@host"'),
+            'system "plc-1": connection_details: must be a table, not a string',
+        ),
+        (
+            system(f'connection_details = {{password = "${{PW}}", latency = "{SECRET}"}}'),
+            'system "plc-1": connection_details.password: environment variable PW is not set; '
+            "set it",
+        ),
+        (
+            system(f'connection_details = {{a = ["x", {{b = "{SECRET}${{"}}]}}'),
+            'system "plc-1": connection_details.a[2].b: has a "${" without a variable\'s name '
+            'and "}"; write "$${" for a plain "${"',
+        ),
+        (
+            system(f'connection_details = {{latency = "{SECRET}"}}'),
+            'system "plc-1": connection_details.latency: must be a number, not a string',
+        ),
+        (
+            system(f'connection_details = {{faults = [{{action = "{SECRET}"}}]}}'),
+            'system "plc-1": connection_details.faults[1].action: must be one of fail',
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_its_remedy(text, mistake):
+    lines = mistakes(text)
+    assert any(line.startswith(mistake) for line in lines), lines
+    assert SECRET not in "\n".join(lines)
+
+
+def test_all_mistakes_are_told_at_once_one_line_each():
+    lines = mistakes(
+        """
+        [supervisor]
+        request_timeout = "never"
+        log_level = 3
+        [sistem]
+        [[system]]
+        name = "plc-1"
+        kind = "mqtt"
+        restart = {max_restarts = -1, period = 0, bakoff = 1}
+        connection_details = {user = "${USER_OF_PLC}", password = "${PASSWORD_OF_PLC}"}
+        [[system]]
+        name = "plc-1"
+        kind = "mock"
+        connection_details = {latency = -1, echo = 3}
+        [[system]]
+        shutdown = "x"
+        """
+    )
+    assert [" ".join(line.split()[:3]) for line in lines] == [
+        "sistem: is no",
+        "supervisor.request_timeout: must be",
+        "supervisor.log_level: must be",
+        'system "plc-1": connection_details.user:',
+        'system "plc-1": connection_details.password:',
+        'system "plc-1": restart.bakoff:',
+        'system "plc-1": restart.max_restarts:',
+        'system "plc-1": restart.period:',
+        'system "plc-1": kind',
+        'system "plc-1": name:',
+        'system "plc-1": connection_details.latency:',
+        'system "plc-1": connection_details.echo:',
+        "system #3: name:",
+        "system #3: kind:",
+        "system #3: shutdown:",
+    ]
+
+
+def test_what_a_check_of_the_kind_says_keeps_to_one_line():
+    lines = mistakes(system(), check_kind=lambda kind, details: ["kind is\n odd", "so is it all"])
+    assert lines == ['system "plc-1": kind is odd', 'system "plc-1": so is it all']
+
+
+def test_a_check_of_details_that_raises_does_not_tell_them(monkeypatch):
+    def check_details(details):
+        raise ValueError(details["password"])
+
+    monkeypatch.setattr(MockExternalSystem, "check_details", check_details)
+    assert check_kind("mock", {"password": SECRET}) == [
+        "connection_details: cannot be checked, because MockExternalSystem.check_details "
+        "raised ValueError"
+    ]
+
+
+def test_a_class_need_not_check_its_details(monkeypatch):
+    monkeypatch.delattr(MockExternalSystem, "check_details")
+    assert check_kind("mock", {"latency": "x"}) == []
+
+
+# ---- what is no configuration at all -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (b"a = 1\nb = [1,\n]\nc = = 2\n", "no valid TOML at line 4, column 5: Invalid value"),
+        (b"a = 1\nb = [1,", "no valid TOML at the end, line 2: Invalid value"),
+        (b'a = 1\nb = "\n', "no valid TOML at line 2, column 6: Illegal character '\\n'"),
+        (b"a = 1\na = 2\n", "no valid TOML at line 2, column 6: Cannot overwrite a value"),
+        (b'a = 1\nb = "\xff"\n', "line 2: is not UTF-8; save the file as UTF-8"),
+        (b"a = " + b"[" * 100_000, "no valid TOML: arrays or tables are nested too deeply"),
+        (b"a = " + b"9" * 5000, "no valid TOML: a number has too many digits"),
+    ],
+)
+def test_a_file_that_is_no_toml_says_in_which_line(content, mistake):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(content)
+    assert str(caught.value) == mistake
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "plant.toml")
+    assert str(caught.value) == f"{tmp_path}/plant.toml: there is no such file"
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+def test_every_line_names_the_file(tmp_path):
+    path = tmp_path / "plant.toml"
+    path.write_text("[a]\n[b]\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert [line.partition(": ")[0] for line in str(caught.value).splitlines()] == [str(path)] * 2
