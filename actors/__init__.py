@@ -5,5 +5,6 @@ The door to the package: what a user subclasses, raises and registers.
 
 from actors.errors import ConnectorError
 from actors.interface import ExternalSystemInterface, command
+from actors.mock import MockExternalSystem
 
-__all__ = ["ConnectorError", "ExternalSystemInterface", "command"]
+__all__ = ["ConnectorError", "ExternalSystemInterface", "MockExternalSystem", "command"]

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -59,6 +60,33 @@ def die_with_parent_actor() -> None:
         die_with_parent()
 
 
-def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends, to wait for its end."""
+def end_descendants_with_parents() -> None:
+    """Have every process that is forked from this one from now on end with its parent.
+
+    For the root process of a runtime, before it starts the actor system. Thespian forks
+    its admin twice, so that the admin's parent ends at once; this process adopts it.
+    """
+    if _libc is None:
+        return
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    root = os.getpid()
+    generation = 0
+
+    def in_child() -> None:
+        nonlocal generation
+        generation += 1
+        if generation == 1:
+            return  # forks the admin and exits
+        if generation == 2:
+            _wait_to_be_adopted(root)
+        die_with_parent(root if generation == 2 else None)
+
+    os.register_at_fork(after_in_child=in_child)
+
+
+def _wait_to_be_adopted(root: int) -> None:
+    first_parent = os.getppid()
+    while (parent := os.getppid()) != root:
+        if parent != first_parent:
+            return  # the root is gone too: die_with_parent sees that
+        time.sleep(0.0005)

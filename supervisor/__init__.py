@@ -1,0 +1,56 @@
+"""Many external systems under one supervisor.
+
+The door to the package: the manager for asyncio hosts, the supervisor actor for hosts
+that speak in actor messages, what they are configured with, and their errors.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from supervisor.errors import (
+    ConnectorFailedError,
+    DuplicateSystemError,
+    ExternalSystemError,
+    InvalidRequestError,
+    NotConnectedError,
+    OverloadedError,
+    RequestTimeoutError,
+    SystemCrashedError,
+    UnavailableError,
+    UnknownCommandError,
+    UnknownSystemError,
+)
+from supervisor.manager import ExternalSystemManager
+from supervisor.options import SupervisorOptions
+from supervisor.spec import BackoffPolicy, RestartPolicy, SystemSpec
+
+if TYPE_CHECKING:
+    from supervisor.supervisor import Supervisor
+
+__all__ = [
+    "BackoffPolicy",
+    "ConnectorFailedError",
+    "DuplicateSystemError",
+    "ExternalSystemError",
+    "ExternalSystemManager",
+    "InvalidRequestError",
+    "NotConnectedError",
+    "OverloadedError",
+    "RequestTimeoutError",
+    "RestartPolicy",
+    "Supervisor",
+    "SupervisorOptions",
+    "SystemCrashedError",
+    "SystemSpec",
+    "UnavailableError",
+    "UnknownCommandError",
+    "UnknownSystemError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Only hosts that use the actor themselves need Thespian in their process.
+    if name == "Supervisor":
+        from supervisor.supervisor import Supervisor
+
+        return Supervisor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

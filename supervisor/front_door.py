@@ -13,14 +13,13 @@ import logging
 import os
 import selectors
 import socket
-import struct
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
 import attrs
 
-from supervisor.wire import FrameReader, WireError, encode_frame
+from supervisor.wire import FrameReader, WireError, encode_frame, stranger
 
 _READ_BYTES: Final = 1 << 20
 _MAX_UNSENT: Final = 256 << 20
@@ -143,9 +142,9 @@ class FrontDoor:
                 self._selector.unregister(self._listener)
                 self._accepting = False
             return
-        stranger = _uid_of_stranger(sock)
-        if stranger is not None:
-            _log().warning("refused a client of user id %d", stranger)
+        uid = stranger(sock)
+        if uid is not None:
+            _log().warning("refused a client of user id %d", uid)
             sock.close()
             return
         sock.setblocking(False)
@@ -211,15 +210,6 @@ class FrontDoor:
             os.close(self.fileno())
         except (OSError, ValueError):
             pass  # closed already
-
-
-def _uid_of_stranger(sock: socket.socket) -> int | None:
-    """The peer's user id if it is not ours. Root may come in: it could do anything anyway."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None  # the directory's permissions keep strangers out
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, uid, _ = struct.unpack("3i", credentials)
-    return None if uid in (os.getuid(), 0) else int(uid)
 
 
 def _log() -> logging.Logger:

@@ -164,6 +164,8 @@ class SupervisorReady(Reply):
     """The supervisor is set up, and listens."""
 
     pid: int
+    parent_pid: int
+    """Of the actor system's admin, where each actor has its own process."""
 
 
 @attrs.frozen(kw_only=True)

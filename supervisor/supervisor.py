@@ -170,7 +170,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         if message.socket_path is not None and self._door is None:
             self._door = FrontDoor(message.socket_path)
         self._core = SupervisorCore(message.options, random.Random(), time.time)
-        self.send(sender, SupervisorReady(request_id=message.request_id, pid=os.getpid()))
+        ready = SupervisorReady(
+            request_id=message.request_id, pid=os.getpid(), parent_pid=os.getppid()
+        )
+        self.send(sender, ready)
 
     # ---- out -------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ that the other could run code as this user anyway.
 
 from __future__ import annotations
 
+import os
 import pickle
+import socket
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -64,3 +66,25 @@ class FrameReader:
                     raise WireError(f"a frame cannot be unpickled: {error}") from error
             del self._buffer[:end]
             yield from messages
+
+
+def stranger(sock: socket.socket) -> int | None:
+    """The user id at the other end of a Unix socket, if it is neither ours nor root's:
+    root could run code as us anyway. Where the system cannot tell, the permissions of
+    the socket's directory are what keeps strangers out."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return None if uid in (os.getuid(), 0) else int(uid)
+
+
+def refuse_stranger(sock: socket.socket, path: str) -> None:
+    """Make sure that it is safe to unpickle what the socket's other end says.
+
+    Raises:
+        PermissionError: another user listens at ``path``.
+    """
+    uid = stranger(sock)
+    if uid is not None:
+        raise PermissionError(f"{path} belongs to user id {uid}, not to you; not trusting it")

@@ -1,0 +1,46 @@
+"""The one place that chooses and starts a Thespian actor-system base."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any, Final
+
+from thespian.actors import ActorSystem, ActorSystemException
+
+DEFAULT_BASE: Final = "multiprocTCPBase"
+"""The environment variable EXTSYS_BASE chooses another."""
+
+_ATTEMPTS: Final = 5
+
+
+def start_actor_system(log_file: str) -> Any:
+    """Start an actor system of its own; runs in a runtime's root process.
+
+    Args:
+        log_file: where Thespian writes its internal log, which says little to users.
+
+    Raises:
+        RuntimeError: it did not start.
+    """
+    os.environ.setdefault("THESPLOG_FILE", log_file)
+    # A hung process takes no messages, and Thespian stops all sending once this many are
+    # not taken; the default is 20. It is read when a base is first imported.
+    os.environ.setdefault("THESPIAN_MAX_PENDING_TRANSMITS", "1000")
+    base = os.environ.get("EXTSYS_BASE", DEFAULT_BASE)
+    errors = []
+    for _ in range(_ATTEMPTS):
+        # Between finding a free port and using it, somebody else may take it.
+        try:
+            return ActorSystem(base, {"Admin Port": _free_port()})
+        except (ActorSystemException, OSError) as error:
+            errors.append(f"{type(error).__name__}: {error}")
+        except ImportError as error:
+            raise RuntimeError(f"EXTSYS_BASE names no actor-system base: {base}") from error
+    raise RuntimeError(f"the actor system ({base}) did not start: {'; '.join(errors)}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,209 @@
+"""A client's asyncio connection to a supervisor.
+
+Everything said during one turn of the event loop leaves as one frame, so that requests
+of many tasks travel together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from actors.messages import (
+    DataReceived,
+    Failure,
+    FailureCode,
+    ManyReceived,
+    ManySent,
+    Outcome,
+    Reply,
+    Request,
+)
+from supervisor.messages import (
+    CancelRequest,
+    DataArrived,
+    LifecycleEvent,
+    ReturnData,
+    SupervisorClosing,
+    SupervisorRequest,
+)
+from supervisor.wire import FrameReader, WireError, encode_frame, refuse_stranger
+
+Event = LifecycleEvent | DataArrived
+
+
+class SupervisorConnection(asyncio.Protocol):
+    """Made by :meth:`open`. All methods run on the event loop that opened it."""
+
+    def __init__(self, on_event: Callable[[Event], None], on_lost: Callable[[str], None]) -> None:
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._streams: dict[int, Callable[[ManySent | Failure], None]] = {}
+        self._outgoing: list[Any] = []
+        self._flush_scheduled = False
+        self._paused = False
+        self._lost: str | None = None
+        self._closed = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def open(
+        cls, path: str, on_event: Callable[[Event], None], on_lost: Callable[[str], None]
+    ) -> SupervisorConnection:
+        """Connect to the socket file at ``path``.
+
+        Args:
+            on_event: called with each event subscribed to.
+            on_lost: called once, with the reason, when the connection ends.
+
+        Raises:
+            OSError: nobody listens there, or the socket is another user's.
+        """
+        loop = asyncio.get_running_loop()
+        transport, connection = await loop.create_unix_connection(
+            lambda: cls(on_event, on_lost), path
+        )
+        try:
+            refuse_stranger(transport.get_extra_info("socket"), path)
+        except OSError:
+            transport.abort()
+            raise
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        return self._lost is None
+
+    async def ask(self, request: Request | SupervisorRequest) -> Reply:
+        """Send a request, and wait for its reply. Being cancelled takes the request back."""
+        if self._lost is not None:
+            return _unavailable(request, self._lost, Outcome.NOT_SENT)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[request.request_id] = future
+        self._say(request)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self._waiting.pop(request.request_id, None) is not None:
+                self._say(CancelRequest((request.request_id,)))
+            elif not future.cancelled():
+                self._return_data(future.result())
+            raise
+
+    def ask_stream(self, request: Request, on_part: Callable[[ManySent | Failure], None]) -> None:
+        """Send a request that is answered in parts; ``on_part`` gets each, up to the final
+        one or a failure."""
+        if self._lost is not None:
+            on_part(_unavailable(request, self._lost, Outcome.NOT_SENT))
+            return
+        self._streams[request.request_id] = on_part
+        self._say(request)
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def close(self) -> None:
+        """Close, after what was said is sent."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+        await asyncio.shield(self._closed)
+
+    # ---- out -------------------------------------------------------------------------
+
+    def _say(self, message: Any) -> None:
+        self._outgoing.append(message)
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self._outgoing and not self._paused and self._transport is not None:
+            messages, self._outgoing = self._outgoing, []
+            self._transport.write(encode_frame(messages))
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+
+    # ---- in --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self._reader.feed(data):
+                self._hear(message)
+        except WireError as error:
+            self._lose(str(error))
+            self.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lose("the supervisor ended" if error is None else f"connection lost: {error}")
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def _hear(self, message: Any) -> None:
+        match message:
+            case ManySent() | Failure() if message.request_id in self._streams:
+                on_part = self._streams[message.request_id]
+                if isinstance(message, Failure) or message.final:
+                    del self._streams[message.request_id]
+                on_part(message)
+            case Reply():
+                future = self._waiting.pop(message.request_id, None)
+                if future is not None and not future.done():
+                    future.set_result(message)
+                else:
+                    self._return_data(message)
+            case LifecycleEvent() | DataArrived():
+                self._on_event(message)
+            case SupervisorClosing():
+                self._lose("the supervisor was stopped")
+
+    def _return_data(self, reply: Reply) -> None:
+        """The caller left while its data was on its way: let the next caller have it."""
+        if self._lost is not None or reply.system_name is None:
+            return
+        if isinstance(reply, DataReceived):
+            self._say(ReturnData(reply.system_name, (reply.data,)))
+        elif isinstance(reply, ManyReceived) and reply.items:
+            self._say(ReturnData(reply.system_name, reply.items))
+
+    def _lose(self, why: str) -> None:
+        if self._lost is not None:
+            return
+        self._lost = why
+        waiting, self._waiting = self._waiting, {}
+        streams, self._streams = self._streams, {}
+        for request_id, future in waiting.items():
+            if not future.done():
+                future.set_result(_lost_reply(request_id, why))
+        for request_id, on_part in streams.items():
+            on_part(_lost_reply(request_id, why))
+        self._on_lost(why)
+
+
+def _unavailable(request: Request | SupervisorRequest, why: str, outcome: Outcome) -> Failure:
+    return request.failure(FailureCode.UNAVAILABLE, why, outcome)
+
+
+def _lost_reply(request_id: int, why: str) -> Failure:
+    return Failure(
+        request_id=request_id,
+        code=FailureCode.UNAVAILABLE,
+        text=f"{why} before it answered",
+        outcome=Outcome.UNKNOWN,
+    )

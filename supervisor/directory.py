@@ -1,0 +1,105 @@
+"""A runtime's directory: where its socket is, and who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import IO, Final
+
+_MAX_SOCKET_PATH: Final = 100
+"""Bytes; the kernel's limit is 107 on Linux and 103 on macOS."""
+
+
+class DirectoryError(Exception):
+    """The directory cannot be used; the text says why and what to do."""
+
+
+def default_directory() -> Path:
+    """Where a standalone runtime lives unless told otherwise."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.path.isdir(base):
+        return Path(base) / "extsys"
+    return Path(tempfile.gettempdir()) / f"extsys-{os.getuid()}"
+
+
+def make_private_directory() -> Path:
+    """A fresh directory for an embedded runtime, for this user only."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    parent = base if base and os.access(base, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="extsys-", dir=parent))
+
+
+class RuntimeDirectory:
+    """Held by one runtime at a time, from :meth:`take` to :meth:`release`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @property
+    def socket_path(self) -> str:
+        return str(self.path / "supervisor.sock")
+
+    def take(self) -> None:
+        """Make the directory if need be, and hold it. What a dead runtime left is removed.
+
+        Raises:
+            DirectoryError: another runtime holds it, it is not this user's, others may
+                enter it, or its path is too long for a socket.
+        """
+        if len(os.fsencode(self.socket_path)) > _MAX_SOCKET_PATH:
+            raise DirectoryError(
+                f"{self.path} is too long for a socket's path; choose a shorter --runtime-dir"
+            )
+        self._make()
+        lock = open(self.path / "lock", "a+")  # noqa: SIM115  (held until release)
+        try:
+            # A lock of this kind belongs to the process: no child inherits it, and the
+            # kernel drops it however the process ends.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise DirectoryError(
+                f"a supervisor (pid {holder}) runs in {self.path} already; "
+                "stop it with 'extsys stop', or choose another --runtime-dir"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+        Path(self.socket_path).unlink(missing_ok=True)
+
+    def release(self, *, remove: bool) -> None:
+        """Let go; with ``remove`` the directory goes too, if nothing foreign is in it."""
+        for name in ("supervisor.sock", "thespian.log"):
+            (self.path / name).unlink(missing_ok=True)
+        if self._lock is not None:
+            (self.path / "lock").unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+        if remove:
+            try:
+                self.path.rmdir()
+            except OSError:
+                pass
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self.path.stat()
+        except OSError as error:
+            raise DirectoryError(f"cannot make {self.path}: {error.strerror}") from error
+        if status.st_uid != os.getuid():
+            raise DirectoryError(
+                f"{self.path} belongs to user id {status.st_uid}; choose another --runtime-dir"
+            )
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            raise DirectoryError(
+                f"others may enter {self.path}; run 'chmod 700 {self.path}', "
+                "or choose another --runtime-dir"
+            )

@@ -1,0 +1,115 @@
+"""A runtime of a host's own, in processes beside it.
+
+The host forks nothing: it starts a small Python process, the runtime's root. A pipe from
+the host to the root is the lifeline: the root ends everything as soon as it closes,
+however the host ended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import cattrs
+
+from supervisor.directory import make_private_directory
+from supervisor.options import SupervisorOptions
+
+_EXIT_TIMEOUT: Final = 10.0
+"""Seconds a root may take to end before it is killed."""
+
+_running: set[EmbeddedRuntime] = set()
+_host_pid = os.getpid()
+
+
+class EmbeddedRuntime:
+    """Started and stopped from the host; its methods block, and may run in any thread."""
+
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, socket_path: str) -> None:
+        self._process = process
+        self._lifeline: int | None = lifeline
+        self.socket_path = socket_path
+
+    @classmethod
+    def start(cls, options: SupervisorOptions) -> EmbeddedRuntime:
+        """Start a runtime; returns when its supervisor answers.
+
+        Raises:
+            RuntimeError: it did not start; the text says why.
+        """
+        directory = make_private_directory()
+        setup = {
+            "directory": str(directory),
+            "sys_path": [os.path.abspath(entry) for entry in sys.path],
+            "log_level": options.log_level.value,
+            "options": cattrs.unstructure(options),
+        }
+        ready_read, ready_write = os.pipe()
+        life_read, life_write = os.pipe()
+        try:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "supervisor.root"),
+                    *(str(life_read), str(ready_write), str(os.getpid())),
+                ],
+                pass_fds=(life_read, ready_write),
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C for the host is not one for the runtime
+            )
+        except OSError as error:
+            for fd in (ready_read, ready_write, life_read, life_write):
+                os.close(fd)
+            directory.rmdir()
+            raise RuntimeError(f"cannot start {sys.executable}: {error}") from error
+        os.close(life_read)
+        os.close(ready_write)
+        os.write(life_write, json.dumps(setup).encode() + b"\n")
+        with os.fdopen(ready_read) as ready:
+            line = ready.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {}
+        runtime = cls(process, life_write, answer.get("socket", ""))
+        _running.add(runtime)
+        if "socket" not in answer:
+            runtime.stop()
+            why = answer.get("error", f"its root process ended with code {process.returncode}")
+            raise RuntimeError(f"the runtime did not start: {why}")
+        return runtime
+
+    def let_go(self) -> None:
+        """Have the runtime end, without waiting for it."""
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+    def stop(self) -> None:
+        """Have the runtime end, and wait until it is gone."""
+        self.let_go()
+        try:
+            self._process.wait(_EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        _running.discard(self)
+
+
+def _environment() -> dict[str, str]:
+    """The host's environment, in which the root can import this package as well."""
+    home = str(Path(__file__).resolve().parent.parent)
+    path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": home if not path else f"{home}{os.pathsep}{path}"}
+
+
+@atexit.register
+def _stop_all() -> None:
+    if os.getpid() != _host_pid:
+        return  # a fork of the host, whose runtime this is not
+    for runtime in list(_running):
+        runtime.let_go()
+    for runtime in list(_running):
+        runtime.stop()

@@ -1,0 +1,83 @@
+"""Failures as exceptions, for hosts that ask for them with ``strict=True``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.messages import Failure, FailureCode, Outcome
+
+
+class ExternalSystemError(Exception):
+    """A request to a supervised system failed.
+
+    Attributes:
+        failure: the code, the text, and what happened to the data.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        outcome = self.failure.outcome
+        fate = "not sent" if outcome is Outcome.NOT_SENT else "unknown whether it was done"
+        return f"{self.failure.text} [{self.failure.code}, {fate}]"
+
+
+class UnknownSystemError(ExternalSystemError):
+    """No system of this name is registered. The caller's fault."""
+
+
+class DuplicateSystemError(ExternalSystemError):
+    """A system of this name is registered already. The caller's fault."""
+
+
+class NotConnectedError(ExternalSystemError):
+    """The system is not connected."""
+
+
+class SystemCrashedError(ExternalSystemError):
+    """The system's process ended while it had the request."""
+
+
+class RequestTimeoutError(ExternalSystemError):
+    """Nothing came back in time."""
+
+
+class OverloadedError(ExternalSystemError):
+    """Too much waits for the system already; nothing was taken."""
+
+
+class InvalidRequestError(ExternalSystemError):
+    """The request makes no sense. The caller's fault."""
+
+
+class UnknownCommandError(ExternalSystemError):
+    """The system has no such command. The caller's fault."""
+
+
+class ConnectorFailedError(ExternalSystemError):
+    """The external system refused or failed, says its connector."""
+
+
+class UnavailableError(ExternalSystemError):
+    """The system is restarting, quarantined or being stopped, or the supervisor is gone."""
+
+
+_ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {
+    FailureCode.UNKNOWN_SYSTEM: UnknownSystemError,
+    FailureCode.DUPLICATE_SYSTEM: DuplicateSystemError,
+    FailureCode.NOT_CONNECTED: NotConnectedError,
+    FailureCode.SYSTEM_CRASHED: SystemCrashedError,
+    FailureCode.TIMEOUT: RequestTimeoutError,
+    FailureCode.OVERLOADED: OverloadedError,
+    FailureCode.INVALID_REQUEST: InvalidRequestError,
+    FailureCode.UNKNOWN_COMMAND: UnknownCommandError,
+    FailureCode.CONNECTOR_ERROR: ConnectorFailedError,
+    FailureCode.UNAVAILABLE: UnavailableError,
+}
+
+
+def error_of(failure: Failure) -> ExternalSystemError:
+    """The exception for a failure."""
+    return _ERRORS[failure.code](failure)
