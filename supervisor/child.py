@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from typing import Final
 
@@ -66,6 +67,7 @@ class Pending:
     group: Group | None = None
     own: bool = False
     """The supervisor's own connect, to bring a restarted system back."""
+    deadline: float = math.inf
     delivered: bool = False
     results: list[bool | Failure] = attrs.field(factory=list)
     """Of a SendMany: what is known so far, if it is not streamed."""

@@ -122,8 +122,8 @@ class Router:
 
     # ---- back from the systems --------------------------------------------------------------
 
-    def settle(self, child: Child, ref: int, reply: Reply) -> Pending | None:
-        """Pass on what a system answered.
+    def settle(self, child: Child, ref: int, reply: Reply, now: float) -> Pending | None:
+        """Pass on what a system answered. A part of an answer renews the request's time.
 
         Returns:
             the request, if this ended it.
@@ -141,6 +141,7 @@ class Router:
             else:
                 pending.results.extend(reply.results)
             if not reply.final:
+                pending.deadline = now + self._patience(pending.request)
                 return None
             self._close(child, pending)
             if not pending.streamed:
@@ -197,8 +198,8 @@ class Router:
         return None
 
     def _set_deadline(self, pending: Pending, now: float) -> None:
-        ref = pending.ref
-        self._timers.add(now + self._patience(pending.request), lambda _: self._run_out(ref))
+        pending.deadline = now + self._patience(pending.request)
+        self._timers.add(pending.deadline, lambda then: self._run_out(pending.ref, then))
 
     def _patience(self, request: Request) -> float:
         if request.timeout is not None:
@@ -237,11 +238,14 @@ class Router:
         elif child.phase is Phase.RUNNING:
             self._tell(child, Forget((pending.ref,)))
 
-    def _run_out(self, ref: int) -> None:
+    def _run_out(self, ref: int, now: float) -> None:
         child = self._children.get(ref)
         if child is None:
             return
         pending = child.open[ref]
+        if now < pending.deadline:
+            self._timers.add(pending.deadline, lambda then: self._run_out(ref, then))
+            return
         self._withdraw(child, pending)
         seconds = self._patience(pending.request)
         doing = "no answer" if pending.delivered else "its turn did not come"

@@ -126,7 +126,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case (
                 SystemStarted() | SystemStartFailed() | SystemCrashed() | SystemStopped() | Report()
             ):
-                self._hear_child(message, now)
+                self._hear_child(message, sender, now)
             case ChildActorExited():
                 self._hear_exit(message.childAddress, now)
             case ConfigureSupervisor():
@@ -152,10 +152,15 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def _hear_child(
         self,
         message: SystemStarted | SystemStartFailed | SystemCrashed | SystemStopped | Report,
+        sender: ActorAddress,
         now: float,
     ) -> None:
-        link = self._links.get(message.system_name)
-        if isinstance(message, SystemStarted) and link is not None:
+        # A name may be registered anew, and its incarnations count from 1 again: only the
+        # address tells the last words of an abandoned process from its successor's.
+        link = self._link(message.system_name, message.incarnation)
+        if link is None or link.address != sender:
+            return
+        if isinstance(message, SystemStarted):
             link.pid = message.pid
         self._core.child_said(message.system_name, message.incarnation, message, now)
 

@@ -1,0 +1,312 @@
+"""The lives of system actors: started, crashed, restarted, given up, ended. Pure.
+
+Restarts follow OTP's ``one_for_one`` supervisor; each system has a budget of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+from actors.messages import (
+    Failure,
+    FailureCode,
+    Reason,
+    Reply,
+    Request,
+    StopSystem,
+    SystemConnected,
+    SystemStarted,
+)
+from supervisor.actions import (
+    Action,
+    Client,
+    ForgetChild,
+    KillChild,
+    Log,
+    StartChild,
+    TellChild,
+    TellClient,
+)
+from supervisor.announcer import Announcer
+from supervisor.child import Child, Pending, Phase, Purpose
+from supervisor.messages import (
+    EventKind,
+    RegisterSystem,
+    RestartSystem,
+    SupervisorRequest,
+    SystemRegistered,
+    SystemRestarted,
+    SystemUnregistered,
+)
+from supervisor.restarts import RestartHistory, backoff_delay
+from supervisor.router import Router
+from supervisor.timers import Timers
+
+EXIT_GRACE: Final = 1.0
+"""Seconds from the end of a system's own time to stop until its process is killed, and
+from then until it is given up."""
+
+
+class Lifecycle:
+    def __init__(
+        self,
+        children: dict[str, Child],
+        router: Router,
+        timers: Timers,
+        announcer: Announcer,
+        act: Callable[[Action], None],
+        random: Random,
+    ) -> None:
+        self._children = children
+        self._router = router
+        self._timers = timers
+        self._announcer = announcer
+        self._act = act
+        self._random = random
+
+    # ---- starting ---------------------------------------------------------------------------
+
+    def register(self, client: Client, request: RegisterSystem, now: float) -> None:
+        spec = request.spec
+        if spec.name in self._children:
+            text = f"{spec.name}: there is a system of this name; unregister it first"
+            failure = request.failure(FailureCode.DUPLICATE_SYSTEM, text)
+            self._act(TellClient(client, failure))
+            return
+        child = Child(spec, RestartHistory(spec.restart), keep=request.keep, wanted=spec.connect)
+        child.start_waiters.append((client, request))
+        self._children[spec.name] = child
+        self._announcer.publish(child, EventKind.REGISTERED)
+        self._start(child, now)
+
+    def _start(self, child: Child, now: float) -> None:
+        child.begin(now)
+        incarnation = child.incarnation
+        self._act(StartChild(child.name, incarnation, child.spec.definition()))
+        self._timers.add(
+            now + child.spec.start_timeout,
+            lambda then: self._start_ran_out(child, incarnation, then),
+        )
+
+    def _start_ran_out(self, child: Child, incarnation: int, now: float) -> None:
+        if child.incarnation != incarnation or child.phase is not Phase.STARTING:
+            return
+        child.crash = Reason("timeout", f"not built within {child.spec.start_timeout:g} s")
+        self._act(KillChild(child.name, incarnation))
+        # It may have died so early that Thespian cannot tell whose exit it saw.
+        self.exited(child, now)
+
+    def started(self, child: Child, message: SystemStarted, now: float) -> None:
+        child.phase = Phase.RUNNING
+        child.was_up = True
+        child.pid = message.pid
+        child.commands = message.commands
+        child.started_at = now
+        self._announcer.publish(child, EventKind.STARTED)
+        for client, request in child.start_waiters:
+            self._answer_start(child, client, request)
+        child.start_waiters.clear()
+        if child.wanted:
+            self._router.connect_on_its_own(child, now)
+        self._router.touch(child)
+        self._announcer.adjust_tap(child)
+
+    def _answer_start(
+        self, child: Child, client: Client, request: Request | SupervisorRequest
+    ) -> None:
+        reply: Reply
+        if isinstance(request, RegisterSystem):
+            reply = SystemRegistered(
+                request_id=request.request_id,
+                system_name=child.name,
+                incarnation=child.incarnation,
+                commands=child.commands,
+            )
+        else:
+            reply = SystemRestarted(
+                request_id=request.request_id,
+                system_name=child.name,
+                incarnation=child.incarnation,
+            )
+        self._act(TellClient(client, reply))
+
+    def _fail_start_waiters(self, child: Child, code: FailureCode, text: str) -> None:
+        for client, request in child.start_waiters:
+            failure = Failure(
+                request_id=request.request_id,
+                system_name=child.name,
+                code=code,
+                text=f"{child.name}: {text}",
+            )
+            self._act(TellClient(client, failure))
+        child.start_waiters.clear()
+
+    # ---- connecting on its own account ------------------------------------------------------
+
+    def connect_ended(self, child: Child, pending: Pending, reply: Reply, now: float) -> None:
+        if isinstance(reply, SystemConnected):
+            child.wanted = True
+            child.connect_failures = 0
+        elif pending.own and isinstance(reply, Failure) and child.wanted:
+            self._connect_later(child, reply.text, now)
+
+    def _connect_later(self, child: Child, why: str, now: float) -> None:
+        child.connect_failures += 1
+        delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._random)
+        level = logging.WARNING if child.connect_failures == 1 else logging.DEBUG
+        self._act(Log(level, f"{why}; connecting again until it works"))
+        incarnation = child.incarnation
+        self._timers.add(now + delay, lambda then: self._connect_again(child, incarnation, then))
+
+    def _connect_again(self, child: Child, incarnation: int, now: float) -> None:
+        if (
+            child.incarnation == incarnation
+            and child.phase is Phase.RUNNING
+            and child.wanted
+            and not child.is_connected
+        ):
+            self._router.connect_on_its_own(child, now)
+
+    # ---- ending -----------------------------------------------------------------------------
+
+    def told_of_crash(self, child: Child, reason: Reason, now: float) -> None:
+        """It waits to be killed: its exit, noticed as for any other, decides what follows."""
+        child.crash = reason
+        if child.phase is not Phase.ENDING:
+            child.phase, child.purpose = Phase.ENDING, Purpose.CRASH
+        self._kill(child, now)
+
+    def exited(self, child: Child, now: float) -> None:
+        purpose = child.purpose or Purpose.CRASH
+        reason = child.crash or Reason("exit", "its process ended without a word")
+        self._act(ForgetChild(child.name, child.incarnation))
+        child.is_connected = False
+        if purpose is Purpose.CRASH:
+            self._crashed(child, reason, now)
+            return
+        self._announcer.publish(child, EventKind.STOPPED)
+        self._router.fail_delivered(child, FailureCode.UNAVAILABLE, "the system was stopped")
+        if purpose is Purpose.RESTART:
+            self._start(child, now)
+        else:
+            self._remove(child)
+
+    def _crashed(self, child: Child, reason: Reason, now: float) -> None:
+        never_built = not child.was_up and not child.keep
+        child.last_crash = reason
+        self._announcer.publish(child, EventKind.CRASHED, reason)
+        self._act(Log(logging.ERROR, _crash_text(child.name, child.incarnation, reason)))
+        text = f"crashed ({reason.text})"
+        self._router.fail_delivered(child, FailureCode.SYSTEM_CRASHED, text)
+        if never_built:
+            code = child.start_code or FailureCode.SYSTEM_CRASHED
+            self._fail_start_waiters(child, code, f"cannot be built: {reason.text}")
+            self._remove(child)
+            return
+        delay = child.history.next_delay(now, self._random)
+        if delay is None:
+            self._quarantine(child, reason)
+            return
+        child.restarts += 1
+        self._announcer.publish(child, EventKind.RESTARTING, delay=delay)
+        if delay == 0.0:
+            self._start(child, now)
+            return
+        child.phase = Phase.WAITING
+        self._router.fail_queued_data(child, FailureCode.SYSTEM_CRASHED, text)
+        incarnation = child.incarnation
+        self._timers.add(now + delay, lambda then: self._waited(child, incarnation, then))
+
+    def _waited(self, child: Child, incarnation: int, now: float) -> None:
+        if child.phase is Phase.WAITING and child.incarnation == incarnation:
+            self._start(child, now)
+
+    def _quarantine(self, child: Child, reason: Reason) -> None:
+        child.phase = Phase.QUARANTINED
+        policy = child.spec.restart
+        text = (
+            f"quarantined: more than {policy.max_restarts} crashes within {policy.period:g} s, "
+            f"the last: {reason.text}"
+        )
+        self._announcer.publish(child, EventKind.QUARANTINED, reason)
+        self._act(Log(logging.ERROR, f"{child.name}: {text}; mend the cause, then restart it"))
+        self._fail_start_waiters(child, FailureCode.UNAVAILABLE, text)
+        self._router.fail_open(child, FailureCode.UNAVAILABLE, text)
+
+    def restart_by_hand(
+        self, child: Child, client: Client, request: RestartSystem, now: float
+    ) -> None:
+        if child.end_waiters or child.purpose is Purpose.STOP:
+            failure = request.failure(FailureCode.UNAVAILABLE, "the system is being stopped")
+            self._act(TellClient(client, failure))
+            return
+        child.start_waiters.append((client, request))
+        child.history.clear()
+        if child.phase in (Phase.WAITING, Phase.QUARANTINED):
+            self._start(child, now)
+        elif child.phase is Phase.RUNNING:
+            self.end(child, Purpose.RESTART, now)
+
+    def end(self, child: Child, purpose: Purpose, now: float) -> None:
+        """Have a child's process stop, gently first; a later purpose outdoes an earlier one."""
+        if not child.has_process:
+            self._router.fail_open(child, FailureCode.UNAVAILABLE, "the system is being stopped")
+            self._remove(child)
+            return
+        was_ending = child.phase is Phase.ENDING
+        started = child.phase is Phase.RUNNING
+        child.phase, child.purpose = Phase.ENDING, purpose
+        if was_ending:
+            return
+        if started:
+            grace = child.spec.shutdown
+            self._act(TellChild(child.name, child.incarnation, StopSystem(grace)))
+            self._kill_later(child, grace + EXIT_GRACE, now)
+        else:
+            self._kill(child, now)
+
+    def stopped(self, child: Child, now: float) -> None:
+        """It has disconnected and is about to exit by itself."""
+        self._kill_later(child, EXIT_GRACE, now)
+
+    def _kill_later(self, child: Child, delay: float, now: float) -> None:
+        incarnation = child.incarnation
+
+        def kill(then: float) -> None:
+            if child.incarnation == incarnation and child.phase is Phase.ENDING:
+                self._kill(child, then)
+
+        self._timers.add(now + delay, kill)
+
+    def _kill(self, child: Child, now: float) -> None:
+        """Kill it, and go on without it if even that is not noticed to end it: a process
+        in an uninterruptible call, or one that died before Thespian knew its address."""
+        incarnation = child.incarnation
+        self._act(KillChild(child.name, incarnation))
+
+        def abandon(then: float) -> None:
+            if child.incarnation == incarnation and child.phase is Phase.ENDING:
+                self._act(
+                    Log(logging.WARNING, f"{child.name}: no exit seen after SIGKILL; going on")
+                )
+                self.exited(child, then)
+
+        self._timers.add(now + EXIT_GRACE, abandon)
+
+    def _remove(self, child: Child) -> None:
+        text = "the system was unregistered"
+        self._router.fail_open(child, FailureCode.UNAVAILABLE, text)
+        self._fail_start_waiters(child, FailureCode.UNAVAILABLE, text)
+        del self._children[child.name]
+        self._announcer.publish(child, EventKind.UNREGISTERED)
+        for client, request in child.end_waiters:
+            reply = SystemUnregistered(request_id=request.request_id, system_name=child.name)
+            self._act(TellClient(client, reply))
+
+
+def _crash_text(name: str, incarnation: int, reason: Reason) -> str:
+    text = f"{name}: incarnation {incarnation} crashed: {reason.text}"
+    return f"{text}\n{reason.traceback}" if reason.traceback else text
