@@ -371,12 +371,13 @@ def test_a_delayed_call_takes_its_time_and_works():
     assert slept == [4, 4]
 
 
-def test_a_call_while_disconnected_uses_up_no_fault():
-    system = mock(faults=[{"operation": "send", "action": "fail"}])
-    assert asyncio.run(system.send_data("x")) is False
+@pytest.mark.parametrize("operation", ["send", "receive"])
+def test_a_call_while_disconnected_uses_up_no_fault(operation):
+    system = mock(faults=[{"operation": operation, "action": "fail"}])
+    assert not call(system, operation)
     asyncio.run(system.connect())
     with pytest.raises(ConnectorError):
-        asyncio.run(system.send_data("x"))
+        call(system, operation)
 
 
 def test_cleared_faults_strike_no_more():
