@@ -6,6 +6,7 @@ import fcntl
 import os
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, Final
 
@@ -87,6 +88,21 @@ class RuntimeDirectory:
                 self.path.rmdir()
             except OSError:
                 pass
+
+    def wait_until_free(self, seconds: float) -> bool:
+        """Wait until no runtime holds the directory; False if that takes too long."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                with open(self.path / "lock", "a+") as lock:
+                    fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    return True
+            except FileNotFoundError:
+                return True
+            except OSError:
+                if time.monotonic() >= deadline:
+                    return False
+            time.sleep(0.02)
 
     def _make(self) -> None:
         try:

@@ -322,6 +322,12 @@ class ExternalSystemManager:
 
     # ---- ending --------------------------------------------------------------------------
 
+    async def stop_supervisor(self) -> None:
+        """Disconnect and end all systems, and the supervisor with them, also an attached
+        one; then the manager is closed."""
+        await self._ask(StopSupervisor(timeout=None))
+        await self.close()
+
     async def close(self) -> None:
         """Disconnect all systems and end the runtime; an attached supervisor runs on."""
         if self._closed is not None:

@@ -69,36 +69,45 @@ class Root:
         self._admin_pid = ready.parent_pid
         self.connection = RootConnection(self._directory.socket_path)
 
-    def wait(self, wake_fds: list[int]) -> bool:
+    def wait(self, wake_fds: list[int], on_message: Callable[[Any], None] = lambda _: None) -> bool:
         """Wait until one of the descriptors is readable, or the supervisor ends.
+
+        Args:
+            on_message: called with what the supervisor says meanwhile.
 
         Returns:
             True for a descriptor, False for the supervisor.
         """
         assert self.connection is not None
-        while True:
+        while not self.connection.at_end:
             watched = [self.connection.fileno(), *wake_fds]
             readable, _, _ = select.select(watched, [], [])
             if any(fd in readable for fd in wake_fds):
                 return True
             for message in self.connection.read():
-                if isinstance(message, SupervisorClosing):
-                    self.connection.closing = True
-            if self.connection.at_end:
-                return False
+                on_message(message)
+            if self.connection.closing:
+                break
+        return False
 
-    def stop(self, grace: float | None) -> None:
-        """Have all systems disconnect, within ``grace`` seconds; None lets each take the
-        time its spec gives it."""
+    def stop(self, grace: float | None, wake_fd: int | None = None) -> None:
+        """Have all systems disconnect.
+
+        Args:
+            grace: seconds they have for it; None lets each take what its spec gives it.
+            wake_fd: once it is readable, waiting for them ends.
+        """
         assert self.connection is not None
         self.connection.send(StopSupervisor())
         deadline = None if grace is None else time.monotonic() + grace
-        while not self.connection.at_end:
+        watched = [self.connection.fileno()] + ([] if wake_fd is None else [wake_fd])
+        while not self.connection.at_end and not self.connection.closing:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not select.select([self.connection], [], [], wait)[0]:
+            readable, _, _ = select.select(watched, [], [], wait)
+            if self.connection.fileno() not in readable:
                 return
-            if any(isinstance(each, SupervisorClosing) for each in self.connection.read()):
-                return
+            for _ in self.connection.read():
+                pass
 
     def end(self, *, gently: bool) -> None:
         """End every process of the runtime, and wait until they are gone."""
@@ -143,7 +152,10 @@ class RootConnection:
         if not data:
             self.at_end = True
             return
-        yield from self._reader.feed(data)
+        for message in self._reader.feed(data):
+            if isinstance(message, SupervisorClosing):
+                self.closing = True
+            yield message
 
     def close(self) -> None:
         self._sock.close()

@@ -1,0 +1,349 @@
+"""The command line: ``extsys``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from actors.messages import FailureCode
+from supervisor import cli_format as fmt
+from supervisor.config import Config, ConfigError, load_config
+from supervisor.directory import DirectoryError, RuntimeDirectory, default_directory
+from supervisor.errors import ExternalSystemError
+from supervisor.manager import ExternalSystemManager
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_BUSY = 4
+EXIT_NOTHING = 5
+
+_EPILOG = """\b
+Exit codes:
+  0   done
+  1   the request failed; one line on standard error says why
+  2   wrong usage, or mistakes in the configuration
+  3   no supervisor runs in the runtime directory
+  4   the runtime directory is taken, or cannot be used
+  5   receive: nothing came
+  70  run: the supervisor did not start, or died
+"""
+
+T = TypeVar("T")
+Work = Callable[[ExternalSystemManager], Coroutine[Any, Any, T]]
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--runtime-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="EXTSYS_RUNTIME_DIR",
+    help="Where the supervisor's socket is. Default: extsys in $XDG_RUNTIME_DIR or the "
+    "temporary directory. Also read from $EXTSYS_RUNTIME_DIR.",
+)
+@click.version_option(package_name="extsys")
+@click.pass_context
+def main(context: click.Context, runtime_dir: Path | None) -> None:
+    """Supervised connections to external systems: one process each, restarted when it
+    crashes."""
+    context.obj = runtime_dir or default_directory()
+
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, one value a line.")
+
+
+# ---- the process ---------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.pass_obj
+def run(directory: Path, config: Path) -> None:
+    """Run a supervisor with the systems of a TOML file, in the foreground.
+
+    SIGTERM and Ctrl-C stop it: all systems disconnect, and nothing is left behind.
+    """
+    from supervisor.root import EXIT_SUPERVISOR_DIED
+    from supervisor.standalone import run_standalone
+
+    loaded = _load(config)
+    try:
+        code = run_standalone(loaded, directory)
+    except DirectoryError as error:
+        _fail(EXIT_BUSY, str(error))
+    except RuntimeError as error:
+        _fail(EXIT_SUPERVISOR_DIED, str(error))
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+def check(config: Path) -> None:
+    """Say whether a TOML file is a valid configuration, without running it."""
+    loaded = _load(config)
+    for spec in loaded.systems:
+        click.echo(f"{spec.name}: {spec.kind}")
+    click.echo(f"{config}: {len(loaded.systems)} systems, no mistakes")
+
+
+@main.command()
+@click.option("--json", "json_", is_flag=True, help="Print only a final report, in JSON.")
+def demo(json_: bool) -> None:
+    """See it work: three systems, one is killed, it comes back."""
+    from supervisor.demo import run_demo
+
+    sys.exit(asyncio.run(run_demo(json_=json_)))
+
+
+# ---- clients of a running supervisor -------------------------------------------------------
+
+
+@main.command()
+@click.argument("name", required=False)
+@as_json
+@click.pass_obj
+def status(directory: Path, name: str | None, json_: bool) -> None:
+    """Show how all systems fare, or one in detail."""
+
+    async def ask(manager: ExternalSystemManager) -> None:
+        if name is None:
+            systems = await manager.status_all()
+            click.echo(fmt.statuses_as_json(systems) if json_ else fmt.statuses_as_table(systems))
+            return
+        one = await manager.status(name)
+        assert one is not None
+        click.echo(fmt.status_as_json(one) if json_ else fmt.status_as_text(one))
+
+    _attached(directory, ask)
+
+
+@main.command()
+@click.argument("name")
+@click.argument("data", nargs=-1, required=True)
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["text", "bytes", "hex", "json"]),
+    default="text",
+    show_default=True,
+    help="What each DATA is.",
+)
+@click.pass_obj
+def send(directory: Path, name: str, data: tuple[str, ...], form: str) -> None:
+    """Send items to a system, in order. A DATA of - stands for the lines of standard input."""
+    items: list[Any] = []
+    for text in data:
+        lines = sys.stdin.read().splitlines() if text == "-" else [text]
+        items.extend(_parse_item(line, form) for line in lines)
+
+    async def ask(manager: ExternalSystemManager) -> None:
+        await manager.send_many_to_system(name, items)
+
+    _attached(directory, ask)
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=None,
+    help="Seconds to wait for data. Default: as long as the system's own receive does.",
+)
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True)
+@as_json
+@click.pass_obj
+def receive(directory: Path, name: str, wait: float | None, count: int, json_: bool) -> None:
+    """Take items from a system, and print each on a line of its own."""
+
+    async def ask(manager: ExternalSystemManager) -> list[Any]:
+        return await manager.receive_many_from_system(name, count, wait)
+
+    items = _attached(directory, ask)
+    for item in items:
+        click.echo(fmt.item_as_json(item) if json_ else fmt.item_as_text(item))
+    if not items:
+        _fail(EXIT_NOTHING, f"{name}: nothing came")
+
+
+@main.command()
+@click.argument("name")
+@click.argument("command")
+@click.argument("args", nargs=-1)
+@as_json
+@click.pass_obj
+def call(directory: Path, name: str, command: str, args: tuple[str, ...], json_: bool) -> None:
+    """Call a command of a system, and print what it returns.
+
+    Each of ARGS is JSON, or else a text; KEY=VALUE passes it by name.
+    """
+    positional, keyword = _parse_args(args)
+
+    async def ask(manager: ExternalSystemManager) -> Any:
+        return await manager.call_command(name, command, *positional, **keyword)
+
+    result = _attached(directory, ask)
+    if json_ or result is not None:
+        click.echo(fmt.item_as_json(result) if json_ else fmt.item_as_text(result))
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--all", "all_", is_flag=True, help="Connect all systems.")
+@click.pass_obj
+def connect(directory: Path, name: str | None, all_: bool) -> None:
+    """Connect a system; from then on it is connected again after a crash."""
+    _one_or_all(directory, name, all_, "connect_system", "connect_all")
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--all", "all_", is_flag=True, help="Disconnect all systems.")
+@click.pass_obj
+def disconnect(directory: Path, name: str | None, all_: bool) -> None:
+    """Disconnect a system."""
+    _one_or_all(directory, name, all_, "disconnect_system", "disconnect_all")
+
+
+@main.command()
+@click.argument("name")
+@click.pass_obj
+def restart(directory: Path, name: str) -> None:
+    """End a system's process and start the next, also from quarantine."""
+    _attached(directory, lambda manager: manager.restart_system(name))
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--data", is_flag=True, help="Show the data that comes, too. It is then received.")
+@as_json
+@click.pass_obj
+def watch(directory: Path, names: tuple[str, ...], data: bool, json_: bool) -> None:
+    """Show what happens to systems, until Ctrl-C or the supervisor's end."""
+
+    async def show_events(manager: ExternalSystemManager) -> None:
+        async for event in manager.events():
+            if not names or event.system_name in names:
+                click.echo(fmt.event_as_json(event) if json_ else fmt.event_as_text(event))
+
+    async def show_data(manager: ExternalSystemManager) -> None:
+        async for name, item in manager.data_from(*names):
+            click.echo(fmt.data_as_json(name, item) if json_ else fmt.data_as_text(name, item))
+
+    async def show(manager: ExternalSystemManager) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(show_events(manager))
+            if data:
+                group.create_task(show_data(manager))
+
+    _attached(directory, show)
+
+
+@main.command()
+@click.pass_obj
+def stop(directory: Path) -> None:
+    """Stop the supervisor, and wait until it is gone."""
+    _attached(directory, lambda manager: manager.stop_supervisor())
+    if not RuntimeDirectory(directory).wait_until_free(30.0):
+        _fail(EXIT_FAILED, f"the supervisor in {directory} has stopped its systems, but runs on")
+
+
+# ---- details -------------------------------------------------------------------------------
+
+
+def _attached(directory: Path, work: Work[T]) -> T:
+    """Run a coroutine with a manager attached to the supervisor; end on any failure."""
+
+    async def attach() -> T:
+        async with ExternalSystemManager.attach(directory, strict=True) as manager:
+            return await work(manager)
+
+    try:
+        return asyncio.run(attach())
+    except KeyboardInterrupt:
+        sys.exit(0)
+    except OSError as error:
+        _fail(EXIT_UNREACHABLE, str(error))
+    except (ExternalSystemError, ExceptionGroup) as error:
+        errors = list(_leaves(error))
+        for text in dict.fromkeys(map(str, errors)):
+            click.echo(f"extsys: {text}", err=True)
+        # A failure that names no system is the supervisor's own absence.
+        lost = any(each.failure.code is FailureCode.UNAVAILABLE for each in errors) and any(
+            each.failure.system_name is None for each in errors
+        )
+        sys.exit(EXIT_UNREACHABLE if lost else EXIT_FAILED)
+
+
+def _leaves(error: Exception) -> Iterator[ExternalSystemError]:
+    if isinstance(error, ExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    elif isinstance(error, ExternalSystemError):
+        yield error
+    else:
+        raise error
+
+
+def _one_or_all(directory: Path, name: str | None, all_: bool, one: str, every: str) -> None:
+    if (name is None) != all_:
+        raise click.UsageError("give either a NAME or --all")
+    if name is None:
+        _attached(directory, lambda manager: getattr(manager, every)())
+    else:
+        _attached(directory, lambda manager: getattr(manager, one)(name))
+
+
+def _load(path: Path) -> Config:
+    # A kind's module may lie beside the file that names it.
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        return load_config(path)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            click.echo(f"extsys: {mistake}", err=True)
+        sys.exit(EXIT_USAGE)
+
+
+def _parse_item(text: str, form: str) -> Any:
+    try:
+        match form:
+            case "bytes":
+                return text.encode()
+            case "hex":
+                return bytes.fromhex(text)
+            case "json":
+                return json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"{text!r} is not {form}: {error}") from None
+    return text
+
+
+def _parse_args(args: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
+    positional: list[Any] = []
+    keyword: dict[str, Any] = {}
+    for arg in args:
+        key, equals, value = arg.partition("=")
+        if equals and key.isidentifier():
+            keyword[key] = _json_or_text(value)
+        else:
+            positional.append(_json_or_text(arg))
+    return positional, keyword
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _fail(code: int, text: str) -> NoReturn:
+    click.echo(f"extsys: {text}", err=True)
+    sys.exit(code)

@@ -1,0 +1,131 @@
+"""How the command line shows things: for people, and as JSON. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from supervisor.messages import LifecycleEvent, SystemStatus
+
+_COLUMNS = ("NAME", "STATE", "INCARNATION", "UPTIME", "RESTARTS", "SENT", "RECEIVED", "PID")
+
+
+def statuses_as_table(systems: Sequence[SystemStatus]) -> str:
+    """One line a system, under headings."""
+    if not systems:
+        return "no systems"
+    rows = [_COLUMNS, *(_row(system) for system in systems)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def status_as_text(system: SystemStatus) -> str:
+    """Everything about one system, a line each."""
+    lines = {
+        "name": system.name,
+        "kind": system.kind,
+        "state": system.state.value,
+        "incarnation": str(system.incarnation),
+        "process": "none" if system.pid is None else str(system.pid),
+        "uptime": duration(system.uptime),
+        "restarts": str(system.restarts),
+        "sent": str(system.sent),
+        "received": str(system.received),
+        "waiting": str(system.waiting),
+        "commands": ", ".join(system.commands) or "none",
+        "last crash": system.last_crash.text if system.last_crash else "none",
+    }
+    width = max(map(len, lines)) + 2
+    return "\n".join(f"{key + ':':<{width}}{value}" for key, value in lines.items())
+
+
+def statuses_as_json(systems: Sequence[SystemStatus]) -> str:
+    return json.dumps([attrs.asdict(system) for system in systems])
+
+
+def status_as_json(system: SystemStatus) -> str:
+    return json.dumps(attrs.asdict(system))
+
+
+def event_as_text(event: LifecycleEvent) -> str:
+    time = datetime.fromtimestamp(event.time).strftime("%H:%M:%S.%f")[:-3]
+    text = f"{time}  {event.system_name}  {event.kind.value}  (incarnation {event.incarnation})"
+    if event.delay:
+        text += f"  in {duration(event.delay)}"
+    if event.reason is not None:
+        text += f"  {event.reason.text}"
+    return text
+
+
+def event_as_json(event: LifecycleEvent) -> str:
+    return json.dumps(attrs.asdict(event))
+
+
+def data_as_text(name: str, item: Any) -> str:
+    return f"{name}: {item_as_text(item)}"
+
+
+def data_as_json(name: str, item: Any) -> str:
+    return json.dumps({"system_name": name, "data": _for_json(item)})
+
+
+def item_as_text(item: Any) -> str:
+    """A text as it is; bytes as text where they are UTF-8; anything else as Python shows it."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, bytes):
+        try:
+            return item.decode()
+        except UnicodeDecodeError:
+            return repr(item)
+    return repr(item)
+
+
+def item_as_json(item: Any) -> str:
+    return json.dumps(_for_json(item))
+
+
+def duration(seconds: float) -> str:
+    """A time span in one or two units: ``85 ms``, ``3.2 s``, ``4m05s``, ``2h10m``, ``3d04h``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds else "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02}h"
+    return f"{hours}h{minute:02}m" if hours else f"{minute}m{second:02}s"
+
+
+def _row(system: SystemStatus) -> tuple[str, ...]:
+    return (
+        system.name,
+        system.state.value,
+        str(system.incarnation),
+        duration(system.uptime),
+        str(system.restarts),
+        str(system.sent),
+        str(system.received),
+        "-" if system.pid is None else str(system.pid),
+    )
+
+
+def _for_json(item: Any) -> Any:
+    """Bytes become ``{"base64": ...}``; what JSON cannot say becomes ``{"repr": ...}``."""
+    if isinstance(item, bytes):
+        return {"base64": base64.b64encode(item).decode()}
+    try:
+        json.dumps(item)
+    except (TypeError, ValueError):
+        return {"repr": repr(item)}
+    return item

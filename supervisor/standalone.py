@@ -1,0 +1,81 @@
+"""A supervisor as a process of its own, in the foreground: what ``extsys run`` does.
+
+This process becomes the runtime's root.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from actors.logs import log_to_stderr
+from actors.messages import Failure
+from supervisor.config import Config
+from supervisor.directory import RuntimeDirectory
+from supervisor.messages import RegisterSystem, SystemRegistered
+from supervisor.root import EXIT_OK, EXIT_SUPERVISOR_DIED, Root, signals_as_descriptor
+
+
+def run_standalone(config: Config, directory: Path) -> int:
+    """Run a supervisor with the systems of a configuration, until a SIGTERM, a Ctrl-C or
+    ``extsys stop``.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        DirectoryError: the runtime directory cannot be used.
+        RuntimeError: the supervisor did not start.
+    """
+    log_to_stderr(config.options.log_level.value)
+    held = RuntimeDirectory(directory)
+    existed = directory.exists()
+    held.take()
+    root = Root(held, config.options)
+    orderly = False
+    try:
+        root.start()
+        # Only now: what is forked by start would inherit the handlers.
+        with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as wake_fd:
+            _say(f"supervising {_count(config)} in {directory} (pid {os.getpid()})")
+            orderly = _serve(root, config, wake_fd)
+    finally:
+        root.end(gently=orderly)
+        held.release(remove=not existed)
+    if not orderly:
+        logging.getLogger(__name__).error("the supervisor died; its systems ended with it")
+        return EXIT_SUPERVISOR_DIED
+    _say("stopped")
+    return EXIT_OK
+
+
+def _serve(root: Root, config: Config, wake_fd: int) -> bool:
+    """Register the systems, then wait for the end; False if the supervisor died."""
+    assert root.connection is not None
+    root.connection.send(*(RegisterSystem(spec, keep=True) for spec in config.systems))
+    if not root.wait([wake_fd], on_message=_report):
+        return root.connection.closing
+    os.read(wake_fd, 1)
+    _say("stopping; once more to stop at once")
+    root.stop(None, wake_fd)
+    return True
+
+
+def _report(message: object) -> None:
+    """Say how the registrations went."""
+    if isinstance(message, Failure):
+        logging.getLogger(__name__).error("%s", message.text)
+    elif isinstance(message, SystemRegistered):
+        logging.getLogger(__name__).info("%s is up", message.system_name)
+
+
+def _count(config: Config) -> str:
+    count = len(config.systems)
+    return "1 system" if count == 1 else f"{count} systems"
+
+
+def _say(text: str) -> None:
+    print(f"extsys: {text}", file=sys.stderr, flush=True)
