@@ -71,7 +71,10 @@ def _reason(error: OSError, doing: str, details: TcpDetails) -> str:
     if isinstance(error, ssl.SSLError):
         return explain(error)
     if "TLS" in doing:
-        return "it broke off the TLS handshake; check that it speaks TLS on this port"
+        return (
+            "it broke off the TLS handshake; check that it speaks TLS on this port, and "
+            "whether it asks for a certificate of ours (tls.cert_file)"
+        )
     if isinstance(error, ConnectionRefusedError):
         return "connection refused; check that the system runs and listens on this port"
     return (error.strerror or str(error)).lower()
