@@ -9,7 +9,6 @@ error.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -70,7 +69,7 @@ def seconds(high: float, *, zero: bool = False) -> Allowed:
         if type(value) not in (int, float):
             return False
         assert isinstance(value, int | float)
-        return math.isfinite(value) and (0 < value <= high or (zero and value == 0))
+        return 0 < value <= high or (zero and value == 0)
 
     least = "from 0" if zero else "above 0 and"
     return Allowed(f"a number of seconds {least} up to {high:g}", check)
@@ -117,7 +116,7 @@ class DetailsReader(Generic[T]):
         self._class = details_class
         self._fields = {field.name: field for field in attrs.fields(details_class)}
         self._tables = dict(tables or {})
-        self._converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+        self._converter = cattrs.Converter(detailed_validation=True)
         hooks: dict[str, Any] = {
             name: override(struct_hook=self._hook(field)) for name, field in self._fields.items()
         }

@@ -70,8 +70,6 @@ class TcpSystem(ExternalSystemInterface):
         """
         if self.is_connected:
             return True
-        if self._link is not None:
-            await self._link.close()
         self._link = await open_link(self._details, self._make_link)
         self._untold = None
         if self._link.lost is not None:

@@ -119,11 +119,20 @@ class Link(asyncio.Protocol):
         Raises:
             ConnectorError: the connection was lost; part of ``data`` may have arrived.
         """
-        if self._transport is None or not self.is_open:
+        transport = self._transport
+        if transport is None or not self.is_open:
             raise ConnectorError(self._why_lost())
-        self._transport.write(data)
-        if self._transport.is_closing():
-            # The write itself failed; connection_lost brings the reason.
+        # TLS swallows what is written after the other side's end, without a word.
+        ended = not self.is_alive()
+        if ended and not transport.is_reading():
+            raise ConnectorError(
+                f"{self._address} closed the connection; nothing was sent: receive what came "
+                "before, then connect again"
+            )
+        if not ended:
+            transport.write(data)
+        if ended or transport.is_closing():
+            # It ended before the write, or by it; the reason comes when the socket closes.
             await self.closed.wait()
         else:
             await self._written.wait()

@@ -26,17 +26,18 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return result
 
-    before = _sockets()
+    before = open_sockets()
     with asyncio.Runner() as runner:
         runner.get_loop()
-        inside = _sockets()
+        inside = open_sockets()
         result = runner.run(guarded())
-        assert _sockets() <= inside
-    assert _sockets() == before
+        assert open_sockets() <= inside
+    assert open_sockets() == before
     return result
 
 
-def _sockets() -> set[str]:
+def open_sockets() -> set[str]:
+    """The sockets of this process."""
     found = set()
     for fd in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from actors import tcp_link
 from actors.errors import ActorSetupError, ConnectorError
 from actors.instrument import InstrumentSimulator
 from actors.tcp import TcpSystem
-from tests.actors.net import Peer, connected, eventually, run
+from tests.actors.net import Peer, connected, eventually, open_sockets, run
 
 BIG = 32 * 1024 * 1024
 """More bytes than the kernel buffers of one connection take."""
@@ -69,6 +69,8 @@ def test_all_mistakes_in_the_details_come_in_one_error():
     [
         ({"port": 0}, "port must be"),
         ({"port": 65536}, "port must be"),
+        ({"port": True}, "port must be"),
+        ({"read_timeout": float("inf")}, "read_timeout must be"),
         ({"host": ""}, "host must be"),
         ({"host": "a..b"}, "host must be"),
         ({"framing": ["line"]}, "framing must be"),
@@ -202,8 +204,10 @@ def test_a_handshake_that_is_not_answered_is_given_up_and_leaves_no_socket():
     async def main():
         with contextlib.closing(Peer()) as peer:
             system = system_at(peer.port, tls=True, connect_timeout=0.05)
+            before = open_sockets()
             with pytest.raises(ConnectorError, match="did not finish the TLS handshake within"):
                 await system.connect()
+            assert open_sockets() == before
             # The end of the stream comes only when the other end has closed its socket.
             await peer.accept()
             assert (await peer.receive(100_000)).startswith(b"\x16\x03")
@@ -300,19 +304,23 @@ def test_disconnect_lets_what_was_sent_arrive(monkeypatch):
     run(main)
 
 
-def test_a_cancelled_disconnect_leaves_no_socket():
+def test_a_cancelled_disconnect_leaves_no_socket(monkeypatch):
+    monkeypatch.setattr(tcp_link, "CLOSE_TIMEOUT", 20.0)
+
     async def main():
-        details = {"encoding": "bytes", "max_frame_size": BIG}
-        async with connected(**details) as (_, system):
+        details = {"encoding": "bytes", "max_frame_size": BIG, "write_timeout": 60}
+        async with connected(read_timeout=60, **details) as (_, system):
+            receiving = asyncio.create_task(system.receive_data())
             sending = asyncio.create_task(system.send_data(b"x" * BIG))
             await eventually(lambda: not system._link._written.is_set())
             disconnecting = asyncio.create_task(system.disconnect())
-            await asyncio.sleep(0)
+            assert await receiving is None
+            assert not disconnecting.done()
             disconnecting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await disconnecting
             assert system.is_connected is False
-            with pytest.raises(ConnectorError):
+            with pytest.raises(ConnectorError, match="disconnected from"):
                 await sending
 
     run(main)
@@ -506,6 +514,22 @@ def test_a_system_that_does_not_read_is_given_up_after_write_timeout():
     run(main)
 
 
+def test_an_item_counts_as_sent_only_when_the_operating_system_has_all_of_it():
+    async def main():
+        details = {"encoding": "bytes", "write_timeout": 0.05}
+        async with connected(**details) as (_, system):
+
+            async def send_on():
+                # Less at once than asyncio would keep in a buffer of its own.
+                while await system.send_data(b"x" * 40_000):
+                    assert system._link._transport.get_write_buffer_size() == 0
+
+            with pytest.raises(ConnectorError, match="stalled"):
+                await send_on()
+
+    run(main)
+
+
 # ---- loss -----------------------------------------------------------------------------
 
 
@@ -562,13 +586,14 @@ def test_a_reset_connection_says_so():
     run(main)
 
 
-def test_a_send_into_a_connection_just_lost_is_an_error_and_not_true():
+@pytest.mark.parametrize("end", [Peer.reset, Peer.close_connection])
+def test_a_send_into_a_connection_just_lost_is_an_error_and_not_true(end):
     async def main():
         async with connected() as (peer, system):
-            peer.reset()
+            end(peer)
             # The loop has had no turn to notice.
             assert system.is_connected is True
-            with pytest.raises(ConnectorError, match="lost the connection"):
+            with pytest.raises(ConnectorError, match=r"(lost|closed) the connection"):
                 await system.send_data("x")
             assert system.is_connected is False
             assert await system.receive_data() is None
@@ -600,6 +625,18 @@ def test_items_that_came_before_a_loss_survive_the_next_connect():
             await peer.send(b"after\n")
             assert await system.receive_data() == "before"
             assert await system.receive_data() == "after"
+
+    run(main)
+
+
+def test_a_loss_before_a_new_connection_is_not_said_of_the_new_one():
+    async def main():
+        async with connected(read_timeout=0.01) as (peer, system):
+            peer.close_connection()
+            await eventually(lambda: not system.is_connected)
+            assert await system.connect() is True
+            assert await system.receive_data() is None
+            assert system.is_connected is True
 
     run(main)
 
@@ -647,5 +684,7 @@ def test_check_health_sees_an_end_behind_items_that_nobody_receives():
             peer.reset()
             assert system.is_connected is True
             assert await system.check_health() is False
+            with pytest.raises(ConnectorError, match="closed the connection; nothing was sent"):
+                await system.send_data(b"x")
 
     run(main)

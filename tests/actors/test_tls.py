@@ -291,6 +291,23 @@ def test_many_items_go_both_ways_under_tls(files):
     run(main)
 
 
+def test_sends_under_tls_do_not_wait_for_answers(files):
+    async def main():
+        server = files.server_context("127.0.0.1")
+        async with InstrumentSimulator(tls=server, mute=True) as simulator:
+            system = TcpSystem(
+                "dut",
+                {"host": "127.0.0.1", "port": simulator.port, "tls": {"ca_file": files.ca}},
+            )
+            await system.connect()
+            for _ in range(5):
+                assert await system.send_data("*IDN?") is True
+            await eventually(lambda: simulator.commands == 5)
+            await system.disconnect()
+
+    run(main)
+
+
 def test_the_end_of_a_tls_connection_is_noticed_when_nobody_receives(files):
     async def main():
         async with InstrumentSimulator(tls=files.server_context("127.0.0.1")) as simulator:
