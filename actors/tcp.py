@@ -1,0 +1,235 @@
+"""A system behind a TCP port: instruments, controllers, brokers, anything that speaks in
+lines, in length-prefixed frames or in frames with a delimiter, with or without TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from actors.errors import ActorSetupError, ConnectorError
+from actors.interface import ExternalSystemInterface
+from actors.tcp_details import TcpDetails, mistakes_in, read_details
+from actors.tcp_link import Inbox, Link
+from actors.tcp_open import open_link
+
+__all__ = ["TcpDetails", "TcpSystem"]
+
+logger = logging.getLogger(__name__)
+
+
+class TcpSystem(ExternalSystemInterface):
+    """One TCP connection, kind ``tcp``.
+
+    ``is_connected`` becomes False as soon as the connection is lost, also when nobody
+    sends or receives. Whole items that came before the loss can still be received, also
+    after the next ``connect``; ``disconnect`` drops them. While nobody receives, some
+    256 KiB of items are kept, and then TCP makes the system wait; the end of a
+    connection behind that is seen by ``check_health`` only.
+
+    Network trouble is always raised as :class:`~actors.ConnectorError`.
+
+    Args:
+        system_name: the name the runtime routes by.
+        connection_details: as :class:`TcpDetails` says; ``host`` and ``port`` are needed.
+
+    Raises:
+        ActorSetupError: the details have mistakes; its text has all of them.
+    """
+
+    def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
+        super().__init__(system_name, connection_details)
+        try:
+            self._details = read_details(connection_details)
+        except ValueError as error:
+            raise ActorSetupError(
+                f"connection_details of {system_name!r} cannot be used: {error}"
+            ) from None
+        self._framing = self._details.make_framing()
+        self._inbox = Inbox()
+        self._link: Link | None = None
+        self._untold: str | None = None
+        """Why the connection was lost, until one caller has been told."""
+
+    @classmethod
+    def check_details(cls, details: dict[str, Any]) -> list[str]:
+        """What is wrong with ``details``, each with the key and what is allowed.
+
+        Looks at nothing but ``details``: no file is read, no name looked up.
+        """
+        return mistakes_in(details)
+
+    async def connect(self) -> bool:
+        """Connect, with the TLS handshake, within ``connect_timeout`` seconds.
+
+        Raises:
+            ConnectorError: the host is unknown, refused, did not answer in time, or its
+                certificate is not to be trusted; no socket is left.
+        """
+        if self.is_connected:
+            return True
+        self._link = await open_link(self._details, self._make_link)
+        self._untold = None
+        if self._link.lost is not None:
+            raise ConnectorError(self._link.lost)
+        self.is_connected = True
+        return True
+
+    async def disconnect(self) -> bool:
+        """Close the connection, within about a second; data that the operating system has
+        not accepted by then is dropped, and so are items that nobody received."""
+        link, self._link = self._link, None
+        self.is_connected = False
+        self._untold = None
+        dropped = self._inbox.clear()
+        if dropped:
+            logger.warning(
+                "%s (%s) disconnects with %d items that nobody received",
+                self.system_name,
+                self._details.address,
+                dropped,
+            )
+        if link is not None:
+            await link.close()
+        return True
+
+    async def send_data(self, data: Any) -> bool:
+        """Send one item, ``str`` or ``bytes`` as ``encoding`` says.
+
+        Returns:
+            True when the operating system has accepted all of it; whether the system read
+            it, only an answer of the system can tell. False when not connected.
+
+        Raises:
+            ConnectorError: the item cannot be sent (it was not, and the connection
+                stays), or the connection was lost or stalled for ``write_timeout``
+                seconds (it is closed, and part of the item may have arrived).
+
+        When cancelled, the item is still sent, never half of it.
+        """
+        link = self._link
+        if link is None or not self.is_connected:
+            return False
+        await self._write(link, self._framing.encode(data))
+        return True
+
+    async def send_many(self, items: Sequence[Any]) -> list[bool]:
+        """Send items in order with one write, within one ``write_timeout`` for all.
+
+        Returns:
+            For each item, whether the operating system accepted it. An item that cannot
+            be sent is False, and the log says why; those around it are sent. All are
+            False when not connected.
+
+        Raises:
+            ConnectorError: the connection was lost or stalled: which items arrived, nobody
+                knows.
+        """
+        link = self._link
+        if link is None or not self.is_connected:
+            return [False] * len(items)
+        frames: list[bytes] = []
+        results: list[bool] = []
+        for number, item in enumerate(items, 1):
+            try:
+                frames.append(self._framing.encode(item))
+            except ConnectorError as error:
+                logger.warning(
+                    "%s (%s) did not send item %d of %d: %s",
+                    self.system_name,
+                    self._details.address,
+                    number,
+                    len(items),
+                    error,
+                )
+                results.append(False)
+            else:
+                results.append(True)
+        if frames:
+            await self._write(link, b"".join(frames))
+        return results
+
+    async def receive_data(self) -> str | bytes | None:
+        """Take one item, waiting up to ``read_timeout`` seconds.
+
+        Returns:
+            The item; None when none came in time, or when not connected.
+
+        Raises:
+            ConnectorError: the connection was lost (raised once, after the items that
+                came before), or the item is no text in ``encoding`` (it is dropped, and
+                the connection stays).
+
+        When cancelled, nothing is lost: the item is there for the next call.
+        """
+        items = await self._receive(1, self._details.read_timeout)
+        return items[0] if items else None
+
+    async def receive_many(self, max_items: int, timeout: float) -> list[Any]:
+        """Take the items that are there, up to ``max_items``; if there are none, wait up
+        to ``timeout`` seconds for the first.
+
+        Raises:
+            ConnectorError: as in :meth:`receive_data`; never while there are items.
+        """
+        return await self._receive(max_items, timeout) if max_items > 0 else []
+
+    async def check_health(self) -> bool:
+        """Whether the connection stands, as far as the operating system knows."""
+        return self.is_connected and self._link is not None and self._link.is_alive()
+
+    def _make_link(self) -> Link:
+        return Link(self._details.address, self._framing.decoder(), self._inbox, self._on_lost)
+
+    def _on_lost(self, link: Link) -> None:
+        self.is_connected = False
+        self._untold = link.lost
+
+    async def _write(self, link: Link, data: bytes) -> None:
+        timeout = self._details.write_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                await link.write(data)
+        except TimeoutError:
+            why = (
+                f"{self._details.address} stalled: it did not take {len(data)} bytes within "
+                f"write_timeout ({timeout:g} s); closed the connection, as part may have arrived"
+            )
+            link.lose(why)
+            self._untold = None
+            raise ConnectorError(why) from None
+        except ConnectorError:
+            self._untold = None
+            raise
+
+    async def _receive(self, max_items: int, timeout: float) -> list[str | bytes]:
+        link = self._link
+        if not self._inbox and link is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await link.arrived()
+        # From here on nothing waits, so that a cancelled call has taken nothing.
+        items = self._take(max_items)
+        if not items and self._untold is not None:
+            why, self._untold = self._untold, None
+            raise ConnectorError(why)
+        return items
+
+    def _take(self, max_items: int) -> list[str | bytes]:
+        items: list[str | bytes] = []
+        bad: ConnectorError | None = None
+        while self._inbox and len(items) < max_items and bad is None:
+            try:
+                items.append(self._framing.item(self._inbox.first()))
+            except ConnectorError as error:
+                if items:
+                    break  # It is the next call's error.
+                bad = error
+            self._inbox.take()
+        if self._link is not None:
+            self._link.resume()
+        if bad is not None:
+            raise ConnectorError(f"{self._details.address}: {bad}") from None
+        return items

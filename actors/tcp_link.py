@@ -1,0 +1,251 @@
+"""One TCP connection as seen by its event loop: what came, what is lost, what is written.
+
+A :class:`Link` is told of the end of the connection also when nobody receives, so there
+is no reading task that could be left behind. What comes goes to an :class:`Inbox`; when
+that is full the link stops reading, and TCP makes the system wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from actors.errors import ConnectorError
+from actors.framing import Decoder
+from actors.tls import explain
+
+INBOX_SIZE: Final = 256 * 1024
+"""Bytes of whole frames that wait for a receiver before the link stops reading."""
+
+FRAME_OVERHEAD: Final = 64
+"""Counted on top of each frame: a flood of empty ones is bounded too."""
+
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds for a closing connection to write what it still has."""
+
+_TCP_ESTABLISHED: Final = 1
+
+
+class Inbox:
+    """Whole frames that nobody has taken yet. Plain data: it pickles."""
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def is_full(self) -> bool:
+        return self._size >= INBOX_SIZE
+
+    @property
+    def has_room(self) -> bool:
+        """Less than half full: resuming later than pausing saves switching on each frame."""
+        return self._size < INBOX_SIZE // 2
+
+    def put(self, frames: Iterable[bytes]) -> None:
+        for frame in frames:
+            self._frames.append(frame)
+            self._size += len(frame) + FRAME_OVERHEAD
+
+    def first(self) -> bytes:
+        """The next frame to take, which stays."""
+        return self._frames[0]
+
+    def take(self) -> bytes:
+        frame = self._frames.popleft()
+        self._size -= len(frame) + FRAME_OVERHEAD
+        return frame
+
+    def clear(self) -> int:
+        """Drop all; how many there were."""
+        count = len(self._frames)
+        self._frames.clear()
+        self._size = 0
+        return count
+
+
+class Link(asyncio.Protocol):
+    """One connection, from the moment it stands until its socket is closed.
+
+    Every method runs on the event loop that made the connection.
+
+    Args:
+        address: ``host:port``, for errors.
+        decoder: of this connection alone.
+        inbox: where frames go.
+        on_lost: called once, when the connection is lost; not after :meth:`close`.
+
+    Attributes:
+        lost: why the connection is lost; None while it stands, and after :meth:`close`.
+        closed: set when the socket is closed.
+    """
+
+    def __init__(
+        self, address: str, decoder: Decoder, inbox: Inbox, on_lost: Callable[[Link], None]
+    ) -> None:
+        self.lost: str | None = None
+        self.closed = asyncio.Event()
+        self._address = address
+        self._decoder = decoder
+        self._inbox = inbox
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._is_closing = False
+        self._arrived = asyncio.Event()
+        self._written = asyncio.Event()
+        self._written.set()
+        self._cut_short = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._is_closing and self.lost is None
+
+    # ---- called by the owner ----------------------------------------------------------
+
+    async def write(self, data: bytes) -> None:
+        """Hand ``data`` to the operating system; returns when it has all of it.
+
+        When cancelled, ``data`` is still written, unless the connection is lost.
+
+        Raises:
+            ConnectorError: the connection was lost; part of ``data`` may have arrived.
+        """
+        transport = self._transport
+        if transport is None or not self.is_open:
+            raise ConnectorError(self._why_lost())
+        # TLS swallows what is written after the other side's end, without a word.
+        ended = not self.is_alive()
+        if ended and not transport.is_reading():
+            raise ConnectorError(
+                f"{self._address} closed the connection; nothing was sent: receive what came "
+                "before, then connect again"
+            )
+        if not ended:
+            transport.write(data)
+        if ended or transport.is_closing():
+            # It ended before the write, or by it; the reason comes when the socket closes.
+            await self.closed.wait()
+        else:
+            await self._written.wait()
+        if self.lost is not None or self._cut_short:
+            raise ConnectorError(self._why_lost())
+
+    async def arrived(self) -> None:
+        """Wait until the inbox has a frame, or the connection is lost or closed."""
+        while not self._inbox and self.is_open:
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def resume(self) -> None:
+        """Read on, if the inbox has room again. Call it after taking frames."""
+        if self._transport is not None and self.is_open and self._inbox.has_room:
+            self._transport.resume_reading()
+
+    def is_alive(self) -> bool:
+        """Whether the connection works as far as the operating system knows.
+
+        It knows of an end that the link does not, when the link has stopped reading.
+        """
+        if self._transport is None or not self.is_open or self._transport.is_closing():
+            return False
+        sock = self._transport.get_extra_info("socket")
+        if sock is None or sys.platform != "linux":
+            return True
+        try:
+            state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        except OSError:
+            return False
+        return bool(state[0] == _TCP_ESTABLISHED)
+
+    def lose(self, why: str) -> None:
+        """Drop the connection at once, because of ``why``. The first reason stays."""
+        if self.is_open:
+            self.lost = why
+            self._on_lost(self)
+        self._arrived.set()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def close(self) -> None:
+        """Write what is still to be written, for a second at most, and close the socket."""
+        self._is_closing = True
+        self._arrived.set()
+        transport = self._transport
+        if transport is None:
+            return
+        transport.close()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self.closed.wait()
+        except TimeoutError:
+            transport.abort()
+            await self.closed.wait()
+        except asyncio.CancelledError:
+            transport.abort()
+            raise
+
+    def _why_lost(self) -> str:
+        return self.lost or f"disconnected from {self._address} while data was being sent"
+
+    # ---- called by the event loop -----------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # With no buffer of ours, "written" means that the operating system has it. TLS has
+        # one more below, of which it does not tell: there a stall shows some 64 KiB later.
+        # And TLS pauses from its limit on, not above it: a limit of 0 would never resume.
+        is_tls = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=int(is_tls), low=0)
+        if self._inbox.is_full:
+            transport.pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.is_open:
+            return
+        with contextlib.suppress(ConnectorError):  # the decoder says it, also after frames
+            self._inbox.put(self._decoder.feed(data))
+        if self._decoder.error is not None:
+            self.lose(f"{self._address} sent what cannot be read: {self._decoder.error}")
+            return
+        if self._inbox:
+            self._arrived.set()
+        if self._inbox.is_full and self._transport is not None:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        self.lose(self._ended())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if isinstance(error, ssl.SSLError):
+            why = f"lost the connection to {self._address}: {explain(error)}"
+        elif isinstance(error, OSError):
+            said = (error.strerror or str(error)).lower()
+            why = f"lost the connection to {self._address}: {said}"
+        else:
+            why = self._ended()
+        self.lose(why)
+        self._transport = None
+        self._cut_short = not self._written.is_set()
+        self._written.set()
+        self.closed.set()
+
+    def pause_writing(self) -> None:
+        self._written.clear()
+
+    def resume_writing(self) -> None:
+        self._written.set()
+
+    def _ended(self) -> str:
+        part = self._decoder.pending
+        middle = f" in the middle of an item, after {part} bytes of it" if part else ""
+        return f"{self._address} closed the connection{middle}"
