@@ -6,5 +6,12 @@ The door to the package: what a user subclasses, raises and registers.
 from actors.errors import ConnectorError
 from actors.interface import ExternalSystemInterface, command
 from actors.mock import MockExternalSystem
+from actors.tcp import TcpSystem
 
-__all__ = ["ConnectorError", "ExternalSystemInterface", "MockExternalSystem", "command"]
+__all__ = [
+    "ConnectorError",
+    "ExternalSystemInterface",
+    "MockExternalSystem",
+    "TcpSystem",
+    "command",
+]

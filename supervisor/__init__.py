@@ -22,6 +22,7 @@ from supervisor.errors import (
 from supervisor.manager import ExternalSystemManager
 from supervisor.options import SupervisorOptions
 from supervisor.spec import BackoffPolicy, RestartPolicy, SystemSpec
+from supervisor.synchronous import SynchronousManager
 
 if TYPE_CHECKING:
     from supervisor.supervisor import Supervisor
@@ -39,6 +40,7 @@ __all__ = [
     "RestartPolicy",
     "Supervisor",
     "SupervisorOptions",
+    "SynchronousManager",
     "SystemCrashedError",
     "SystemSpec",
     "UnavailableError",

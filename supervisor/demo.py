@@ -36,6 +36,7 @@ PAUSE: Final = 0.01
 PATIENCE: Final = 10.0
 """Seconds after which a question that was never answered counts as lost."""
 VICTIM: Final = "pump"
+HOST: Final = "127.0.0.1"
 
 
 @attrs.define
@@ -61,23 +62,23 @@ async def run_demo(*, json_: bool) -> int:
             print(text, flush=True)
 
     options = SupervisorOptions(log_level=LogLevel.CRITICAL)  # the demo tells the story itself
-    async with instrument_simulator() as port:
-        async with ExternalSystemManager(strict=True, options=options) as manager:
-            say("A supervisor runs, with no system yet. Registering three:")
-            manager.register_system(MockExternalSystem("valve", {"echo": True}))
-            manager.register_system(MockExternalSystem(VICTIM, {"echo": True}))
-            details = {"host": "127.0.0.1", "port": port}
-            manager.register_system(SystemSpec("instrument", "tcp", details))
-            await manager.connect_all()
-            say(statuses_as_table(await manager.status_all()))
-            watcher = asyncio.create_task(_tell_events(manager, say))
-            try:
-                say(f"\nAsking each of them {EXCHANGES} questions ...")
-                tallies, killed_at = await _converse(manager, say)
-            finally:
-                watcher.cancel()
-            systems = await manager.status_all()
-            say("\nAll questions are asked:\n" + statuses_as_table(systems))
+    async with (
+        instrument_simulator() as port,
+        ExternalSystemManager(strict=True, options=options) as manager,
+    ):
+        say("A supervisor runs, with no system yet. Registering three:")
+        manager.register_system(MockExternalSystem("valve", {"echo": True}))
+        # Slow enough that a question is on its way when the process is killed.
+        manager.register_system(MockExternalSystem(VICTIM, {"echo": True, "latency": 0.02}))
+        manager.register_system(SystemSpec("instrument", "tcp", {"host": HOST, "port": port}))
+        await manager.connect_all()
+        say(statuses_as_table(await manager.status_all()))
+        watcher = asyncio.create_task(_tell_events(manager, say))
+        say(f"\nAsking each of them {EXCHANGES} questions ...")
+        tallies, killed_at = await _converse(manager, say)
+        watcher.cancel()
+        systems = await manager.status_all()
+        say("\nAll questions are asked:\n" + statuses_as_table(systems))
     report = _report(systems, tallies, killed_at)
     if json_:
         print(json.dumps(report))
@@ -97,9 +98,9 @@ async def _converse(
 
     async def ask_all(name: str, question: str) -> None:
         for number in range(EXCHANGES):
-            await _exchange(manager, name, question, tallies[name])
             if name == VICTIM and number == EXCHANGES // 2:
                 half.set()
+            await _exchange(manager, name, question, tallies[name])
             await asyncio.sleep(PAUSE)
 
     async with asyncio.TaskGroup() as group:
@@ -115,9 +116,7 @@ async def _converse(
     return tallies, killed_at
 
 
-async def _exchange(
-    manager: ExternalSystemManager, name: str, question: str, tally: Tally
-) -> None:
+async def _exchange(manager: ExternalSystemManager, name: str, question: str, tally: Tally) -> None:
     """Ask a question until it is answered."""
     give_up_at = time.monotonic() + PATIENCE
     while time.monotonic() < give_up_at:

@@ -325,17 +325,23 @@ class ExternalSystemManager:
     async def stop_supervisor(self) -> None:
         """Disconnect and end all systems, and the supervisor with them, also an attached
         one; then the manager is closed."""
-        await self._ask(StopSupervisor(timeout=None))
-        await self.close()
+        await self.start()
+        self._closed = "the supervisor was stopped"
+        assert self._connection is not None
+        await self._connection.ask(StopSupervisor())
+        await self._leave()
 
     async def close(self) -> None:
         """Disconnect all systems and end the runtime; an attached supervisor runs on."""
         if self._closed is not None:
             return
         self._closed = "the manager is closed"
-        if self._connection is not None and self._loop is asyncio.get_running_loop():
-            if self._runtime is not None:
-                await self._connection.ask(StopSupervisor())
+        if self._connection is not None and self._runtime is not None:
+            await self._connection.ask(StopSupervisor())
+        await self._leave()
+
+    async def _leave(self) -> None:
+        if self._connection is not None:
             await self._connection.close()
         if self._keeper is not None:
             self._keeper.cancel()

@@ -41,6 +41,6 @@ class SupervisorOptions:
     """Seconds until a request that names no timeout is answered with ``timeout``."""
     connect_timeout: float = attrs.field(default=60.0, validator=_positive)
     """The same for a request to connect."""
-    max_payload_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=_positive)
+    max_payload_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=_positive)
     """The size of an item above which a request is refused."""
     log_level: LogLevel = attrs.field(default=LogLevel.WARNING, converter=LogLevel)

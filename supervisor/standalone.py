@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from actors.logs import log_to_stderr
-from actors.messages import Failure
+from actors.messages import Failure, FailureCode
 from supervisor.config import Config
 from supervisor.directory import RuntimeDirectory
 from supervisor.messages import RegisterSystem, SystemRegistered
@@ -66,7 +66,8 @@ def _serve(root: Root, config: Config, wake_fd: int) -> bool:
 
 def _report(message: object) -> None:
     """Say how the registrations went."""
-    if isinstance(message, Failure):
+    if isinstance(message, Failure) and message.code is not FailureCode.UNAVAILABLE:
+        # An unavailable one is quarantined, and the supervisor said so.
         logging.getLogger(__name__).error("%s", message.text)
     elif isinstance(message, SystemRegistered):
         logging.getLogger(__name__).info("%s is up", message.system_name)

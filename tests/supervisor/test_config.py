@@ -98,7 +98,7 @@ def test_an_empty_file_has_the_defaults_and_no_systems():
     assert attrs.asdict(config.options) == {
         "request_timeout": 30.0,
         "connect_timeout": 60.0,
-        "max_payload_bytes": 64 * 1024 * 1024,
+        "max_payload_bytes": 16 * 1024 * 1024,
         "log_level": "warning",
     }
 

@@ -1,0 +1,149 @@
+"""The manager for hosts without asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from supervisor.manager import ExternalSystemManager
+from supervisor.messages import LifecycleEvent, SystemStatus
+from supervisor.options import SupervisorOptions
+from supervisor.spec import SystemSpec
+
+T = TypeVar("T")
+
+
+class SynchronousManager:
+    """An :class:`~supervisor.ExternalSystemManager` whose methods block.
+
+    Any number of threads may call at once; an event loop in a thread of its own does the
+    work. Systems are given as specs: an object's methods are coroutines, of little use here.
+    Every method does what the manager's method of the same name does.
+    """
+
+    def __init__(self, *, strict: bool = False, options: SupervisorOptions | None = None) -> None:
+        self._begin(ExternalSystemManager(strict=strict, options=options))
+
+    @classmethod
+    def attach(cls, directory: str | Path | None = None, *, strict: bool = False) -> Self:
+        """A manager of the systems of a running standalone supervisor."""
+        made = cls.__new__(cls)
+        made._begin(ExternalSystemManager.attach(directory, strict=strict))
+        return made
+
+    def _begin(self, manager: ExternalSystemManager) -> None:
+        self._manager = manager
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="extsys-manager", daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        self._run(self._manager.start())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def register_system(self, spec: SystemSpec) -> bool:
+        return self._manager.register_system(spec)
+
+    def unregister_system(self, name: str) -> bool:
+        return self._run(self._manager.unregister_system(name))
+
+    def connect_all(self) -> bool:
+        return self._run(self._manager.connect_all())
+
+    def disconnect_all(self) -> bool:
+        return self._run(self._manager.disconnect_all())
+
+    def connect_system(self, name: str) -> bool:
+        return self._run(self._manager.connect_system(name))
+
+    def disconnect_system(self, name: str) -> bool:
+        return self._run(self._manager.disconnect_system(name))
+
+    def send_data_to_system(self, name: str, data: Any) -> bool:
+        return self._run(self._manager.send_data_to_system(name, data))
+
+    def send_many_to_system(self, name: str, items: Sequence[Any]) -> list[bool]:
+        return self._run(self._manager.send_many_to_system(name, items))
+
+    def receive_data_from_system(self, name: str, timeout: float | None = None) -> Any | None:
+        return self._run(self._manager.receive_data_from_system(name, timeout))
+
+    def receive_many_from_system(
+        self, name: str, max_items: int, timeout: float | None = None
+    ) -> list[Any]:
+        return self._run(self._manager.receive_many_from_system(name, max_items, timeout))
+
+    def call_command(self, name: str, command: str, *args: Any, **kwargs: Any) -> Any:
+        return self._run(self._manager.call_command(name, command, *args, **kwargs))
+
+    def check_health(self, name: str) -> bool:
+        return self._run(self._manager.check_health(name))
+
+    def restart_system(self, name: str) -> bool:
+        return self._run(self._manager.restart_system(name))
+
+    def status(self, name: str) -> SystemStatus | None:
+        return self._run(self._manager.status(name))
+
+    def status_all(self) -> tuple[SystemStatus, ...]:
+        return self._run(self._manager.status_all())
+
+    def is_connected(self, name: str) -> bool:
+        return self._manager.is_connected(name)
+
+    def events(self) -> Iterator[LifecycleEvent]:
+        return self._iterate(self._manager.events())
+
+    def data_from(self, *names: str) -> Iterator[tuple[str, Any]]:
+        return self._iterate(self._manager.data_from(*names))
+
+    def stop_supervisor(self) -> None:
+        self._run(self._manager.stop_supervisor())
+
+    def close(self) -> None:
+        if self._loop.is_closed():
+            return
+        self._run(self._manager.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # ---- details -----------------------------------------------------------------------------
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("the manager is closed")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # a Ctrl-C here takes the request back
+            raise
+
+    def _iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        end = object()
+
+        async def next_item() -> T | object:
+            return await anext(items, end)
+
+        try:
+            while (item := self._run(next_item())) is not end:
+                yield item  # type: ignore[misc]
+        finally:
+            if not self._loop.is_closed():
+                self._run(items.aclose())  # type: ignore[attr-defined]
