@@ -289,7 +289,7 @@ def in_supervisor(line):
         ),
         (
             system("restart = {backoff_min = 2}"),
-            'system "plc-1": restart: backoff_max (1.0) must not be less than backoff_min (2.0)',
+            'system "plc-1": restart: backoff_max (1) must not be less than backoff_min (2)',
         ),
         (system('start_timeout = "0s"'), 'system "plc-1": start_timeout: must be greater than 0'),
         (system("shutdown = -1"), 'system "plc-1": shutdown: must be 0 or greater, not -1.0'),
