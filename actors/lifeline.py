@@ -1,4 +1,4 @@
-"""No process outlives its parent.
+"""Processes end when they should: at a crash, and with their parent.
 
 When a parent is killed with SIGKILL it can tell nobody. On Linux the kernel can: a
 process may ask to be killed when the one that forked it ends (prctl(2),
@@ -58,6 +58,16 @@ def die_with_parent_actor() -> None:
     """The same for an actor; does nothing where actors share the host's process."""
     if multiprocessing.parent_process() is not None:
         die_with_parent()
+
+
+def let_crashes_kill() -> None:
+    """Have signals that mean a crash of native code end this process, as they do by default.
+
+    Thespian gives every signal a handler. After a handler in Python the processor would
+    run the faulting instruction again, for ever: a segfault would be a hang.
+    """
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def end_descendants_with_parents() -> None:

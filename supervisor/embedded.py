@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,10 +31,11 @@ _host_pid = os.getpid()
 class EmbeddedRuntime:
     """Started and stopped from the host; its methods block, and may run in any thread."""
 
-    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, socket_path: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, directory: Path) -> None:
         self._process = process
         self._lifeline: int | None = lifeline
-        self.socket_path = socket_path
+        self._directory = directory
+        self.socket_path = ""
 
     @classmethod
     def start(cls, options: SupervisorOptions) -> EmbeddedRuntime:
@@ -73,12 +75,13 @@ class EmbeddedRuntime:
         with os.fdopen(ready_read) as ready:
             line = ready.readline()
         answer: dict[str, Any] = json.loads(line) if line else {}
-        runtime = cls(process, life_write, answer.get("socket", ""))
+        runtime = cls(process, life_write, directory)
         _running.add(runtime)
         if "socket" not in answer:
             runtime.stop()
             why = answer.get("error", f"its root process ended with code {process.returncode}")
             raise RuntimeError(f"the runtime did not start: {why}")
+        runtime.socket_path = answer["socket"]
         return runtime
 
     def let_go(self) -> None:
@@ -95,6 +98,8 @@ class EmbeddedRuntime:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        # The root does this itself, unless it was killed.
+        shutil.rmtree(self._directory, ignore_errors=True)
         _running.discard(self)
 
 

@@ -333,11 +333,10 @@ class ExternalSystemManager:
 
     async def close(self) -> None:
         """Disconnect all systems and end the runtime; an attached supervisor runs on."""
-        if self._closed is not None:
-            return
-        self._closed = "the manager is closed"
-        if self._connection is not None and self._runtime is not None:
-            await self._connection.ask(StopSupervisor())
+        if self._closed is None:
+            self._closed = "the manager is closed"
+            if self._connection is not None and self._runtime is not None:
+                await self._connection.ask(StopSupervisor())
         await self._leave()
 
     async def _leave(self) -> None:
@@ -345,8 +344,9 @@ class ExternalSystemManager:
             await self._connection.close()
         if self._keeper is not None:
             self._keeper.cancel()
-        if self._runtime is not None:
-            await asyncio.to_thread(self._runtime.stop)
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            await asyncio.to_thread(runtime.stop)
 
     # ---- details -------------------------------------------------------------------------
 
@@ -423,9 +423,9 @@ class ExternalSystemManager:
             return request.failure(FailureCode.UNAVAILABLE, self._closed)
         if self._unsaid or self._connection is None:
             await self.start()
-        if isinstance(request, Request) and request.system_name in self._batchers:
-            # What this task sent before must not be overtaken.
-            self._batchers[request.system_name].flush()
+        name = getattr(request, "system_name", None)
+        if isinstance(name, str) and name in self._batchers:
+            self._batchers[name].flush()  # what this task sent before must not be overtaken
         assert self._connection is not None
         reply = await self._connection.ask(request)
         self._note(reply)

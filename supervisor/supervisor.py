@@ -26,7 +26,7 @@ from thespian.actors import (
     WatchMessage,
 )
 
-from actors.lifeline import die_with_parent_actor
+from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
     Reason,
@@ -101,6 +101,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             if not self._set_up:
                 self._set_up = True
                 die_with_parent_actor()
+                let_crashes_kill()
                 restore_loggers()
             self._receive(message, sender)
             self._carry_out()

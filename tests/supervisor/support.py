@@ -1,0 +1,74 @@
+"""What tests of a running supervisor have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from supervisor import ExternalSystemManager, SystemSpec
+from supervisor.messages import SystemState, SystemStatus
+from supervisor.options import LogLevel, SupervisorOptions
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds that anything may take on a busy machine before a test gives up."""
+QUIET = SupervisorOptions(log_level=LogLevel.CRITICAL)
+
+
+def with_manager(
+    work: Callable[[ExternalSystemManager], Coroutine[Any, Any, T]],
+    *specs: SystemSpec,
+    options: SupervisorOptions = QUIET,
+    strict: bool = True,
+) -> T:
+    """Run a coroutine with a manager on a runtime of its own, with these systems."""
+
+    async def main() -> T:
+        async with ExternalSystemManager(strict=strict, options=options) as manager:
+            for spec in specs:
+                assert manager.register_system(spec)
+            await manager.start()
+            return await asyncio.wait_for(work(manager), PATIENCE * 2)
+
+    return asyncio.run(main())
+
+
+def mock(name: str, **details: Any) -> SystemSpec:
+    """A mock system; ``connect=False`` among the details leaves it disconnected."""
+    connect = details.pop("connect", True)
+    options = details.pop("options", {})
+    return SystemSpec(name, "mock", details, connect=connect, **options)
+
+
+async def status_of(manager: ExternalSystemManager, name: str) -> SystemStatus:
+    status = await manager.status(name)
+    assert status is not None
+    return status
+
+
+async def pid_of(manager: ExternalSystemManager, name: str) -> int:
+    pid = (await status_of(manager, name)).pid
+    assert pid is not None
+    return pid
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait, with a cap, until a condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def until_state(
+    manager: ExternalSystemManager, name: str, state: SystemState, incarnation: int | None = None
+) -> SystemStatus:
+    """Wait, with a cap, until a system is in a state, and in a certain life if given."""
+
+    async def there() -> bool:
+        status = await status_of(manager, name)
+        return status.state is state and incarnation in (None, status.incarnation)
+
+    await until(there)
+    return await status_of(manager, name)

@@ -1,0 +1,487 @@
+"""The asyncio manager, on real runtimes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+from typing import Any
+
+import pytest
+
+from actors import ExternalSystemInterface, MockExternalSystem, command
+from supervisor import (
+    DuplicateSystemError,
+    ExternalSystemManager,
+    InvalidRequestError,
+    SystemSpec,
+    UnavailableError,
+)
+from supervisor.messages import EventKind, SystemState
+from tests.supervisor.support import (
+    QUIET,
+    mock,
+    status_of,
+    until,
+    until_state,
+    with_manager,
+)
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+def test_a_system_is_connected_sent_to_received_from_and_disconnected() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        assert await manager.connect_all()
+        assert manager.is_connected("a")
+        assert await manager.send_data_to_system("a", {"speed": 3})
+        assert await manager.receive_data_from_system("a") == {"speed": 3}
+        assert await manager.receive_data_from_system("a") is None
+        assert await manager.disconnect_all()
+        assert not manager.is_connected("a")
+
+    with_manager(work, mock("a", echo=True, connect=False))
+
+
+def test_connecting_and_disconnecting_work_for_one_system_alone() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        assert await manager.connect_system("a")
+        assert (manager.is_connected("a"), manager.is_connected("b")) == (True, False)
+        assert await manager.disconnect_system("a")
+        assert (await status_of(manager, "a")).state is SystemState.DISCONNECTED
+
+    with_manager(work, mock("a", connect=False), mock("b", connect=False))
+
+
+def test_connect_all_of_no_system_is_done_at_once() -> None:
+    async def work(manager: ExternalSystemManager) -> bool:
+        return await manager.connect_all() and await manager.disconnect_all()
+
+    assert with_manager(work)
+
+
+def test_sends_of_one_task_keep_their_order() -> None:
+    async def work(manager: ExternalSystemManager) -> list[Any]:
+        for number in range(5):
+            await manager.send_data_to_system("a", number)
+        assert all(await manager.send_many_to_system("a", range(5, 200)))
+        return await manager.receive_many_from_system("a", 200, 1.0)
+
+    assert with_manager(work, mock("a", echo=True)) == list(range(200))
+
+
+def test_sends_of_a_thousand_tasks_all_arrive_once() -> None:
+    async def work(manager: ExternalSystemManager) -> list[Any]:
+        sends = (manager.send_data_to_system("a", number) for number in range(1000))
+        assert all(await asyncio.gather(*sends))
+        return await manager.receive_many_from_system("a", 1000, 1.0)
+
+    assert sorted(with_manager(work, mock("a", echo=True))) == list(range(1000))
+
+
+def test_a_command_asked_after_a_send_does_not_overtake_it() -> None:
+    async def work(manager: ExternalSystemManager) -> Any:
+        send = asyncio.ensure_future(manager.send_data_to_system("a", "first"))
+        await asyncio.sleep(0)
+        items = await manager.call_command("a", "sent_items")
+        await send
+        return items
+
+    assert with_manager(work, mock("a")) == ["first"]
+
+
+def test_a_slow_system_does_not_hold_up_another() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        await manager.call_command("slow", "inject_fault", "send", "delay", seconds=300.0)
+        slow = asyncio.ensure_future(manager.send_data_to_system("slow", 1))
+        for number in range(20):
+            assert await manager.send_data_to_system("fast", number)
+        assert not slow.done()
+        slow.cancel()
+
+    with_manager(work, mock("slow", options={"shutdown": 0.2}), mock("fast"))
+
+
+def test_a_waiting_receive_holds_up_neither_sends_nor_status_nor_a_disconnect() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        receive = asyncio.ensure_future(manager.receive_data_from_system("a", timeout=300.0))
+        assert await manager.send_data_to_system("a", 1)
+        assert (await status_of(manager, "a")).waiting == 1
+        assert await manager.check_health("a")
+        assert await manager.disconnect_system("a")
+        with pytest.raises(Exception, match="disconnected while waiting"):
+            await receive
+
+    with_manager(work, mock("a"))
+
+
+def test_a_cancelled_receive_takes_nothing() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        receive = asyncio.ensure_future(manager.receive_data_from_system("a", timeout=300.0))
+
+        async def waits() -> bool:
+            return (await status_of(manager, "a")).waiting == 1
+
+        await until(waits)
+        receive.cancel()
+        await manager.call_command("a", "mock_incoming_data", "precious")
+        assert await manager.receive_data_from_system("a", timeout=5.0) == "precious"
+
+    with_manager(work, mock("a"))
+
+
+def test_no_item_is_lost_however_receives_are_cancelled() -> None:
+    async def work(manager: ExternalSystemManager) -> list[Any]:
+        items: list[Any] = []
+
+        async def receive() -> None:
+            item = await manager.receive_data_from_system("a", timeout=0.0)
+            if item is not None:
+                items.append(item)
+
+        for number in range(60):
+            await manager.send_data_to_system("a", number)
+            task = asyncio.ensure_future(receive())
+            for _ in range(number % 6):
+                await asyncio.sleep(0.0005)
+            task.cancel()
+            await asyncio.wait({task})
+        while len(items) < 60:
+            item = await manager.receive_data_from_system("a", timeout=5.0)
+            assert item is not None, f"lost {set(range(60)) - set(items)}"
+            items.append(item)
+        return items
+
+    assert sorted(with_manager(work, mock("a", echo=True))) == list(range(60))
+
+
+def test_an_unknown_system_gives_false_or_none_and_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        assert await manager.send_data_to_system("plc-2", 1) is False
+        assert await manager.receive_data_from_system("plc-2") is None
+        assert await manager.receive_many_from_system("plc-2", 5) == []
+        assert await manager.connect_system("plc-2") is False
+        assert await manager.status("plc-2") is None
+        assert await manager.call_command("plc-2", "reset") is None
+
+    with caplog.at_level(logging.WARNING, "supervisor"):
+        with_manager(work, mock("plc-1"), strict=False)
+    assert caplog.messages.count("plc-2: no such system; did you mean 'plc-1'?") == 6
+
+
+# ---- registered objects ----------------------------------------------------------------------
+
+
+class Thermostat(ExternalSystemInterface):
+    """With state of its own, and a constructor argument that no spec knows."""
+
+    def __init__(self, system_name: str, target: float) -> None:
+        super().__init__(system_name, {"token": "secret"})
+        self.target = target
+
+    async def connect(self) -> bool:
+        self.is_connected = True
+        return True
+
+    async def disconnect(self) -> bool:
+        self.is_connected = False
+        return True
+
+    async def send_data(self, data: Any) -> bool:
+        self.target = data
+        return True
+
+    async def receive_data(self) -> Any | None:
+        return self.target
+
+    @command
+    async def raise_target(self, by: float = 1.0) -> float:
+        self.target += by
+        return self.target
+
+
+def with_object(work: Any, system: ExternalSystemInterface) -> Any:
+    async def main() -> Any:
+        async with ExternalSystemManager(strict=True, options=QUIET) as manager:
+            manager.register_system(system)
+            return await work(manager)
+
+    return asyncio.run(main())
+
+
+def test_a_registered_object_acts_on_its_actor() -> None:
+    thermostat = Thermostat("t", 20.0)
+
+    async def work(manager: ExternalSystemManager) -> None:
+        assert not thermostat.is_connected
+        assert await thermostat.connect()
+        assert thermostat.is_connected
+        assert await thermostat.raise_target(by=2.5) == 22.5
+        assert await thermostat.send_data(30.0)
+        assert await manager.receive_data_from_system("t") == 30.0
+        assert await thermostat.receive_data() == 30.0
+        assert await thermostat.check_health()
+        assert await thermostat.send_many([1.0, 2.0]) == [True, True]
+        assert await thermostat.disconnect()
+
+    with_object(work, thermostat)
+
+
+def test_a_registered_object_has_no_second_copy_of_the_state() -> None:
+    thermostat = Thermostat("t", 20.0)
+
+    async def work(manager: ExternalSystemManager) -> None:
+        assert isinstance(thermostat, Thermostat)
+        assert thermostat.connection_details == {"token": "secret"}
+        with pytest.raises(AttributeError, match="lives in its system actor"):
+            _ = thermostat.target
+        with pytest.raises(AttributeError, match="no attribute 'targte'"):
+            _ = thermostat.targte  # type: ignore[attr-defined]
+        with pytest.raises(TypeError, match="handle"):
+            pickle.dumps(thermostat)
+
+    with_object(work, thermostat)
+
+
+def test_each_incarnation_starts_as_the_object_was_when_registered() -> None:
+    thermostat = Thermostat("t", 20.0)
+
+    async def work(manager: ExternalSystemManager) -> None:
+        await thermostat.connect()
+        await thermostat.raise_target()
+        await manager.restart_system("t")
+        await until_state(manager, "t", SystemState.CONNECTED, incarnation=2)
+        assert await thermostat.raise_target() == 21.0
+
+    with_object(work, thermostat)
+
+
+def test_a_class_defined_inside_a_function_works() -> None:
+    class Local(Thermostat):
+        @command
+        async def whoami(self) -> str:
+            return type(self).__qualname__
+
+    async def work(manager: ExternalSystemManager) -> Any:
+        return await manager.call_command("t", "whoami")
+
+    assert "Local" in with_object(work, Local("t", 1.0))
+
+
+def test_data_queued_before_registering_is_received_after_it() -> None:
+    system = MockExternalSystem("m", {})
+
+    async def work(manager: ExternalSystemManager) -> Any:
+        await system.connect()
+        return await system.receive_data()
+
+    asyncio.run(system.mock_incoming_data("early"))
+    assert with_object(work, system) == "early"
+
+
+def test_the_same_name_is_registered_once() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        with pytest.raises(DuplicateSystemError, match="a: cannot register"):
+            manager.register_system(mock("a"))
+
+    with_manager(work, mock("a"))
+
+
+def test_an_unregistered_name_is_free_again() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        for _ in range(2):
+            assert await manager.unregister_system("a")
+            assert manager.register_system(mock("a"))
+            assert await manager.send_data_to_system("a", 1)
+
+    with_manager(work, mock("a"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("", "must not be empty"),
+        (7, "is a string, not int"),
+        ("x" * 10_000, "at most 200 characters"),
+        (" a", "surrounding spaces"),
+        ("a\n", "surrounding spaces"),
+    ],
+)
+def test_an_odd_name_cannot_be_registered(name: Any, text: str) -> None:
+    manager = ExternalSystemManager(strict=True)
+    with pytest.raises(InvalidRequestError, match=text):
+        manager.register_system(MockExternalSystem(name, {}))
+
+
+def test_something_else_than_a_system_cannot_be_registered() -> None:
+    manager = ExternalSystemManager(strict=True)
+    with pytest.raises(InvalidRequestError, match="str is no ExternalSystemInterface"):
+        manager.register_system("plc-1")  # type: ignore[arg-type]
+
+
+def test_an_object_that_cannot_be_pickled_stays_as_it_was() -> None:
+    system = MockExternalSystem("m", {})
+    system.lock = threading.Lock()  # type: ignore[attr-defined]
+    manager = ExternalSystemManager(strict=True)
+    with pytest.raises(InvalidRequestError, match="cannot be sent to another process"):
+        manager.register_system(system)
+    assert asyncio.run(system.connect())
+
+
+# ---- events and data -------------------------------------------------------------------------
+
+
+def test_lifecycle_events_come_in_order_without_a_gap() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        events = manager.events()
+        first = asyncio.ensure_future(anext(events))
+        manager.register_system(mock("b"))
+        await manager.connect_system("b")
+        await manager.disconnect_system("b")
+        await manager.unregister_system("b")
+        seen = [await first]
+        while seen[-1].kind is not EventKind.UNREGISTERED:
+            seen.append(await anext(events))
+        assert [event.kind.value for event in seen if event.system_name == "b"] == [
+            *("registered", "started", "connected", "disconnected", "stopped", "unregistered")
+        ]
+        numbers = [event.sequence for event in seen]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+    with_manager(work, mock("a", connect=False))
+
+
+def test_subscribers_get_all_data_and_a_waiting_receive_gets_it_too() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        data = manager.data_from("a")
+        first = asyncio.ensure_future(anext(data))
+        receive = asyncio.ensure_future(manager.receive_data_from_system("a", timeout=300.0))
+        await manager.send_many_to_system("a", ["one", "two"])
+        assert await first == ("a", "one")
+        assert await anext(data) == ("a", "two")
+        assert await receive in ("one", "two")
+        await data.aclose()
+        await manager.send_data_to_system("a", "three")
+        assert await manager.receive_data_from_system("a", timeout=5.0) == "three"
+
+    with_manager(work, mock("a", echo=True), mock("b", echo=True))
+
+
+# ---- beginning and end -----------------------------------------------------------------------
+
+
+def test_calls_after_close_say_that_it_is_closed() -> None:
+    async def main() -> None:
+        manager = ExternalSystemManager(strict=True, options=QUIET)
+        manager.register_system(mock("a"))
+        await manager.start()
+        await manager.close()
+        await manager.close()
+        with pytest.raises(UnavailableError, match="the manager is closed"):
+            await manager.send_data_to_system("a", 1)
+        with pytest.raises(UnavailableError, match="the manager is closed"):
+            manager.register_system(mock("b"))
+
+    asyncio.run(main())
+
+
+def test_two_managers_have_runtimes_of_their_own() -> None:
+    async def main() -> None:
+        async with (
+            ExternalSystemManager(strict=True, options=QUIET) as one,
+            ExternalSystemManager(strict=True, options=QUIET) as two,
+        ):
+            one.register_system(mock("a", echo=True))
+            two.register_system(mock("a", echo=True))
+            await one.connect_all()
+            await two.connect_all()
+            await one.send_data_to_system("a", "for one")
+            assert await two.receive_data_from_system("a") is None
+            assert await one.receive_data_from_system("a") == "for one"
+
+    asyncio.run(main())
+
+
+def test_systems_disconnect_when_the_manager_closes(tmp_path: Any) -> None:
+    marker = tmp_path / "disconnected"
+
+    class Writes(Thermostat):
+        async def disconnect(self) -> bool:
+            marker.write_text("yes")
+            return await super().disconnect()
+
+    async def work(manager: ExternalSystemManager) -> None:
+        await manager.connect_all()
+
+    with_object(work, Writes("w", 1.0))
+    assert marker.read_text() == "yes"
+
+
+def test_a_host_that_never_closes_ends_cleanly() -> None:
+    program = """
+        import asyncio
+        from actors import MockExternalSystem
+        from supervisor import ExternalSystemManager
+
+        class Mine(MockExternalSystem):
+            pass
+
+        async def main():
+            manager = ExternalSystemManager()
+            manager.register_system(Mine("a", {"echo": True}))
+            await manager.connect_all()
+            await manager.send_data_to_system("a", "hello")
+            print(await manager.receive_data_from_system("a"))
+
+        asyncio.run(main())
+    """
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+
+
+def test_a_runtime_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTSYS_BASE", "noSuchBase")
+
+    async def main() -> None:
+        manager = ExternalSystemManager(options=QUIET)
+        with pytest.raises(RuntimeError, match="EXTSYS_BASE names no actor-system base"):
+            await manager.start()
+
+    asyncio.run(main())
+
+
+def test_a_manager_belongs_to_one_event_loop() -> None:
+    manager = ExternalSystemManager(options=QUIET)
+    asyncio.run(manager.start())
+
+    async def again() -> None:
+        with pytest.raises(RuntimeError, match="event loop"):
+            await manager.connect_all()
+
+    asyncio.run(again())
+    asyncio.run(manager.close())
+
+
+def test_a_spec_is_registered_as_well_as_an_object() -> None:
+    async def work(manager: ExternalSystemManager) -> Any:
+        return [status.kind for status in await manager.status_all()]
+
+    spec = SystemSpec("t", "tests.supervisor.test_manager:NamedThermostat", {"target": 5})
+    assert with_manager(work, spec, mock("m")) == [spec.kind, "mock"]
+
+
+class NamedThermostat(Thermostat):
+    def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
+        super().__init__(system_name, connection_details["target"])
