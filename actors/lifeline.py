@@ -30,6 +30,11 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(code, f"prctl({option}, {value}): {os.strerror(code)}")
 
 
+def can_die_with_parent() -> bool:
+    """Whether this system can end a process with its parent."""
+    return _libc is not None
+
+
 def die_with_parent(parent: int | None = None) -> None:
     """Have this process killed with SIGKILL as soon as its parent ends.
 

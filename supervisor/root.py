@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from actors.lifeline import end_descendants_with_parents
+from actors.lifeline import can_die_with_parent, end_descendants_with_parents
 from actors.logs import log_to_stderr
 from supervisor.directory import RuntimeDirectory
 from supervisor.messages import (
@@ -109,17 +109,20 @@ class Root:
             for _ in self.connection.read():
                 pass
 
-    def end(self, *, gently: bool) -> None:
-        """End every process of the runtime, and wait until they are gone."""
+    def end(self) -> None:
+        """End every process of the runtime, and wait until they are gone.
+
+        The systems have had their chance to disconnect in :meth:`stop`. Thespian's own
+        shutdown now and then waits ten seconds for nothing, so it is left to where a
+        process does not end with its parent.
+        """
         if self.connection is not None:
             self.connection.close()
-        if gently and self._actor_system is not None:
+        if self._admin_pid is not None and can_die_with_parent():
+            _kill(self._admin_pid)
+        elif self._actor_system is not None:
             self._actor_system.shutdown()
-        if _reap(3.0 if gently else 0.0):
-            return
-        if self._admin_pid is not None:
-            _kill(self._admin_pid)  # and the kernel kills the rest, parent by parent
-        if not _reap(3.0):
+        if not _reap(5.0):
             _log().error("some processes of the runtime are still there")
 
 
@@ -233,7 +236,7 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
             root.start()
         except Exception as error:
             print(json.dumps({"error": f"{type(error).__name__}: {error}"}), file=ready)
-            root.end(gently=False)
+            root.end()
             directory.release(remove=True)
             return EXIT_SUPERVISOR_DIED
         print(json.dumps({"socket": directory.socket_path}), file=ready, flush=True)
@@ -242,7 +245,7 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
     if host_gone:
         root.stop(ORPHAN_GRACE)
     orderly = host_gone or root.connection.closing
-    root.end(gently=False)
+    root.end()
     directory.release(remove=True)
     if not orderly:
         _log().error("the supervisor died; its systems were ended with it")

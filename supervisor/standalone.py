@@ -43,7 +43,7 @@ def run_standalone(config: Config, directory: Path) -> int:
             _say(f"supervising {_count(config)} in {directory} (pid {os.getpid()})")
             orderly = _serve(root, config, wake_fd)
     finally:
-        root.end(gently=orderly)
+        root.end()
         held.release(remove=not existed)
     if not orderly:
         logging.getLogger(__name__).error("the supervisor died; its systems ended with it")
