@@ -47,7 +47,8 @@ async def send(
     parts = _Parts(ref, request, outbox)
     try:
         for item in request.items:
-            parts.results.append(await _send_item(system, request, item))
+            result = await _send_item(system, request, item)
+            parts.results.append(result)  # only now: a part may have gone out meanwhile
     except BaseException:
         parts.close(final=False)
         raise
