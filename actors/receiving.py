@@ -108,14 +108,16 @@ class Receiver:
         if not self._system.is_connected:
             self._fail_all("the system is not connected")
             return
-        if self._pump is None and (self._waiters or self._tap):
+        # Asks the task itself: one that is cancelled before its first step runs no "finally".
+        idle = self._pump is None or self._pump.done()
+        if idle and (self._waiters or self._tap):
             self._pump = asyncio.create_task(self._run_pump(), name="receive")
 
     async def stop(self) -> None:
         """Cut off the system's call, before a disconnect; callers are answered."""
         self._fail_all("disconnected while waiting for data")
         pump = self._pump
-        if pump is not None:
+        if pump is not None and not pump.done():
             pump.cancel()
             # A connector that swallows the cancellation must not hold up the disconnect.
             await asyncio.wait({pump}, timeout=0.5)
@@ -123,10 +125,7 @@ class Receiver:
     # ---- the pump ---------------------------------------------------------------------
 
     async def _run_pump(self) -> None:
-        try:
-            await self._guard(self._receive())
-        finally:
-            self._pump = None
+        await self._guard(self._receive())
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()

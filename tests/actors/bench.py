@@ -9,7 +9,7 @@ from actors.engine import Engine
 from actors.messages import ManySent
 from actors.outbox import Outbox
 
-CAP = 10.0
+CAP = 2.0
 """Seconds after which a test that waits has failed."""
 
 

@@ -430,3 +430,14 @@ async def test_sends_go_while_items_come():
         assert (await bench.ask(CheckHealth("plc"))).healthy
     await bench.until(lambda: len(bench.tapped) == 5)
     assert bench.tapped == list(range(5))
+
+
+@scenario
+async def test_a_receive_asked_for_right_behind_a_disconnect_does_not_end_receiving():
+    bench, source = source_bench()
+    bench.submit(DisconnectSystem("plc"))
+    early = bench.submit(ReceiveData("plc", wait=FOREVER))
+    assert (await bench.answer(early)).code is FailureCode.NOT_CONNECTED
+    await bench.ask(ConnectSystem("plc"))
+    source.put("item")
+    assert (await bench.ask(ReceiveData("plc", wait=FOREVER))).load() == "item"
