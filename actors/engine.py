@@ -192,7 +192,13 @@ class Engine:
         return SystemConnected(request_id=request.request_id, system_name=request.system_name)
 
     async def _disconnect(self, request: Request) -> Reply:
-        await self._receiver.stop()
+        try:
+            await self._receiver.pause()
+            return await self._disconnect_quietly(request)
+        finally:
+            self._receiver.resume()
+
+    async def _disconnect_quietly(self, request: Request) -> Reply:
         if self._system.is_connected:
             try:
                 disconnected = await self._system.disconnect()
@@ -209,7 +215,7 @@ class Engine:
         if self._lane_task is not None:
             await asyncio.wait({self._lane_task}, timeout=grace / 2)
         self._cut_running("cut off: the system is being stopped")
-        await self._receiver.stop()
+        await self._receiver.pause()
         if self._system.is_connected:
             try:
                 await self._system.disconnect()

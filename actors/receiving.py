@@ -66,6 +66,7 @@ class Receiver:
         self._waiters: deque[_Waiter] = deque()
         self._kept: deque[Any] = deque()
         self._tap = False
+        self._paused = False
         self._calls = itertools.count(1)
         self._call = 0
         self._pump: asyncio.Task[None] | None = None
@@ -105,6 +106,8 @@ class Receiver:
 
     def run(self) -> None:
         """See that data is received if anybody wants it and the system is connected."""
+        if self._paused:
+            return
         if not self._system.is_connected:
             self._fail_all("the system is not connected")
             return
@@ -113,14 +116,21 @@ class Receiver:
         if idle and (self._waiters or self._tap):
             self._pump = asyncio.create_task(self._run_pump(), name="receive")
 
-    async def stop(self) -> None:
-        """Cut off the system's call, before a disconnect; callers are answered."""
+    async def pause(self) -> None:
+        """Cut off the system's call, before a disconnect; callers are answered. Until
+        :meth:`resume`, new callers wait, and the system is not called."""
+        self._paused = True
         self._fail_all("disconnected while waiting for data")
         pump = self._pump
         if pump is not None and not pump.done():
             pump.cancel()
             # A connector that swallows the cancellation must not hold up the disconnect.
             await asyncio.wait({pump}, timeout=0.5)
+
+    def resume(self) -> None:
+        """The disconnect is over, or failed."""
+        self._paused = False
+        self.run()
 
     # ---- the pump ---------------------------------------------------------------------
 

@@ -441,3 +441,44 @@ async def test_a_receive_asked_for_right_behind_a_disconnect_does_not_end_receiv
     await bench.ask(ConnectSystem("plc"))
     source.put("item")
     assert (await bench.ask(ReceiveData("plc", wait=FOREVER))).load() == "item"
+
+
+@scenario
+async def test_who_comes_during_a_disconnect_waits_for_its_end():
+    bench, source = source_bench()
+    bench.system.on["disconnect"] = disconnecting = Held()
+    disconnect = bench.submit(DisconnectSystem("plc"))
+    await disconnecting.begun()
+    ref = bench.submit(ReceiveData("plc", wait=FOREVER))
+    bench.engine.set_tap(True)
+    await turns()
+    assert bench.system.begun("receive") == []
+    disconnecting.release()
+    await bench.answer(disconnect)
+    assert (await bench.answer(ref)).code is FailureCode.NOT_CONNECTED
+
+
+@pytest.mark.parametrize("result", [False, ConnectorError("cannot")])
+@scenario
+async def test_receiving_goes_on_after_a_disconnect_that_failed(result):
+    bench, source = source_bench()
+    bench.engine.set_tap(True)
+    bench.system.on["disconnect"] = disconnecting = Held()
+    disconnect = bench.submit(DisconnectSystem("plc"))
+    await disconnecting.begun()
+    disconnecting.release(result)
+    assert (await bench.answer(disconnect)).code is FailureCode.CONNECTOR_ERROR
+    source.put("item")
+    await bench.until(lambda: bench.tapped)
+
+
+@scenario
+async def test_receiving_goes_on_after_a_disconnect_that_was_forgotten():
+    bench, source = source_bench()
+    bench.system.on["disconnect"] = disconnecting = Held()
+    disconnect = bench.submit(DisconnectSystem("plc"))
+    await disconnecting.begun()
+    ref = bench.submit(ReceiveData("plc", wait=FOREVER))
+    bench.forget(disconnect)
+    source.put("item")
+    assert (await bench.answer(ref)).load() == "item"
