@@ -191,3 +191,11 @@ async def test_an_expected_error_with_an_unexpected_cause_is_still_an_answer():
     bench = Bench(system)
     assert (await bench.ask(SendData("plc", 1))).text == "plc: ConnectorError: outer"
     assert bench.crashes == []
+
+
+@pytest.mark.parametrize("operation", REQUESTS)
+@scenario
+async def test_an_exception_that_cannot_be_printed_is_a_crash_too(operation):
+    bench = Bench(crashing(operation, Mute()))
+    bench.submit(REQUESTS[operation])
+    assert (await bench.crash()).text == "Mute: (its text cannot be read: ValueError)"
