@@ -242,9 +242,9 @@ class Engine:
             )
         method = getattr(self._system, request.command)
         try:
-            args, kwargs = unwrap(request.args), unwrap(request.kwargs)
+            args, kwargs = tuple(unwrap(request.args)), dict(unwrap(request.kwargs))
             inspect.signature(method).bind(*args, **kwargs)
-        except (PayloadError, TypeError) as error:
+        except (ValueError, TypeError) as error:  # PayloadError is a ValueError
             return request.failure(FailureCode.INVALID_REQUEST, f"{request.command}: {error}")
         try:
             result = wrap_encoded(await method(*args, **kwargs))

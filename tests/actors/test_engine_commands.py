@@ -44,6 +44,7 @@ async def test_an_unknown_command_lists_the_known_ones(name):
         ((1, 2), {"other": 3}),
         (5, {}),
         ((), 5),
+        ((), "text"),
         ((1,), {2: 3}),
         (Payload(encoded=b"no pickle"), {}),
         ((1,), Payload(encoded=b"no pickle")),
@@ -161,3 +162,10 @@ async def test_a_forgotten_health_check_is_cancelled():
     await turns()
     assert ("end", "health") in system.log
     assert bench.replies[ref] == []
+
+
+@scenario
+async def test_arguments_given_as_an_iterator_reach_the_command():
+    bench = Bench(Puppet())
+    called = await bench.ask(CallCommand("plc", "add", iter([1, 2])))
+    assert called.load() == 3
