@@ -291,5 +291,9 @@ class Engine:
             return
         self._crashed = True
         self._lane.clear()
+        self._receiver.close()
         self._outbox.flush()  # what was done before is an answer, not a victim
         self._on_crash(Reason.of(error))
+        for task in {self._lane_task, *self._side_tasks.values()} - {asyncio.current_task()}:
+            if task is not None:
+                task.cancel()

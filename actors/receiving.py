@@ -67,6 +67,7 @@ class Receiver:
         self._kept: deque[Any] = deque()
         self._tap = False
         self._paused = False
+        self._closed = False
         self._calls = itertools.count(1)
         self._call = 0
         self._pump: asyncio.Task[None] | None = None
@@ -106,7 +107,7 @@ class Receiver:
 
     def run(self) -> None:
         """See that data is received if anybody wants it and the system is connected."""
-        if self._paused:
+        if self._paused or self._closed:
             return
         if not self._system.is_connected:
             self._fail_all("the system is not connected")
@@ -131,6 +132,16 @@ class Receiver:
         """The disconnect is over, or failed."""
         self._paused = False
         self.run()
+
+    def close(self) -> None:
+        """After a crash: receive no more. What was gathered is an answer."""
+        self._closed = True
+        for waiter in list(self._waiters):
+            if waiter.items:
+                self._finish(waiter)
+            self._remove(waiter)
+        if self._pump is not None and self._pump is not asyncio.current_task():
+            self._pump.cancel()
 
     # ---- the pump ---------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from actors import ConnectorError
+from actors import ConnectorError, receiving
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -16,7 +16,7 @@ from actors.messages import (
     SendData,
     SendMany,
 )
-from tests.actors.bench import Bench, BulkPuppet, Held, Puppet, scenario, turns
+from tests.actors.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
 
 FOREVER = 3600.0
 
@@ -199,3 +199,78 @@ async def test_an_exception_that_cannot_be_printed_is_a_crash_too(operation):
     bench = Bench(crashing(operation, Mute()))
     bench.submit(REQUESTS[operation])
     assert (await bench.crash()).text == "Mute: (its text cannot be read: ValueError)"
+
+
+@scenario
+async def test_after_a_crash_no_more_is_received():
+    system = crashing("call", RuntimeError("bug"))
+    system.on["receive"] = held = Held()
+    bench = Bench(system)
+    bench.engine.set_tap(True)
+    await held.begun()
+    bench.submit(CallCommand("plc", "call"))
+    await bench.crash()
+    said = len(bench.reports)
+    await turns()
+    assert held.waiting == []
+    assert len(held.calls) == 1
+    assert len(bench.reports) == said
+
+
+@scenario
+async def test_after_a_disconnect_that_crashed_no_more_is_received():
+    system = crashing("disconnect", RuntimeError("bug"))
+    bench = Bench(system)
+    bench.engine.set_tap(True)
+    bench.submit(DisconnectSystem("plc"))
+    await bench.crash()
+    system.on["receive"] = Held()
+    await turns()
+    assert [entry for entry in system.log if entry == ("begin", "receive")] == []
+
+
+@scenario
+async def test_items_gathered_before_the_crash_are_reported(monkeypatch):
+    monkeypatch.setattr(receiving, "_LINGER", FOREVER)
+    system = Puppet()
+    system.on["receive"] = source = Source()
+    source.put(1, 2, RuntimeError("bug"))
+    bench = Bench(system)
+    ref = bench.submit(ReceiveMany("plc", 5, wait=FOREVER))
+    await bench.crash()
+    assert bench.replies[ref][0].load() == [1, 2]
+
+
+@scenario
+async def test_what_runs_during_a_crash_is_cut_off():
+    system = crashing("health", RuntimeError("bug"))
+    system.on["send"] = sending = Held()
+    system.on["call"] = calling = Held()
+    bench = Bench(system)
+    bench.submit(SendData("plc", 1))
+    bench.submit(CallCommand("plc", "call"))
+    await sending.begun()
+    await calling.begun()
+    bench.submit(CheckHealth("plc"))
+    await bench.crash()
+    await turns()
+    assert sending.waiting == calling.waiting == []
+    assert len(bench.crashes) == 1
+
+
+@scenario
+async def test_a_crash_during_a_disconnect_lets_no_more_be_received():
+    system = crashing("call", RuntimeError("bug"))
+    system.on["disconnect"] = disconnecting = Held()
+    bench = Bench(system)
+    bench.engine.set_tap(True)
+    bench.submit(DisconnectSystem("plc"))
+    await disconnecting.begun()
+    system.on["receive"] = receive = Held()
+    bench.submit(CallCommand("plc", "call"))
+    await bench.crash()
+    await turns()
+    bench.engine.set_tap(True)
+    await turns()
+    assert disconnecting.waiting == []
+    assert receive.calls == []
