@@ -11,7 +11,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -44,6 +44,11 @@ from actors.sending import send
 
 DISCONNECT_GRACE = 1.0
 """Seconds a disconnect waits for the sends before it; then it cuts them off."""
+_STOPPING: Final = "the system is being stopped"
+
+
+def _stopped(request: Request) -> Failure:
+    return request.failure(FailureCode.UNAVAILABLE, _STOPPING, Outcome.UNKNOWN)
 
 
 @attrs.define(eq=False)
@@ -77,6 +82,8 @@ class Engine:
         self._running: _Job | None = None
         self._lane_task: asyncio.Task[None] | None = None
         self._side_tasks: dict[int, asyncio.Task[None]] = {}
+        self._side_requests: dict[int, Request] = {}
+        self._last_disconnect: asyncio.Task[None] | None = None
         self._crashed = False
 
     # ---- what the actor asks for --------------------------------------------------------
@@ -85,13 +92,16 @@ class Engine:
         """Begin a request, or put it in line."""
         if self._crashed:
             return
+        if self._last_disconnect is not None:
+            self._outbox.reply(ref, request.failure(FailureCode.UNAVAILABLE, _STOPPING))
+            return
         match request:
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(ref, request)
             case CallCommand():
-                self._run_beside(ref, self._call_command(request))
+                self._run_beside(ref, request, self._call_command(request))
             case CheckHealth():
-                self._run_beside(ref, self._check_health(request))
+                self._run_beside(ref, request, self._check_health(request))
             case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
                 self._enter_lane(_Job(ref, request))
             case _:
@@ -104,7 +114,8 @@ class Engine:
         self._lane = deque(job for job in self._lane if job.ref not in refs)
         if self._running is not None and self._running.ref in refs:
             self._cut_running("its caller's time ran out")
-        for ref in refs & self._side_tasks.keys():
+        for ref in refs & self._side_requests.keys():
+            del self._side_requests[ref]
             self._side_tasks[ref].cancel()
         self._receiver.forget(refs)
 
@@ -115,13 +126,22 @@ class Engine:
         self._receiver.set_tap(on)
 
     async def stop(self, grace: float) -> None:
-        """Disconnect within ``grace`` seconds, and answer whoever still waits."""
-        await asyncio.wait(
-            {asyncio.create_task(self._guard(self._disconnect_last(grace)))}, timeout=grace
-        )
-        for job in self._lane:
-            self._fail(job, FailureCode.UNAVAILABLE, "the system is being stopped")
-        self._lane.clear()
+        """Disconnect within ``grace`` seconds, and answer whoever still waits, or comes."""
+        if self._last_disconnect is None:
+            self._last_disconnect = asyncio.create_task(
+                self._guard(self._disconnect_last(grace)), name="stop"
+            )
+        await asyncio.wait({self._last_disconnect}, timeout=grace)
+        self._clear_lane()
+        self._receiver.fail_all(_STOPPING)
+        if self._running is not None:  # it does not give way, or had no time to
+            self._outbox.reply(
+                self._running.ref, self._running.cut or _stopped(self._running.request)
+            )
+        for ref, request in self._side_requests.items():
+            self._outbox.reply(ref, _stopped(request))
+            self._side_tasks[ref].cancel()
+        self._side_requests.clear()
 
     # ---- the lane -----------------------------------------------------------------------
 
@@ -175,6 +195,10 @@ class Engine:
             case DisconnectSystem():
                 self._outbox.reply(job.ref, await self._disconnect(job.request))
 
+    def _clear_lane(self) -> None:
+        while self._lane:
+            self._fail(self._lane.popleft(), FailureCode.UNAVAILABLE, _STOPPING)
+
     def _fail(self, job: _Job, code: FailureCode, text: str) -> None:
         self._outbox.reply(job.ref, job.request.failure(code, text))
 
@@ -214,7 +238,10 @@ class Engine:
     async def _disconnect_last(self, grace: float) -> None:
         if self._lane_task is not None:
             await asyncio.wait({self._lane_task}, timeout=grace / 2)
+        self._clear_lane()
         self._cut_running("cut off: the system is being stopped")
+        if self._lane_task is not None:
+            await asyncio.wait({self._lane_task}, timeout=grace / 4)
         await self._receiver.pause()
         if self._system.is_connected:
             try:
@@ -224,13 +251,16 @@ class Engine:
 
     # ---- beside the lane ----------------------------------------------------------------
 
-    def _run_beside(self, ref: int, work: Awaitable[Reply]) -> None:
+    def _run_beside(self, ref: int, request: Request, work: Awaitable[Reply]) -> None:
         task = asyncio.create_task(self._guard(self._answer(ref, work)))
         self._side_tasks[ref] = task
+        self._side_requests[ref] = request
         task.add_done_callback(lambda _: self._side_tasks.pop(ref, None))
 
     async def _answer(self, ref: int, work: Awaitable[Reply]) -> None:
-        self._outbox.reply(ref, await work)
+        reply = await work
+        if self._side_requests.pop(ref, None) is not None:
+            self._outbox.reply(ref, reply)
 
     async def _call_command(self, request: CallCommand) -> Reply:
         if request.command not in self._commands:

@@ -110,18 +110,23 @@ class Receiver:
         if self._paused or self._closed:
             return
         if not self._system.is_connected:
-            self._fail_all("the system is not connected")
+            self.fail_all("the system is not connected")
             return
         # Asks the task itself: one that is cancelled before its first step runs no "finally".
         idle = self._pump is None or self._pump.done()
         if idle and (self._waiters or self._tap):
             self._pump = asyncio.create_task(self._run_pump(), name="receive")
 
+    def fail_all(self, text: str) -> None:
+        """Answer all callers; with what they have, if they have anything."""
+        while self._waiters:
+            self._fail_first(FailureCode.NOT_CONNECTED, text)
+
     async def pause(self) -> None:
         """Cut off the system's call, before a disconnect; callers are answered. Until
         :meth:`resume`, new callers wait, and the system is not called."""
         self._paused = True
-        self._fail_all("disconnected while waiting for data")
+        self.fail_all("disconnected while waiting for data")
         pump = self._pump
         if pump is not None and not pump.done():
             pump.cancel()
@@ -166,7 +171,7 @@ class Receiver:
             if loop.time() - began < _PAUSE:
                 await asyncio.sleep(_PAUSE)
         if not self._system.is_connected:
-            self._fail_all("the connection was lost")
+            self.fail_all("the connection was lost")
 
     async def _call_system(self) -> list[Any]:
         first = self._waiters[0] if self._waiters else None
@@ -241,10 +246,6 @@ class Receiver:
             reply = NothingReceived(request_id=request_id, system_name=system_name)
         self._remove(waiter)
         self._outbox.reply(waiter.ref, reply)
-
-    def _fail_all(self, text: str) -> None:
-        while self._waiters:
-            self._fail_first(FailureCode.NOT_CONNECTED, text)
 
     def _fail_first(self, code: FailureCode, text: str) -> None:
         if not self._waiters:

@@ -445,7 +445,7 @@ async def test_a_receive_asked_for_right_behind_a_disconnect_does_not_end_receiv
 
 @scenario
 async def test_who_comes_during_a_disconnect_waits_for_its_end():
-    bench, source = source_bench()
+    bench, _ = source_bench()
     bench.system.on["disconnect"] = disconnecting = Held()
     disconnect = bench.submit(DisconnectSystem("plc"))
     await disconnecting.begun()
