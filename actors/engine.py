@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
@@ -39,7 +39,7 @@ from actors.messages import (
 )
 from actors.outbox import Outbox
 from actors.payload import PayloadError, unwrap, wrap_encoded
-from actors.receiving import Receiver
+from actors.receiving import Receiver, Work
 from actors.sending import send
 
 DISCONNECT_GRACE = 1.0
@@ -99,9 +99,9 @@ class Engine:
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(ref, request)
             case CallCommand():
-                self._run_beside(ref, request, self._call_command(request))
+                self._run_beside(ref, request, lambda: self._call_command(request))
             case CheckHealth():
-                self._run_beside(ref, request, self._check_health(request))
+                self._run_beside(ref, request, lambda: self._check_health(request))
             case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
                 self._enter_lane(_Job(ref, request))
             case _:
@@ -129,7 +129,7 @@ class Engine:
         """Disconnect within ``grace`` seconds, and answer whoever still waits, or comes."""
         if self._last_disconnect is None:
             self._last_disconnect = asyncio.create_task(
-                self._guard(self._disconnect_last(grace)), name="stop"
+                self._guard(lambda: self._disconnect_last(grace)), name="stop"
             )
         await asyncio.wait({self._last_disconnect}, timeout=grace)
         self._clear_lane()
@@ -150,7 +150,7 @@ class Engine:
         if isinstance(job.request, DisconnectSystem) and (self._running or len(self._lane) > 1):
             asyncio.get_running_loop().call_later(DISCONNECT_GRACE, self._hurry, job)
         if self._lane_task is None:
-            self._lane_task = asyncio.create_task(self._guard(self._run_lane()), name="lane")
+            self._lane_task = asyncio.create_task(self._guard(self._run_lane), name="lane")
 
     def _hurry(self, disconnect: _Job) -> None:
         """Its grace is over: what is still before a disconnect gives way."""
@@ -251,14 +251,14 @@ class Engine:
 
     # ---- beside the lane ----------------------------------------------------------------
 
-    def _run_beside(self, ref: int, request: Request, work: Awaitable[Reply]) -> None:
-        task = asyncio.create_task(self._guard(self._answer(ref, work)))
+    def _run_beside(self, ref: int, request: Request, work: Work[Reply]) -> None:
+        task = asyncio.create_task(self._guard(lambda: self._answer(ref, work)))
         self._side_tasks[ref] = task
         self._side_requests[ref] = request
         task.add_done_callback(lambda _: self._side_tasks.pop(ref, None))
 
-    async def _answer(self, ref: int, work: Awaitable[Reply]) -> None:
-        reply = await work
+    async def _answer(self, ref: int, work: Work[Reply]) -> None:
+        reply = await work()
         if self._side_requests.pop(ref, None) is not None:
             self._outbox.reply(ref, reply)
 
@@ -300,7 +300,7 @@ class Engine:
 
     # ---- failures and crashes -----------------------------------------------------------
 
-    async def _guard(self, work: Awaitable[None]) -> None:
+    async def _guard(self, work: Work[None]) -> None:
         """Run a connector's code; whatever escapes it is a crash.
 
         Also SystemExit and KeyboardInterrupt, which would end the loop's thread and
@@ -308,7 +308,7 @@ class Engine:
         """
         task = asyncio.current_task()
         try:
-            await work
+            await work()
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling():
                 raise

@@ -12,7 +12,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -37,7 +37,10 @@ _PAUSE: Final = 0.02
 _ERROR_PAUSE: Final = 1.0
 """Seconds between two calls of a receive_data that fails while only subscribers wait."""
 
-Guard = Callable[[Awaitable[None]], Awaitable[None]]
+T = TypeVar("T")
+Work = Callable[[], Awaitable[T]]
+"""Makes a coroutine when it begins: a task cancelled before its first step made none."""
+Guard = Callable[[Work[None]], Awaitable[None]]
 
 
 @attrs.define(eq=False)
@@ -151,7 +154,7 @@ class Receiver:
     # ---- the pump ---------------------------------------------------------------------
 
     async def _run_pump(self) -> None:
-        await self._guard(self._receive())
+        await self._guard(self._receive)
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()

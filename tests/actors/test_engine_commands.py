@@ -1,6 +1,8 @@
 """Commands and health checks go their own way."""
 
+import gc
 import threading
+import warnings
 
 import pytest
 
@@ -169,3 +171,16 @@ async def test_arguments_given_as_an_iterator_reach_the_command():
     bench = Bench(Puppet())
     called = await bench.ask(CallCommand("plc", "add", iter([1, 2])))
     assert called.load() == 3
+
+
+@scenario
+async def test_a_command_forgotten_before_its_first_step_leaves_no_warning():
+    bench = Bench(Puppet())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for request in (CallCommand("plc", "call"), CheckHealth("plc")):
+            bench.forget(bench.submit(request))
+        await turns()
+        gc.collect()
+    assert caught == []
+    assert bench.system.log == []
