@@ -179,17 +179,20 @@ class Engine:
                 except asyncio.CancelledError:
                     if job.cut is None:
                         raise
-                    task.uncancel()
                     self._outbox.reply(job.ref, job.cut)
                 finally:
                     self._running = None
+                    if job.cut is not None:  # also when the connector swallowed it
+                        task.uncancel()
         finally:
             self._lane_task = None
 
     async def _run_job(self, job: _Job) -> None:
         match job.request:
             case SendData() | SendMany():
-                await send(self._system, job.ref, job.request, self._outbox)
+                await send(
+                    self._system, job.ref, job.request, self._outbox, lambda: job.cut is not None
+                )
             case ConnectSystem():
                 self._outbox.reply(job.ref, await self._connect(job.request))
             case DisconnectSystem():

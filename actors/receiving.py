@@ -34,6 +34,8 @@ _LINGER: Final = 0.01
 """Seconds a ReceiveMany that has an item waits for the next."""
 _PAUSE: Final = 0.02
 """Seconds between two calls of a receive_data that returns nothing at once."""
+_TURN: Final = 0.002
+"""Seconds after which a system that always has an item lets others have the event loop."""
 _ERROR_PAUSE: Final = 1.0
 """Seconds between two calls of a receive_data that fails while only subscribers wait."""
 
@@ -158,7 +160,8 @@ class Receiver:
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()
-        while (self._waiters or self._tap) and self._system.is_connected:
+        yielded = loop.time()
+        while self._is_wanted() and self._system.is_connected:
             self._call = next(self._calls)
             began = loop.time()
             try:
@@ -169,12 +172,19 @@ class Receiver:
             if items:
                 for item in items:
                     self._take(item)
+                if loop.time() - yielded > _TURN:
+                    await asyncio.sleep(0)
+                    yielded = loop.time()
                 continue
             self._take_nothing()
             if loop.time() - began < _PAUSE:
                 await asyncio.sleep(_PAUSE)
         if not self._system.is_connected:
             self.fail_all("the connection was lost")
+
+    def _is_wanted(self) -> bool:
+        # A connector may swallow the cancellation that a pause begins with.
+        return bool(self._waiters or self._tap) and not self._paused and not self._closed
 
     async def _call_system(self) -> list[Any]:
         first = self._waiters[0] if self._waiters else None
