@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import attrs
 
@@ -39,11 +39,16 @@ from actors.messages import (
 )
 from actors.outbox import Outbox
 from actors.payload import PayloadError, unwrap, wrap_encoded
-from actors.receiving import Receiver
+from actors.receiving import Receiver, Work
 from actors.sending import send
 
 DISCONNECT_GRACE = 1.0
 """Seconds a disconnect waits for the sends before it; then it cuts them off."""
+_STOPPING: Final = "the system is being stopped"
+
+
+def _stopped(request: Request) -> Failure:
+    return request.failure(FailureCode.UNAVAILABLE, _STOPPING, Outcome.UNKNOWN)
 
 
 @attrs.define(eq=False)
@@ -77,6 +82,8 @@ class Engine:
         self._running: _Job | None = None
         self._lane_task: asyncio.Task[None] | None = None
         self._side_tasks: dict[int, asyncio.Task[None]] = {}
+        self._side_requests: dict[int, Request] = {}
+        self._last_disconnect: asyncio.Task[None] | None = None
         self._crashed = False
 
     # ---- what the actor asks for --------------------------------------------------------
@@ -85,13 +92,16 @@ class Engine:
         """Begin a request, or put it in line."""
         if self._crashed:
             return
+        if self._last_disconnect is not None:
+            self._outbox.reply(ref, request.failure(FailureCode.UNAVAILABLE, _STOPPING))
+            return
         match request:
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(ref, request)
             case CallCommand():
-                self._run_beside(ref, self._call_command(request))
+                self._run_beside(ref, request, lambda: self._call_command(request))
             case CheckHealth():
-                self._run_beside(ref, self._check_health(request))
+                self._run_beside(ref, request, lambda: self._check_health(request))
             case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
                 self._enter_lane(_Job(ref, request))
             case _:
@@ -104,7 +114,8 @@ class Engine:
         self._lane = deque(job for job in self._lane if job.ref not in refs)
         if self._running is not None and self._running.ref in refs:
             self._cut_running("its caller's time ran out")
-        for ref in refs & self._side_tasks.keys():
+        for ref in refs & self._side_requests.keys():
+            del self._side_requests[ref]
             self._side_tasks[ref].cancel()
         self._receiver.forget(refs)
 
@@ -115,13 +126,22 @@ class Engine:
         self._receiver.set_tap(on)
 
     async def stop(self, grace: float) -> None:
-        """Disconnect within ``grace`` seconds, and answer whoever still waits."""
-        await asyncio.wait(
-            {asyncio.create_task(self._guard(self._disconnect_last(grace)))}, timeout=grace
-        )
-        for job in self._lane:
-            self._fail(job, FailureCode.UNAVAILABLE, "the system is being stopped")
-        self._lane.clear()
+        """Disconnect within ``grace`` seconds, and answer whoever still waits, or comes."""
+        if self._last_disconnect is None:
+            self._last_disconnect = asyncio.create_task(
+                self._guard(lambda: self._disconnect_last(grace)), name="stop"
+            )
+        await asyncio.wait({self._last_disconnect}, timeout=grace)
+        self._clear_lane()
+        self._receiver.fail_all(_STOPPING)
+        if self._running is not None:  # it does not give way, or had no time to
+            self._outbox.reply(
+                self._running.ref, self._running.cut or _stopped(self._running.request)
+            )
+        for ref, request in self._side_requests.items():
+            self._outbox.reply(ref, _stopped(request))
+            self._side_tasks[ref].cancel()
+        self._side_requests.clear()
 
     # ---- the lane -----------------------------------------------------------------------
 
@@ -130,7 +150,7 @@ class Engine:
         if isinstance(job.request, DisconnectSystem) and (self._running or len(self._lane) > 1):
             asyncio.get_running_loop().call_later(DISCONNECT_GRACE, self._hurry, job)
         if self._lane_task is None:
-            self._lane_task = asyncio.create_task(self._guard(self._run_lane()), name="lane")
+            self._lane_task = asyncio.create_task(self._guard(self._run_lane), name="lane")
 
     def _hurry(self, disconnect: _Job) -> None:
         """Its grace is over: what is still before a disconnect gives way."""
@@ -159,21 +179,28 @@ class Engine:
                 except asyncio.CancelledError:
                     if job.cut is None:
                         raise
-                    task.uncancel()
                     self._outbox.reply(job.ref, job.cut)
                 finally:
                     self._running = None
+                    if job.cut is not None:  # also when the connector swallowed it
+                        task.uncancel()
         finally:
             self._lane_task = None
 
     async def _run_job(self, job: _Job) -> None:
         match job.request:
             case SendData() | SendMany():
-                await send(self._system, job.ref, job.request, self._outbox)
+                await send(
+                    self._system, job.ref, job.request, self._outbox, lambda: job.cut is not None
+                )
             case ConnectSystem():
                 self._outbox.reply(job.ref, await self._connect(job.request))
             case DisconnectSystem():
                 self._outbox.reply(job.ref, await self._disconnect(job.request))
+
+    def _clear_lane(self) -> None:
+        while self._lane:
+            self._fail(self._lane.popleft(), FailureCode.UNAVAILABLE, _STOPPING)
 
     def _fail(self, job: _Job, code: FailureCode, text: str) -> None:
         self._outbox.reply(job.ref, job.request.failure(code, text))
@@ -192,7 +219,13 @@ class Engine:
         return SystemConnected(request_id=request.request_id, system_name=request.system_name)
 
     async def _disconnect(self, request: Request) -> Reply:
-        await self._receiver.stop()
+        try:
+            await self._receiver.pause()
+            return await self._disconnect_quietly(request)
+        finally:
+            self._receiver.resume()
+
+    async def _disconnect_quietly(self, request: Request) -> Reply:
         if self._system.is_connected:
             try:
                 disconnected = await self._system.disconnect()
@@ -208,8 +241,11 @@ class Engine:
     async def _disconnect_last(self, grace: float) -> None:
         if self._lane_task is not None:
             await asyncio.wait({self._lane_task}, timeout=grace / 2)
+        self._clear_lane()
         self._cut_running("cut off: the system is being stopped")
-        await self._receiver.stop()
+        if self._lane_task is not None:
+            await asyncio.wait({self._lane_task}, timeout=grace / 4)
+        await self._receiver.pause()
         if self._system.is_connected:
             try:
                 await self._system.disconnect()
@@ -218,13 +254,16 @@ class Engine:
 
     # ---- beside the lane ----------------------------------------------------------------
 
-    def _run_beside(self, ref: int, work: Awaitable[Reply]) -> None:
-        task = asyncio.create_task(self._guard(self._answer(ref, work)))
+    def _run_beside(self, ref: int, request: Request, work: Work[Reply]) -> None:
+        task = asyncio.create_task(self._guard(lambda: self._answer(ref, work)))
         self._side_tasks[ref] = task
+        self._side_requests[ref] = request
         task.add_done_callback(lambda _: self._side_tasks.pop(ref, None))
 
-    async def _answer(self, ref: int, work: Awaitable[Reply]) -> None:
-        self._outbox.reply(ref, await work)
+    async def _answer(self, ref: int, work: Work[Reply]) -> None:
+        reply = await work()
+        if self._side_requests.pop(ref, None) is not None:
+            self._outbox.reply(ref, reply)
 
     async def _call_command(self, request: CallCommand) -> Reply:
         if request.command not in self._commands:
@@ -236,9 +275,9 @@ class Engine:
             )
         method = getattr(self._system, request.command)
         try:
-            args, kwargs = unwrap(request.args), unwrap(request.kwargs)
+            args, kwargs = tuple(unwrap(request.args)), dict(unwrap(request.kwargs))
             inspect.signature(method).bind(*args, **kwargs)
-        except (PayloadError, TypeError) as error:
+        except (ValueError, TypeError) as error:  # PayloadError is a ValueError
             return request.failure(FailureCode.INVALID_REQUEST, f"{request.command}: {error}")
         try:
             result = wrap_encoded(await method(*args, **kwargs))
@@ -264,7 +303,7 @@ class Engine:
 
     # ---- failures and crashes -----------------------------------------------------------
 
-    async def _guard(self, work: Awaitable[None]) -> None:
+    async def _guard(self, work: Work[None]) -> None:
         """Run a connector's code; whatever escapes it is a crash.
 
         Also SystemExit and KeyboardInterrupt, which would end the loop's thread and
@@ -272,7 +311,7 @@ class Engine:
         """
         task = asyncio.current_task()
         try:
-            await work
+            await work()
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling():
                 raise
@@ -285,5 +324,9 @@ class Engine:
             return
         self._crashed = True
         self._lane.clear()
+        self._receiver.close()
         self._outbox.flush()  # what was done before is an answer, not a victim
         self._on_crash(Reason.of(error))
+        for task in {self._lane_task, *self._side_tasks.values()} - {asyncio.current_task()}:
+            if task is not None:
+                task.cancel()

@@ -26,5 +26,8 @@ EXPECTED_ERRORS: Final[tuple[type[Exception], ...]] = (ConnectorError, OSError, 
 
 def describe(error: BaseException) -> str:
     """One line for a person: the exception's type and what it says."""
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception as failure:  # the exception's own code; a crash must be told all the same
+        text = f"(its text cannot be read: {type(failure).__name__})"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

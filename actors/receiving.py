@@ -12,7 +12,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -34,10 +34,15 @@ _LINGER: Final = 0.01
 """Seconds a ReceiveMany that has an item waits for the next."""
 _PAUSE: Final = 0.02
 """Seconds between two calls of a receive_data that returns nothing at once."""
+_TURN: Final = 0.002
+"""Seconds after which a system that always has an item lets others have the event loop."""
 _ERROR_PAUSE: Final = 1.0
 """Seconds between two calls of a receive_data that fails while only subscribers wait."""
 
-Guard = Callable[[Awaitable[None]], Awaitable[None]]
+T = TypeVar("T")
+Work = Callable[[], Awaitable[T]]
+"""Makes a coroutine when it begins: a task cancelled before its first step made none."""
+Guard = Callable[[Work[None]], Awaitable[None]]
 
 
 @attrs.define(eq=False)
@@ -66,6 +71,8 @@ class Receiver:
         self._waiters: deque[_Waiter] = deque()
         self._kept: deque[Any] = deque()
         self._tap = False
+        self._paused = False
+        self._closed = False
         self._calls = itertools.count(1)
         self._call = 0
         self._pump: asyncio.Task[None] | None = None
@@ -105,32 +112,56 @@ class Receiver:
 
     def run(self) -> None:
         """See that data is received if anybody wants it and the system is connected."""
-        if not self._system.is_connected:
-            self._fail_all("the system is not connected")
+        if self._paused or self._closed:
             return
-        if self._pump is None and (self._waiters or self._tap):
+        if not self._system.is_connected:
+            self.fail_all("the system is not connected")
+            return
+        # Asks the task itself: one that is cancelled before its first step runs no "finally".
+        idle = self._pump is None or self._pump.done()
+        if idle and (self._waiters or self._tap):
             self._pump = asyncio.create_task(self._run_pump(), name="receive")
 
-    async def stop(self) -> None:
-        """Cut off the system's call, before a disconnect; callers are answered."""
-        self._fail_all("disconnected while waiting for data")
+    def fail_all(self, text: str) -> None:
+        """Answer all callers; with what they have, if they have anything."""
+        while self._waiters:
+            self._fail_first(FailureCode.NOT_CONNECTED, text)
+
+    async def pause(self) -> None:
+        """Cut off the system's call, before a disconnect; callers are answered. Until
+        :meth:`resume`, new callers wait, and the system is not called."""
+        self._paused = True
+        self.fail_all("disconnected while waiting for data")
         pump = self._pump
-        if pump is not None:
+        if pump is not None and not pump.done():
             pump.cancel()
             # A connector that swallows the cancellation must not hold up the disconnect.
             await asyncio.wait({pump}, timeout=0.5)
 
+    def resume(self) -> None:
+        """The disconnect is over, or failed."""
+        self._paused = False
+        self.run()
+
+    def close(self) -> None:
+        """After a crash: receive no more. What was gathered is an answer."""
+        self._closed = True
+        for waiter in list(self._waiters):
+            if waiter.items:
+                self._finish(waiter)
+            self._remove(waiter)
+        if self._pump is not None and self._pump is not asyncio.current_task():
+            self._pump.cancel()
+
     # ---- the pump ---------------------------------------------------------------------
 
     async def _run_pump(self) -> None:
-        try:
-            await self._guard(self._receive())
-        finally:
-            self._pump = None
+        await self._guard(self._receive)
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()
-        while (self._waiters or self._tap) and self._system.is_connected:
+        yielded = loop.time()
+        while self._is_wanted() and self._system.is_connected:
             self._call = next(self._calls)
             began = loop.time()
             try:
@@ -141,12 +172,19 @@ class Receiver:
             if items:
                 for item in items:
                     self._take(item)
+                if loop.time() - yielded > _TURN:
+                    await asyncio.sleep(0)
+                    yielded = loop.time()
                 continue
             self._take_nothing()
             if loop.time() - began < _PAUSE:
                 await asyncio.sleep(_PAUSE)
         if not self._system.is_connected:
-            self._fail_all("the connection was lost")
+            self.fail_all("the connection was lost")
+
+    def _is_wanted(self) -> bool:
+        # A connector may swallow the cancellation that a pause begins with.
+        return bool(self._waiters or self._tap) and not self._paused and not self._closed
 
     async def _call_system(self) -> list[Any]:
         first = self._waiters[0] if self._waiters else None
@@ -221,10 +259,6 @@ class Receiver:
             reply = NothingReceived(request_id=request_id, system_name=system_name)
         self._remove(waiter)
         self._outbox.reply(waiter.ref, reply)
-
-    def _fail_all(self, text: str) -> None:
-        while self._waiters:
-            self._fail_first(FailureCode.NOT_CONNECTED, text)
 
     def _fail_first(self, code: FailureCode, text: str) -> None:
         if not self._waiters:

@@ -6,7 +6,7 @@ Runs on the system actor's event loop, in the engine's lane.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from actors.errors import EXPECTED_ERRORS, describe
@@ -28,9 +28,17 @@ _PART_EVERY: Final = 0.005
 
 
 async def send(
-    system: ExternalSystemInterface, ref: int, request: SendData | SendMany, outbox: Outbox
+    system: ExternalSystemInterface,
+    ref: int,
+    request: SendData | SendMany,
+    outbox: Outbox,
+    is_cut: Callable[[], bool],
 ) -> None:
-    """Carry out a send, and answer it. A cancellation leaves results so far reported."""
+    """Carry out a send, and answer it. A cancellation leaves results so far reported.
+
+    Args:
+        is_cut: whether it was cancelled; a connector may have swallowed that.
+    """
     if isinstance(request, SendData):
         result = await _send_item(system, request, request.data)
         if isinstance(result, Failure):
@@ -47,7 +55,10 @@ async def send(
     parts = _Parts(ref, request, outbox)
     try:
         for item in request.items:
-            parts.results.append(await _send_item(system, request, item))
+            if is_cut():
+                raise asyncio.CancelledError
+            result = await _send_item(system, request, item)
+            parts.results.append(result)  # only now: a part may have gone out meanwhile
     except BaseException:
         parts.close(final=False)
         raise
