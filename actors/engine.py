@@ -76,7 +76,7 @@ class Engine:
         self._system = system
         self._outbox = outbox
         self._on_crash = on_crash
-        self._receiver = Receiver(system, outbox, self._guard)
+        self._receiver = Receiver(system, outbox, self._guard, self._is_connecting)
         self._commands = command_names(type(system))
         self._lane: deque[_Job] = deque()
         self._running: _Job | None = None
@@ -118,6 +118,7 @@ class Engine:
             del self._side_requests[ref]
             self._side_tasks[ref].cancel()
         self._receiver.forget(refs)
+        self._receiver.run()  # there may be no connect left to wait for
 
     def take_back(self, items: tuple[Any, ...]) -> None:
         self._receiver.take_back(items)
@@ -184,6 +185,8 @@ class Engine:
                     self._running = None
                     if job.cut is not None:  # also when the connector swallowed it
                         task.uncancel()
+                if isinstance(job.request, ConnectSystem):
+                    self._receiver.run()
         finally:
             self._lane_task = None
 
@@ -197,6 +200,10 @@ class Engine:
                 self._outbox.reply(job.ref, await self._connect(job.request))
             case DisconnectSystem():
                 self._outbox.reply(job.ref, await self._disconnect(job.request))
+
+    def _is_connecting(self) -> bool:
+        jobs = (self._running, *self._lane)
+        return any(job is not None and isinstance(job.request, ConnectSystem) for job in jobs)
 
     def _clear_lane(self) -> None:
         while self._lane:
@@ -215,7 +222,6 @@ class Engine:
                 return request.failure(
                     FailureCode.CONNECTOR_ERROR, "could not connect (connect gave False)"
                 )
-        self._receiver.run()
         return SystemConnected(request_id=request.request_id, system_name=request.system_name)
 
     async def _disconnect(self, request: Request) -> Reply:

@@ -60,19 +60,29 @@ class _Waiter:
 
 
 class Receiver:
-    def __init__(self, system: ExternalSystemInterface, outbox: Outbox, guard: Guard) -> None:
+    def __init__(
+        self,
+        system: ExternalSystemInterface,
+        outbox: Outbox,
+        guard: Guard,
+        is_connecting: Callable[[], bool],
+    ) -> None:
         """
         Args:
             guard: runs a coroutine, and takes an exception that escapes as a crash.
+            is_connecting: whether a connect is under way or in line: callers wait for it.
         """
         self._system = system
         self._outbox = outbox
         self._guard = guard
+        self._is_connecting = is_connecting
         self._waiters: deque[_Waiter] = deque()
         self._kept: deque[Any] = deque()
         self._tap = False
         self._paused = False
         self._closed = False
+        self._may_hold_items = False
+        """Whether the system may still have items from a connection that was lost."""
         self._calls = itertools.count(1)
         self._call = 0
         self._pump: asyncio.Task[None] | None = None
@@ -111,11 +121,12 @@ class Receiver:
         self.run()
 
     def run(self) -> None:
-        """See that data is received if anybody wants it and the system is connected."""
+        """See that data is received if anybody wants it and the system can have any."""
         if self._paused or self._closed:
             return
-        if not self._system.is_connected:
-            self.fail_all("the system is not connected")
+        if not self._can_receive():
+            if not self._is_connecting():
+                self.fail_all("the system is not connected")
             return
         # Asks the task itself: one that is cancelled before its first step runs no "finally".
         idle = self._pump is None or self._pump.done()
@@ -141,6 +152,7 @@ class Receiver:
     def resume(self) -> None:
         """The disconnect is over, or failed."""
         self._paused = False
+        self._may_hold_items = self._system.is_connected
         self.run()
 
     def close(self) -> None:
@@ -161,12 +173,13 @@ class Receiver:
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()
         yielded = loop.time()
-        while self._is_wanted() and self._system.is_connected:
+        while self._is_wanted() and self._can_receive():
             self._call = next(self._calls)
             began = loop.time()
             try:
                 items = await self._call_system()
             except EXPECTED_ERRORS as error:
+                self._may_hold_items = self._system.is_connected
                 await self._take_error(error)
                 continue
             if items:
@@ -176,11 +189,17 @@ class Receiver:
                     await asyncio.sleep(0)
                     yielded = loop.time()
                 continue
+            self._may_hold_items = self._system.is_connected
             self._take_nothing()
             if loop.time() - began < _PAUSE:
                 await asyncio.sleep(_PAUSE)
-        if not self._system.is_connected:
+        if not self._can_receive() and not self._is_connecting():
             self.fail_all("the connection was lost")
+
+    def _can_receive(self) -> bool:
+        if self._system.is_connected:
+            self._may_hold_items = True
+        return self._may_hold_items
 
     def _is_wanted(self) -> bool:
         # A connector may swallow the cancellation that a pause begins with.

@@ -482,3 +482,48 @@ async def test_receiving_goes_on_after_a_disconnect_that_was_forgotten():
     bench.forget(disconnect)
     source.put("item")
     assert (await bench.answer(ref)).load() == "item"
+
+
+@scenario
+async def test_a_receive_waits_for_a_connect_under_way():
+    system = Puppet(connected=False)
+    source, connecting = Source(), Held()
+    system.on["receive"], system.on["connect"] = source, connecting
+    bench = Bench(system)
+    bench.submit(ConnectSystem("plc"))
+    receive = bench.submit(ReceiveData("plc", wait=FOREVER))
+    await connecting.begun()
+    source.put("item")
+    assert not bench.is_answered(receive)
+    connecting.release()
+    assert (await bench.answer(receive)).load() == "item"
+
+
+@scenario
+async def test_a_receive_that_waits_for_a_connect_is_answered_when_it_fails():
+    system = Puppet(connected=False)
+    connecting = Held()
+    system.on["connect"] = connecting
+    bench = Bench(system)
+    bench.submit(ConnectSystem("plc"))
+    receive = bench.submit(ReceiveData("plc", wait=FOREVER))
+    await connecting.begun()
+    connecting.release(ConnectionRefusedError("no"))
+    assert (await bench.answer(receive)).code == "not_connected"
+
+
+@scenario
+async def test_items_from_before_a_loss_are_still_received():
+    system = Puppet()
+    source = Source()
+    system.on["receive"] = source
+    bench = Bench(system)
+    first = bench.submit(ReceiveData("plc"))
+    source.put("one")
+    assert (await bench.answer(first)).load() == "one"
+    system.is_connected = False
+    source.put("two", None)
+    assert (await bench.ask(ReceiveData("plc"))).load() == "two"
+    assert (await bench.ask(ReceiveData("plc"))).request_id
+    assert (await bench.ask(ReceiveData("plc"))).code == "not_connected"
+    assert len(system.begun("receive")) == 3
