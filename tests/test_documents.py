@@ -22,9 +22,12 @@ from docutils import nodes
 
 from supervisor.cli import main
 from supervisor.config import check_kind, parse_config
-from tests.programs import ROOT, run_program
+from tests.programs import ROOT, free_port, run_program
 
 DOCUMENTS = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+
+ADMIN_PORT = "19007"
+"""Stands in the documents for a port of the reader's choice."""
 
 FRAME = """\
 import asyncio
@@ -125,7 +128,7 @@ def test_every_block_has_a_language_that_is_known():
 
 @blocks_in("python")
 def test_a_python_block_runs(block):
-    program = block.text
+    program = block.text.replace(ADMIN_PORT, str(free_port()))
     if _is_fragment(program):
         program = FRAME.format(fragment=textwrap.indent(program, "    "))
     done = run_program(["-c", program])
