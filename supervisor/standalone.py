@@ -40,8 +40,10 @@ def run_standalone(config: Config, directory: Path) -> int:
         root.start()
         # Only now: what is forked by start would inherit the handlers.
         with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as wake_fd:
+            _register(root, config)
+            # Said only now: whoever attaches because of it finds the systems registered.
             _say(f"supervising {_count(config)} in {directory} (pid {os.getpid()})")
-            orderly = _serve(root, config, wake_fd)
+            orderly = _serve(root, wake_fd)
     finally:
         root.end()
         held.release(remove=not existed)
@@ -52,10 +54,14 @@ def run_standalone(config: Config, directory: Path) -> int:
     return EXIT_OK
 
 
-def _serve(root: Root, config: Config, wake_fd: int) -> bool:
-    """Register the systems, then wait for the end; False if the supervisor died."""
+def _register(root: Root, config: Config) -> None:
     assert root.connection is not None
     root.connection.send(*(RegisterSystem(spec, keep=True) for spec in config.systems))
+
+
+def _serve(root: Root, wake_fd: int) -> bool:
+    """Wait for the end; False if the supervisor died."""
+    assert root.connection is not None
     if not root.wait([wake_fd], on_message=_report):
         return root.connection.closing
     os.read(wake_fd, 1)
