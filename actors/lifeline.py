@@ -35,15 +35,15 @@ def can_die_with_parent() -> bool:
     return _libc is not None
 
 
-def die_with_parent(parent: int | None = None) -> None:
+def die_with_parent(parent: int) -> None:
     """Have this process killed with SIGKILL as soon as its parent ends.
 
     Runs in the process that is to die, and asks for the thread that forked it: that
     thread must be one that lives as long as its process.
 
     Args:
-        parent: the process id expected as parent; if it is another one by now, the
-            parent has already ended, and this process ends at once.
+        parent: the process id of the parent, learnt before the fork; if it has ended by
+            now, this process ends at once.
     """
     if _libc is None:
         logging.getLogger(__name__).warning(
@@ -52,17 +52,17 @@ def die_with_parent(parent: int | None = None) -> None:
             sys.platform,
         )
         return
-    expected = os.getppid() if parent is None else parent
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The parent may have ended between the fork and the prctl.
-    if os.getppid() != expected:
+    if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die_with_parent_actor() -> None:
     """The same for an actor; does nothing where actors share the host's process."""
-    if multiprocessing.parent_process() is not None:
-        die_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        die_with_parent(parent.pid)
 
 
 def let_crashes_kill() -> None:
@@ -84,8 +84,12 @@ def end_descendants_with_parents() -> None:
     if _libc is None:
         return
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    root = os.getpid()
+    root = forker = os.getpid()
     generation = 0
+
+    def before() -> None:
+        nonlocal forker
+        forker = os.getpid()
 
     def in_child() -> None:
         nonlocal generation
@@ -93,15 +97,14 @@ def end_descendants_with_parents() -> None:
         if generation == 1:
             return  # forks the admin and exits
         if generation == 2:
-            _wait_to_be_adopted(root)
-        die_with_parent(root if generation == 2 else None)
+            _wait_to_be_adopted(root, forker)
+        die_with_parent(root if generation == 2 else forker)
 
-    os.register_at_fork(after_in_child=in_child)
+    os.register_at_fork(before=before, after_in_child=in_child)
 
 
-def _wait_to_be_adopted(root: int) -> None:
-    first_parent = os.getppid()
+def _wait_to_be_adopted(root: int, forker: int) -> None:
     while (parent := os.getppid()) != root:
-        if parent != first_parent:
+        if parent != forker:
             return  # the root is gone too: die_with_parent sees that
         time.sleep(0.0005)

@@ -190,6 +190,8 @@ class Receiver:
                     yielded = loop.time()
                 continue
             self._may_hold_items = self._system.is_connected
+            if not self._may_hold_items:
+                break
             self._take_nothing()
             if loop.time() - began < _PAUSE:
                 await asyncio.sleep(_PAUSE)

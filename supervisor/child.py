@@ -73,6 +73,8 @@ class Pending:
     """Of a SendMany: what is known so far, if it is not streamed."""
     answered: int = 0
     """Of a SendMany: how many items have a result."""
+    refused: tuple[Failure, ...] = ()
+    """Of a SendMany that did not fit into the mailbox: the results of its last items."""
 
     @property
     def streamed(self) -> bool:
@@ -98,7 +100,10 @@ class Child:
     """Whether it is meant to be connected."""
     is_connected: bool = False
     connect_failures: int = 0
-    """Of the supervisor's own connects in a row."""
+    """How often in a row it could not be connected, or lost its connection soon."""
+    connected_at: float = 0.0
+    last_error: str | None = None
+    """Why it is not connected, when it was tried."""
     started_at: float = 0.0
     restarts: int = 0
     sent: int = 0
@@ -187,4 +192,5 @@ class Child:
             waiting=self.weight,
             commands=self.commands,
             last_crash=self.last_crash,
+            last_error=self.last_error,
         )

@@ -43,7 +43,6 @@ Work = Callable[[ExternalSystemManager], Coroutine[Any, Any, T]]
 @click.option(
     "--runtime-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    envvar="EXTSYS_RUNTIME_DIR",
     help="Where the supervisor's socket is. Default: extsys in $XDG_RUNTIME_DIR or the "
     "temporary directory. Also read from $EXTSYS_RUNTIME_DIR.",
 )
@@ -265,9 +264,12 @@ def _attached(directory: Path, work: Work[T]) -> T:
             return await work(manager)
 
     try:
+        RuntimeDirectory(directory).check_length()
         return asyncio.run(attach())
     except KeyboardInterrupt:
         sys.exit(0)
+    except DirectoryError as error:
+        _fail(EXIT_BUSY, str(error))
     except OSError as error:
         _fail(EXIT_UNREACHABLE, str(error))
     except (ExternalSystemError, ExceptionGroup) as error:

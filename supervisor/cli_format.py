@@ -41,6 +41,7 @@ def status_as_text(system: SystemStatus) -> str:
         "received": str(system.received),
         "waiting": str(system.waiting),
         "commands": ", ".join(system.commands) or "none",
+        "last error": system.last_error or "none",
         "last crash": system.last_crash.text if system.last_crash else "none",
     }
     width = max(map(len, lines)) + 2

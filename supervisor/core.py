@@ -246,6 +246,9 @@ class SupervisorCore:
             pending = self._router.settle(child, ref, reply, now)
             if pending is not None and isinstance(pending.request, ConnectSystem):
                 self._lifecycle.connect_ended(child, pending, reply, now)
+        lost = was_connected and not child.is_connected
+        if lost and child.wanted and child.phase is Phase.RUNNING:
+            self._lifecycle.connection_lost(child, now)
         if report.tapped:
             child.received += len(report.tapped)
             self._announcer.data_arrived(child, report.tapped)

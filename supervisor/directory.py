@@ -19,7 +19,11 @@ class DirectoryError(Exception):
 
 
 def default_directory() -> Path:
-    """Where a standalone runtime lives unless told otherwise."""
+    """Where a standalone runtime lives unless told otherwise: $EXTSYS_RUNTIME_DIR, or
+    ``extsys`` in $XDG_RUNTIME_DIR, or ``extsys-UID`` in the temporary directory."""
+    chosen = os.environ.get("EXTSYS_RUNTIME_DIR")
+    if chosen:
+        return Path(chosen)
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base and os.path.isdir(base):
         return Path(base) / "extsys"
@@ -51,10 +55,7 @@ class RuntimeDirectory:
             DirectoryError: another runtime holds it, it is not this user's, others may
                 enter it, or its path is too long for a socket.
         """
-        if len(os.fsencode(self.socket_path)) > _MAX_SOCKET_PATH:
-            raise DirectoryError(
-                f"{self.path} is too long for a socket's path; choose a shorter --runtime-dir"
-            )
+        self.check_length()
         self._make()
         lock = open(self.path / "lock", "a+")  # noqa: SIM115  (held until release)
         try:
@@ -74,6 +75,17 @@ class RuntimeDirectory:
         lock.flush()
         self._lock = lock
         Path(self.socket_path).unlink(missing_ok=True)
+
+    def check_length(self) -> None:
+        """Make sure that the socket's path fits.
+
+        Raises:
+            DirectoryError: it does not.
+        """
+        if len(os.fsencode(self.socket_path)) > _MAX_SOCKET_PATH:
+            raise DirectoryError(
+                f"{self.path} is too long for a socket's path; choose a shorter --runtime-dir"
+            )
 
     def release(self, *, remove: bool) -> None:
         """Let go; with ``remove`` the directory goes too, if nothing foreign is in it."""
@@ -116,6 +128,6 @@ class RuntimeDirectory:
             )
         if stat.S_IMODE(status.st_mode) & 0o077:
             raise DirectoryError(
-                f"others may enter {self.path}; run 'chmod 700 {self.path}', "
-                "or choose another --runtime-dir"
+                f"others may enter {self.path}; choose another --runtime-dir, or, "
+                f"if it is for extsys alone, run 'chmod 700 {self.path}'"
             )

@@ -67,6 +67,12 @@ class Lifecycle:
         self._act = act
         self._random = random
 
+    def _is_still(self, child: Child, incarnation: int, phase: Phase) -> bool:
+        """For timers: whether what they were set for is still so. The name may have been
+        registered anew since."""
+        registered = self._children.get(child.name) is child
+        return registered and child.incarnation == incarnation and child.phase is phase
+
     # ---- starting ---------------------------------------------------------------------------
 
     def register(self, client: Client, request: RegisterSystem, now: float) -> None:
@@ -92,7 +98,7 @@ class Lifecycle:
         )
 
     def _start_ran_out(self, child: Child, incarnation: int, now: float) -> None:
-        if child.incarnation != incarnation or child.phase is not Phase.STARTING:
+        if not self._is_still(child, incarnation, Phase.STARTING):
             return
         child.crash = Reason("timeout", f"not built within {child.spec.start_timeout:g} s")
         self._act(KillChild(child.name, incarnation))
@@ -147,27 +153,35 @@ class Lifecycle:
     # ---- connecting on its own account ------------------------------------------------------
 
     def connect_ended(self, child: Child, pending: Pending, reply: Reply, now: float) -> None:
+        """A connect was answered, the supervisor's own or somebody's."""
         if isinstance(reply, SystemConnected):
             child.wanted = True
+            child.connected_at = now
+            child.last_error = None
+        elif isinstance(reply, Failure):
+            child.last_error = reply.text
+            if pending.own and child.wanted:
+                self._connect_later(child, reply.text, now)
+
+    def connection_lost(self, child: Child, now: float) -> None:
+        """A system that is meant to be connected is not any more."""
+        # A link that never holds for long is not tried again at once each time.
+        if now - child.connected_at >= child.spec.reconnect.backoff_max:
             child.connect_failures = 0
-        elif pending.own and isinstance(reply, Failure) and child.wanted:
-            self._connect_later(child, reply.text, now)
+        child.last_error = f"{child.name}: lost its connection"
+        self._connect_later(child, child.last_error, now)
 
     def _connect_later(self, child: Child, why: str, now: float) -> None:
-        child.connect_failures += 1
         delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._random)
-        level = logging.WARNING if child.connect_failures == 1 else logging.DEBUG
+        level = logging.DEBUG if child.connect_failures else logging.WARNING
         self._act(Log(level, f"{why}; connecting again until it works"))
+        child.connect_failures += 1
         incarnation = child.incarnation
         self._timers.add(now + delay, lambda then: self._connect_again(child, incarnation, then))
 
     def _connect_again(self, child: Child, incarnation: int, now: float) -> None:
-        if (
-            child.incarnation == incarnation
-            and child.phase is Phase.RUNNING
-            and child.wanted
-            and not child.is_connected
-        ):
+        still = self._is_still(child, incarnation, Phase.RUNNING)
+        if still and child.wanted and not child.is_connected:
             self._router.connect_on_its_own(child, now)
 
     # ---- ending -----------------------------------------------------------------------------
@@ -221,7 +235,7 @@ class Lifecycle:
         self._timers.add(now + delay, lambda then: self._waited(child, incarnation, then))
 
     def _waited(self, child: Child, incarnation: int, now: float) -> None:
-        if child.phase is Phase.WAITING and child.incarnation == incarnation:
+        if self._is_still(child, incarnation, Phase.WAITING):
             self._start(child, now)
 
     def _quarantine(self, child: Child, reason: Reason) -> None:
@@ -276,7 +290,7 @@ class Lifecycle:
         incarnation = child.incarnation
 
         def kill(then: float) -> None:
-            if child.incarnation == incarnation and child.phase is Phase.ENDING:
+            if self._is_still(child, incarnation, Phase.ENDING):
                 self._kill(child, then)
 
         self._timers.add(now + delay, kill)
@@ -288,7 +302,7 @@ class Lifecycle:
         self._act(KillChild(child.name, incarnation))
 
         def abandon(then: float) -> None:
-            if child.incarnation == incarnation and child.phase is Phase.ENDING:
+            if self._is_still(child, incarnation, Phase.ENDING):
                 self._act(
                     Log(logging.WARNING, f"{child.name}: no exit seen after SIGKILL; going on")
                 )

@@ -31,16 +31,14 @@ from actors.messages import (
 from actors.payload import PayloadError, payload_size, wrap
 from supervisor.batching import SendBatcher
 from supervisor.bound import bind, is_bound
-from supervisor.connection import Event, SupervisorConnection
+from supervisor.connection import Event
 from supervisor.directory import RuntimeDirectory, default_directory
-from supervisor.embedded import EmbeddedRuntime
 from supervisor.errors import error_of
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
     AllStatusGiven,
     ConnectAll,
-    DataArrived,
     DisconnectAll,
     EventKind,
     GetAllStatus,
@@ -49,7 +47,6 @@ from supervisor.messages import (
     RegisterSystem,
     RestartSystem,
     StatusGiven,
-    StopSupervisor,
     Subscribe,
     SupervisorRequest,
     SystemRestarted,
@@ -58,7 +55,9 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.options import SupervisorOptions
+from supervisor.session import Session
 from supervisor.spec import SystemSpec
+from supervisor.streams import EventStream, Streams
 
 T = TypeVar("T")
 
@@ -81,19 +80,14 @@ class ExternalSystemManager:
     def __init__(self, *, strict: bool = False, options: SupervisorOptions | None = None) -> None:
         self._strict = strict
         self._options = options or SupervisorOptions()
-        self._attach_to: str | None = None
-        self._runtime: EmbeddedRuntime | None = None
-        self._connection: SupervisorConnection | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._session = Session(self._options, None, self._hear, self._lose)
         self._starting: asyncio.Task[None] | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._closed: str | None = None
         self._names: set[str] = set()
         self._unsaid: list[SystemSpec] = []
         """Registered, and not told to the supervisor yet."""
         self._batchers: dict[str, SendBatcher] = {}
         self._connected: set[str] = set()
-        self._watchers: list[_Watcher] = []
+        self._streams = Streams()
 
     @classmethod
     def attach(
@@ -109,7 +103,8 @@ class ExternalSystemManager:
         """
         manager = cls(strict=strict)
         path = default_directory() if directory is None else Path(directory)
-        manager._attach_to = RuntimeDirectory(path).socket_path
+        socket_path = RuntimeDirectory(path).socket_path
+        manager._session = Session(manager._options, socket_path, manager._hear, manager._lose)
         return manager
 
     async def __aenter__(self) -> Self:
@@ -148,8 +143,8 @@ class ExternalSystemManager:
             )
         else:
             name = system.system_name
-        if self._closed is not None:
-            return self._refuse_registration(name, FailureCode.UNAVAILABLE, self._closed)
+        if self._session.over is not None:
+            return self._refuse_registration(name, FailureCode.UNAVAILABLE, self._session.over)
         if isinstance(name, str) and name in self._names:
             text = "there is a system of this name; unregister it first"
             return self._refuse_registration(name, FailureCode.DUPLICATE_SYSTEM, text)
@@ -184,8 +179,8 @@ class ExternalSystemManager:
             RuntimeError: the runtime did not start.
             OSError: there is no supervisor to attach to.
         """
-        self._check_loop()
-        while self._unsaid or self._connection is None:
+        self._session.check_loop()
+        while not self._is_ready:
             if self._starting is None:
                 self._starting = asyncio.create_task(self._start())
             await asyncio.shield(self._starting)
@@ -210,8 +205,6 @@ class ExternalSystemManager:
 
     async def send_data_to_system(self, name: str, data: Any) -> bool:
         """Send an item; True when the system took it. Sends of one task keep their order."""
-        if self._unsaid or self._connection is None:
-            await self.start()
         result = await self._send(name, data)
         return self._give_up(result, False) if isinstance(result, Failure) else result
 
@@ -294,31 +287,25 @@ class ExternalSystemManager:
         """Whether a system is connected, as far as this process has heard."""
         return name in self._connected
 
-    async def events(self) -> AsyncIterator[LifecycleEvent]:
+    def events(self) -> EventStream:
         """What happens to systems, from now on, until the manager closes."""
-        with _Watcher(self._watchers, None) as watcher:
-            await self.start()
-            async for event in watcher:
-                assert isinstance(event, LifecycleEvent)
-                yield event
+        return self._streams.events()
 
     async def data_from(self, *names: str) -> AsyncIterator[tuple[str, Any]]:
         """``(name, item)`` for each item that comes from these systems, or from all.
 
         While this is iterated the systems are received from all the time.
         """
-        with _Watcher(self._watchers, names) as watcher:
-            await self.start()
+        await self.start()
+        stream = self._streams.add_data(names)
+        try:
             await self._subscribe()
-            try:
-                async for event in watcher:
-                    assert isinstance(event, DataArrived)
-                    for item in event.load():
-                        yield event.system_name, item
-            finally:
-                self._watchers.remove(watcher)
-                if self._connection is not None and self._connection.is_open:
-                    await self._subscribe()
+            while (event := await stream.queue.get()) is not None:
+                for item in event.load():
+                    yield event.system_name, item
+        finally:
+            self._streams.remove_data(stream)
+            await self._subscribe()
 
     # ---- ending --------------------------------------------------------------------------
 
@@ -326,115 +313,68 @@ class ExternalSystemManager:
         """Disconnect and end all systems, and the supervisor with them, also an attached
         one; then the manager is closed."""
         await self.start()
-        self._closed = "the supervisor was stopped"
-        assert self._connection is not None
-        await self._connection.ask(StopSupervisor())
-        await self._leave()
+        await self._session.stop_supervisor()
 
     async def close(self) -> None:
         """Disconnect all systems and end the runtime; an attached supervisor runs on."""
-        if self._closed is None:
-            self._closed = "the manager is closed"
-            if self._connection is not None and self._runtime is not None:
-                await self._connection.ask(StopSupervisor())
-        await self._leave()
-
-    async def _leave(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-        if self._keeper is not None:
-            self._keeper.cancel()
-        runtime, self._runtime = self._runtime, None
-        if runtime is not None:
-            await asyncio.to_thread(runtime.stop)
+        await self._session.close()
+        self._streams.end()
 
     # ---- details -------------------------------------------------------------------------
 
-    def _check_loop(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise RuntimeError("an ExternalSystemManager belongs to the event loop it started on")
+    @property
+    def _is_ready(self) -> bool:
+        return self._session.is_open and not self._unsaid and self._starting is None
 
     async def _start(self) -> None:
         try:
-            if self._connection is None:
-                await self._open()
+            if not self._session.is_open:
+                await self._session.open()
+                await self._subscribe()
+                if self._session.is_attached:
+                    await self._learn_systems()
             specs, self._unsaid = self._unsaid, []
-            assert self._connection is not None
             replies = await asyncio.gather(
-                *(self._connection.ask(RegisterSystem(spec)) for spec in specs)
+                *(self._session.ask(RegisterSystem(spec)) for spec in specs)
             )
         finally:
             self._starting = None
-        for spec, reply in zip(specs, replies, strict=True):
-            if isinstance(reply, Failure):
-                self._names.discard(spec.name)
-                _log.warning("cannot register: %s", reply.text)
         failures = [reply for reply in replies if isinstance(reply, Failure)]
+        for failure in failures:
+            _log.warning("cannot register: %s", failure.text)
+        self._names.difference_update(failure.system_name or "" for failure in failures)
         if failures and self._strict:
             raise error_of(failures[0])
 
-    async def _open(self) -> None:
-        if self._closed is not None:
-            raise RuntimeError(self._closed)
-        path = self._attach_to
-        if path is None:
-            self._runtime = await asyncio.to_thread(EmbeddedRuntime.start, self._options)
-            path = self._runtime.socket_path
-        try:
-            self._connection = await SupervisorConnection.open(path, self._hear, self._lose)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise ConnectionError(
-                f"no supervisor runs at {path}; start one with 'extsys run'"
-            ) from error
-        self._keeper = asyncio.create_task(self._keep(), name="extsys-keeper")
-        await self._subscribe()
-        if self._attach_to is not None:
-            reply = await self._connection.ask(GetAllStatus())
-            if isinstance(reply, AllStatusGiven):
-                self._names.update(status.name for status in reply.systems)
-                self._connected.update(s.name for s in reply.systems if s.is_connected)
-
-    async def _keep(self) -> None:
-        """Lives as long as the event loop, whose end cancels it: a clean end for a host
-        that never calls close."""
-        try:
-            await asyncio.Event().wait()
-        finally:
-            if self._connection is not None:
-                self._connection.abort()
-            if self._closed is None:
-                self._closed = "the manager's event loop has ended"
-                if self._runtime is not None:
-                    self._runtime.let_go()
+    async def _learn_systems(self) -> None:
+        reply = await self._session.ask(GetAllStatus())
+        if isinstance(reply, AllStatusGiven):
+            self._names.update(status.name for status in reply.systems)
+            self._connected.update(s.name for s in reply.systems if s.is_connected)
 
     async def _subscribe(self) -> None:
-        assert self._connection is not None
-        wanted = [watcher.names for watcher in self._watchers if watcher.names is not None]
-        everything = any(not names for names in wanted)
-        names = None if everything else {name for names in wanted for name in names}
-        await self._connection.ask(Subscribe(lifecycle=True, data_from=names))
+        request = Subscribe(lifecycle=True, data_from=self._streams.data_names)
+        await self._session.ask(request)
 
     async def _ask(self, request: Request | SupervisorRequest) -> Reply:
-        self._check_loop()
-        if self._closed is not None:
-            return request.failure(FailureCode.UNAVAILABLE, self._closed)
-        if self._unsaid or self._connection is None:
+        if self._session.over is not None:
+            return request.failure(FailureCode.UNAVAILABLE, self._session.over)
+        if not self._is_ready:
             await self.start()
+        self._session.check_loop()
         name = getattr(request, "system_name", None)
         if isinstance(name, str) and name in self._batchers:
             self._batchers[name].flush()  # what this task sent before must not be overtaken
-        assert self._connection is not None
-        reply = await self._connection.ask(request)
+        reply = await self._session.ask(request)
         self._note(reply)
         return reply
 
     async def _send(self, name: str, data: Any) -> bool | Failure:
-        self._check_loop()
-        if self._closed is not None:
-            return _invalid(name, self._closed, FailureCode.UNAVAILABLE)
+        if self._session.over is not None:
+            return _invalid(name, self._session.over, FailureCode.UNAVAILABLE)
+        if not self._is_ready:
+            await self.start()
+        self._session.check_loop()
         if not isinstance(name, str):
             return _invalid(name, f"a system name is a string, not {type(name).__name__}")
         try:
@@ -448,8 +388,7 @@ class ExternalSystemManager:
             return _invalid(name, text)
         batcher = self._batchers.get(name)
         if batcher is None:
-            assert self._connection is not None
-            batcher = self._batchers[name] = SendBatcher(name, self._connection.ask_stream)
+            batcher = self._batchers[name] = SendBatcher(name, self._session.ask_stream)
         return await batcher.send(wrapped, size)
 
     async def _order(self, request: Request, done: type[Reply]) -> bool:
@@ -505,8 +444,7 @@ class ExternalSystemManager:
     def _hear(self, event: Event) -> None:
         if isinstance(event, LifecycleEvent):
             self._note_event(event)
-        for watcher in self._watchers:
-            watcher.hear(event)
+        self._streams.hear(event)
 
     def _note_event(self, event: LifecycleEvent) -> None:
         name = event.system_name
@@ -523,44 +461,8 @@ class ExternalSystemManager:
 
     def _lose(self, why: str) -> None:
         self._connected.clear()
-        if self._closed is None:
-            self._closed = why
-            _log.warning("%s; its systems cannot be reached any more", why)
-        for watcher in self._watchers:
-            watcher.end()
-
-
-class _Watcher:
-    """One consumer of events, with a queue of its own."""
-
-    def __init__(self, among: list[_Watcher], names: Sequence[str] | None) -> None:
-        self.names = names
-        """Of the systems whose data is wanted, none for all; None for lifecycle events."""
-        self._among = among
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
-
-    def __enter__(self) -> Self:
-        self._among.append(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self in self._among:
-            self._among.remove(self)
-
-    def hear(self, event: Event) -> None:
-        if isinstance(event, LifecycleEvent):
-            wanted = self.names is None
-        else:
-            wanted = self.names is not None and (not self.names or event.system_name in self.names)
-        if wanted:
-            self._queue.put_nowait(event)
-
-    def end(self) -> None:
-        self._queue.put_nowait(None)
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while (event := await self._queue.get()) is not None:
-            yield event
+        self._streams.end()
+        _log.warning("%s; its systems cannot be reached any more", why)
 
 
 def _invalid(name: object, text: str, code: FailureCode = FailureCode.INVALID_REQUEST) -> Failure:

@@ -226,6 +226,8 @@ class SystemStatus:
     """Items and requests not answered yet."""
     commands: tuple[str, ...]
     last_crash: Reason | None
+    last_error: str | None
+    """Why it could not be connected, or is not any more; None once it is."""
 
 
 @attrs.frozen(kw_only=True)

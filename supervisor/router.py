@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Callable
 from typing import Final
 
+import attrs
+
 from actors.messages import (
     ConnectSystem,
     DataReceived,
@@ -60,13 +62,19 @@ class Router:
     def accept(
         self, child: Child, client: Client | None, request: Request, now: float, group: Group | None
     ) -> None:
-        """Put a request into a system's mailbox, or refuse it."""
+        """Put a request into a system's mailbox, or refuse it. Of a SendMany that fits only
+        in part, the first items are taken and the rest is refused."""
+        refused: tuple[Failure, ...] = ()
+        room = child.spec.mailbox_size - child.weight
+        if isinstance(request, SendMany) and 0 < room < len(request.items):
+            refused = (_overloaded(child, request),) * (len(request.items) - room)
+            request = attrs.evolve(request, items=request.items[:room])
         refusal = self._refusal(child, request)
         if refusal is not None:
-            code, text = refusal
-            self._answer_group_or(client, group, request.failure(code, text))
+            self._answer_group_or(client, group, refusal)
             return
         pending = self._open(child, client, request, group)
+        pending.refused = refused
         child.mailbox.append(pending)
         if client is not None and group is None:
             self._by_request[client, request.request_id] = pending.ref
@@ -135,18 +143,12 @@ class Router:
         if isinstance(reply, ManySent):
             pending.answered += len(reply.results)
             child.sent += sum(1 for result in reply.results if result is True)
-            if pending.streamed:
-                if pending.client is not None:
-                    self._act(TellClient(pending.client, reply))
+            if reply.final:
+                self._close(child, pending)
             else:
-                pending.results.extend(reply.results)
-            if not reply.final:
                 pending.deadline = now + self._patience(pending.request)
-                return None
-            self._close(child, pending)
-            if not pending.streamed:
-                self._answer(child, pending, _many_sent(pending))
-            return pending
+            self._answer_part(child, pending, reply.results, final=reply.final)
+            return pending if reply.final else None
         self._close(child, pending)
         if isinstance(reply, Failure):
             self._answer_failure(child, pending, reply)
@@ -179,22 +181,22 @@ class Router:
 
     # ---- details --------------------------------------------------------------------------
 
-    def _refusal(self, child: Child, request: Request) -> tuple[FailureCode, str] | None:
+    def _refusal(self, child: Child, request: Request) -> Failure | None:
         control = isinstance(request, ConnectSystem | DisconnectSystem)
         if child.phase is Phase.QUARANTINED:
             cause = child.last_crash.text if child.last_crash else "it crashed too often"
             text = f"quarantined after repeated crashes ({cause}); mend the cause and restart it"
-            return FailureCode.UNAVAILABLE, text
+            return request.failure(FailureCode.UNAVAILABLE, text)
         if child.phase is Phase.WAITING and not control:
-            return FailureCode.UNAVAILABLE, "restarting after a crash; try again shortly"
+            text = "restarting after a crash; try again shortly"
+            return request.failure(FailureCode.UNAVAILABLE, text)
         if child.end_waiters:
-            return FailureCode.UNAVAILABLE, "being unregistered"
+            return request.failure(FailureCode.UNAVAILABLE, "being unregistered")
         if child.weight + weight_of(request) > child.spec.mailbox_size:
-            text = f"{child.weight} items wait already (mailbox_size {child.spec.mailbox_size})"
-            return FailureCode.OVERLOADED, f"{text}; send less, or wait for answers"
+            return _overloaded(child, request)
         if child.size + size_of(request) > MAILBOX_BYTES:
             text = f"{child.size:,} bytes wait already; send less, or wait for answers"
-            return FailureCode.OVERLOADED, text
+            return request.failure(FailureCode.OVERLOADED, text)
         return None
 
     def _set_deadline(self, pending: Pending, now: float) -> None:
@@ -265,24 +267,43 @@ class Router:
         self._answer_failure(child, pending, pending.request.failure(code, text, outcome))
 
     def _answer_failure(self, child: Child, pending: Pending, failure: Failure) -> None:
-        """A SendMany that is partly done keeps the results it has."""
-        if isinstance(pending.request, SendMany) and pending.results:
-            missing = len(pending.request.items) - len(pending.results)
-            pending.results.extend([failure] * missing)
-            self._answer(child, pending, _many_sent(pending))
+        """A SendMany that has some results keeps them; the failure is that of the others."""
+        known = pending.refused or pending.results
+        if isinstance(pending.request, SendMany) and known:
+            missing = len(pending.request.items) - pending.answered
+            self._answer_part(child, pending, (failure,) * missing, final=True)
         else:
             self._answer(child, pending, failure)
+
+    def _answer_part(
+        self, child: Child, pending: Pending, results: tuple[bool | Failure, ...], *, final: bool
+    ) -> None:
+        """Pass on, or gather, results of a SendMany."""
+        if final:
+            results += pending.refused
+        if not pending.streamed:
+            pending.results.extend(results)
+            if not final:
+                return
+            results = tuple(pending.results)
+        reply = ManySent(
+            request_id=pending.request.request_id,
+            system_name=child.name,
+            results=results,
+            final=final,
+        )
+        self._answer(child, pending, reply)
 
     def _answer(self, child: Child, pending: Pending, reply: Reply) -> None:
         if pending.group is not None:
             self._answer_group_or(None, pending.group, reply)
             return
+        if isinstance(reply, DataSent):
+            child.sent += 1
         if pending.client is None:
             self._take_back_late(child, reply)
             return
         match reply:
-            case DataSent():
-                child.sent += 1
             case DataReceived() if not child.tapped:
                 child.received += 1
             case ManyReceived() if not child.tapped:
@@ -318,9 +339,6 @@ class Router:
         self._act(TellChild(child.name, child.incarnation, message))
 
 
-def _many_sent(pending: Pending) -> ManySent:
-    return ManySent(
-        request_id=pending.request.request_id,
-        system_name=pending.request.system_name,
-        results=tuple(pending.results),
-    )
+def _overloaded(child: Child, request: Request) -> Failure:
+    text = f"{child.weight} items wait already (mailbox_size {child.spec.mailbox_size})"
+    return request.failure(FailureCode.OVERLOADED, f"{text}; send less, or wait for answers")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -106,7 +106,10 @@ class SynchronousManager:
         return self._manager.is_connected(name)
 
     def events(self) -> Iterator[LifecycleEvent]:
-        return self._iterate(self._manager.events())
+        async def register() -> AsyncIterator[LifecycleEvent]:
+            return self._manager.events()  # on the loop's thread, like all that it does
+
+        return self._iterate(self._run(register()))
 
     def data_from(self, *names: str) -> Iterator[tuple[str, Any]]:
         return self._iterate(self._manager.data_from(*names))
@@ -126,8 +129,7 @@ class SynchronousManager:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop.is_closed():
-            work.close()
-            raise RuntimeError("the manager is closed")
+            return asyncio.run(work)  # the manager says that it is closed
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -145,5 +147,5 @@ class SynchronousManager:
             while (item := self._run(next_item())) is not end:
                 yield item  # type: ignore[misc]
         finally:
-            if not self._loop.is_closed():
-                self._run(items.aclose())  # type: ignore[attr-defined]
+            if isinstance(items, AsyncGenerator) and not self._loop.is_closed():
+                self._run(items.aclose())

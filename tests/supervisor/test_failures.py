@@ -243,8 +243,8 @@ def test_a_payload_of_a_hundred_megabytes() -> None:
 
 def test_a_payload_over_the_limit_of_the_supervisor_itself() -> None:
     async def work(manager: ExternalSystemManager) -> None:
-        assert manager._connection is not None
-        reply = await manager._connection.ask(SendData("a", bytes(20 << 20)))
+        assert manager._session._connection is not None
+        reply = await manager._session._connection.ask(SendData("a", bytes(20 << 20)))
         assert getattr(reply, "code", None) is FailureCode.INVALID_REQUEST
         await serves_on(manager)
 

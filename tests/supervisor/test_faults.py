@@ -258,8 +258,8 @@ def test_when_the_host_is_killed_nothing_stays() -> None:
 
 def descendants(manager: ExternalSystemManager) -> dict[str, psutil.Process]:
     """The processes of a manager's runtime, by their part in it."""
-    assert manager._runtime is not None
-    root = psutil.Process(manager._runtime._process.pid)
+    assert manager._session._runtime is not None
+    root = psutil.Process(manager._session._runtime._process.pid)
     [admin] = [each for each in root.children() if each.status() != psutil.STATUS_ZOMBIE]
     supervisor = next(each for each in admin.children() if each.children())
     logger = next(each for each in admin.children() if not each.children())
@@ -300,3 +300,29 @@ def test_no_descriptor_of_a_client_stays_open_in_a_restarted_system() -> None:
         ] == []
 
     with_manager(work, mock("victim"))
+
+
+def test_a_lost_connection_is_made_again() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        await until_state(manager, "victim", SystemState.CONNECTED)
+        await manager.call_command("victim", "inject_fault", "send", "lose_connection")
+        await answered(manager.send_data_to_system("victim", 1))
+        status = await until_state(manager, "victim", SystemState.CONNECTED, incarnation=1)
+        assert await manager.send_data_to_system("victim", 2)
+        assert (status.restarts, status.last_error) == (0, None)
+
+    with_manager(work, mock("victim"))
+
+
+def test_a_system_that_cannot_be_connected_says_why_until_it_can() -> None:
+    fault = {"operation": "connect", "action": "fail", "times": 3}
+
+    async def work(manager: ExternalSystemManager) -> None:
+        async def told() -> bool:
+            return (await status_of(manager, "victim")).last_error is not None
+
+        await until(told)
+        status = await until_state(manager, "victim", SystemState.CONNECTED)
+        assert (status.incarnation, status.last_error) == (1, None)
+
+    with_manager(work, mock("victim", faults=[fault]))

@@ -1,0 +1,140 @@
+"""A host's session with a supervisor: its own embedded one, or a standalone one.
+
+Everything here runs on the host's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from actors.messages import Failure, FailureCode, ManySent, Reply, Request, SendMany
+from supervisor.connection import Event, SupervisorConnection
+from supervisor.embedded import EmbeddedRuntime
+from supervisor.messages import StopSupervisor, SupervisorRequest
+from supervisor.options import SupervisorOptions
+
+
+class Session:
+    """From the first request to the last. Ends with :meth:`close`, with the supervisor, or
+    with the event loop, whichever comes first."""
+
+    def __init__(
+        self,
+        options: SupervisorOptions,
+        socket_path: str | None,
+        on_event: Callable[[Event], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        """
+        Args:
+            options: of an embedded supervisor.
+            socket_path: of a standalone one; None starts an embedded one.
+            on_event: called with each event subscribed to.
+            on_lost: called with the reason when the supervisor ends unasked.
+        """
+        self._options = options
+        self._socket_path = socket_path
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._runtime: EmbeddedRuntime | None = None
+        self._connection: SupervisorConnection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self.over: str | None = None
+        """Why nothing can be asked any more; None while it can."""
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None and self.over is None
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the supervisor is somebody else's, and may have systems already."""
+        return self._socket_path is not None
+
+    def check_loop(self) -> None:
+        """Belong to the running event loop from now on.
+
+        Raises:
+            RuntimeError: it belongs to another one.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError("an ExternalSystemManager belongs to the event loop it started on")
+
+    async def open(self) -> None:
+        """Start the runtime, or find the supervisor, and connect to it.
+
+        Raises:
+            RuntimeError: the runtime did not start, or the session is over.
+            OSError: there is no supervisor to attach to.
+        """
+        if self.over is not None:
+            raise RuntimeError(self.over)
+        path = self._socket_path
+        if path is None:
+            self._runtime = await asyncio.to_thread(EmbeddedRuntime.start, self._options)
+            path = self._runtime.socket_path
+        try:
+            self._connection = await SupervisorConnection.open(path, self._on_event, self._lose)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise ConnectionError(
+                f"no supervisor runs at {path}; start one with 'extsys run'"
+            ) from error
+        self._keeper = asyncio.create_task(self._keep(), name="extsys-keeper")
+
+    async def ask(self, request: Request | SupervisorRequest) -> Reply:
+        """Send a request and wait for its reply. Being cancelled takes the request back."""
+        if self.over is not None or self._connection is None:
+            return request.failure(FailureCode.UNAVAILABLE, self.over or "not started")
+        return await self._connection.ask(request)
+
+    def ask_stream(self, request: SendMany, on_part: Callable[[ManySent | Failure], None]) -> None:
+        """Send a request that is answered in parts."""
+        if self.over is not None or self._connection is None:
+            on_part(request.failure(FailureCode.UNAVAILABLE, self.over or "not started"))
+        else:
+            self._connection.ask_stream(request, on_part)
+
+    async def stop_supervisor(self) -> None:
+        """End the supervisor and its systems, also an attached one, and close."""
+        await self._end("the supervisor was stopped", stop=True)
+
+    async def close(self) -> None:
+        """End an embedded runtime; leave an attached supervisor running."""
+        await self._end("the manager is closed", stop=self._runtime is not None)
+
+    async def _end(self, why: str, *, stop: bool) -> None:
+        connection = self._connection
+        if self.over is None:
+            self.over = why
+            if stop and connection is not None:
+                await connection.ask(StopSupervisor())
+        if connection is not None:
+            await connection.close()
+        if self._keeper is not None:
+            self._keeper.cancel()
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            await asyncio.to_thread(runtime.stop)
+
+    async def _keep(self) -> None:
+        """Lives as long as the event loop, whose end cancels it: a clean end for a host
+        that never calls close."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self._connection is not None:
+                self._connection.abort()
+            if self.over is None:
+                self.over = "the manager's event loop has ended"
+                if self._runtime is not None:
+                    self._runtime.let_go()
+
+    def _lose(self, why: str) -> None:
+        if self.over is None:
+            self.over = why
+            self._on_lost(why)

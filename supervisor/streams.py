@@ -1,0 +1,83 @@
+"""What a host is told unasked, for each consumer in a queue of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Self
+from weakref import WeakSet
+
+from supervisor.connection import Event
+from supervisor.messages import DataArrived, LifecycleEvent
+
+
+class Streams:
+    """The consumers of one manager; one that nobody holds any more is forgotten."""
+
+    def __init__(self) -> None:
+        self._events: WeakSet[EventStream] = WeakSet()
+        self._data: list[DataStream] = []
+
+    def events(self) -> EventStream:
+        """A stream of the lifecycle events from now on."""
+        stream = EventStream()
+        self._events.add(stream)
+        return stream
+
+    def add_data(self, names: Sequence[str]) -> DataStream:
+        """A stream of the data of these systems, or of all; to be removed again."""
+        stream = DataStream(names)
+        self._data.append(stream)
+        return stream
+
+    def remove_data(self, stream: DataStream) -> None:
+        self._data.remove(stream)
+
+    @property
+    def data_names(self) -> set[str] | None:
+        """The systems whose data somebody wants; None for all."""
+        if any(not stream.names for stream in self._data):
+            return None
+        return {name for stream in self._data for name in stream.names}
+
+    def hear(self, event: Event) -> None:
+        """Pass an event on to those it is for."""
+        if isinstance(event, LifecycleEvent):
+            for stream in self._events:
+                stream.queue.put_nowait(event)
+            return
+        for each in self._data:
+            if not each.names or event.system_name in each.names:
+                each.queue.put_nowait(event)
+
+    def end(self) -> None:
+        """Let every consumer finish: there is nothing more to come."""
+        for stream in self._events:
+            stream.queue.put_nowait(None)
+        for each in self._data:
+            each.queue.put_nowait(None)
+
+
+class EventStream(AsyncIterator[LifecycleEvent]):
+    """Iterate over it with ``async for``; it ends when the manager closes."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[LifecycleEvent | None] = asyncio.Queue()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> LifecycleEvent:
+        event = await self.queue.get()
+        if event is None:
+            self.queue.put_nowait(None)  # for whoever asks again
+            raise StopAsyncIteration
+        return event
+
+
+class DataStream:
+    """The data of some systems, or of all if it has no names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.queue: asyncio.Queue[DataArrived | None] = asyncio.Queue()
