@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from thespian.actors import Actor, ActorAddress, ActorSystem, ChildActorExited
 
@@ -78,7 +78,11 @@ class Nursery(Actor):
 
 
 class BareSystem:
-    """A Thespian actor system of its own, used from the host; every method blocks."""
+    """A Thespian actor system of its own, used from the host; every method blocks.
+
+    It is not shut down: Thespian sometimes waits long for that, and
+    :func:`~benchmarks.cleanup.nothing_left_behind` ends it surely.
+    """
 
     def __init__(self) -> None:
         stay_on_loopback()
@@ -118,13 +122,6 @@ class BareSystem:
             if self._system.listen(_ANSWER_TIMEOUT) is None:
                 raise RuntimeError("bare Thespian gave no answer")
             answered += 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:  # after a Ctrl-C the actors may have ended before
-            self._system.shutdown()
 
 
 def stay_on_loopback() -> None:

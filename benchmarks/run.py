@@ -49,9 +49,10 @@ def measure(settings: Settings) -> tuple[list[Result], Summary]:
         all comparisons, and what a bare ask without a router takes, in ms.
     """
     # First what is forked from this process: it must not have threads then.
-    with BareSystem() as bare, ManagedRuntime() as managed:
-        with RawRuntime() as raw:
-            results, direct = compare_messaging(bare, raw, managed, settings.sizes)
+    bare = BareSystem()
+    raw = RawRuntime()
+    with ManagedRuntime() as managed:
+        results, direct = compare_messaging(bare, raw, managed, settings.sizes)
         results.append(compare_restarts(bare, managed, settings.restarts))
     results.append(compare_memory(settings.systems))
     return results, direct

@@ -16,7 +16,7 @@ from supervisor import (
     SystemSpec,
 )
 from supervisor.base import start_actor_system
-from supervisor.messages import RegisterSystem, StopSupervisor, SystemRegistered
+from supervisor.messages import RegisterSystem, SystemRegistered
 from supervisor.options import LogLevel
 
 T = TypeVar("T")
@@ -33,7 +33,10 @@ CALM: Final = 0.2
 
 
 class RawRuntime:
-    """A supervisor in an actor system of this process, asked by actor messages."""
+    """A supervisor in an actor system of this process, asked by actor messages.
+
+    Ended like the bare one, by :func:`~benchmarks.cleanup.nothing_left_behind`.
+    """
 
     def __init__(self) -> None:
         self._system = start_actor_system(os.environ["THESPLOG_FILE"])
@@ -45,14 +48,6 @@ class RawRuntime:
         """Send ``count`` items, each with an ``ask`` of its own."""
         for _ in range(count):
             self._ask(SendData(SINK, item), DataSent)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:  # after a Ctrl-C the actors may have ended before
-            self._system.ask(self._supervisor, StopSupervisor(), _ANSWER_TIMEOUT)
-            self._system.shutdown()
 
     def _ask(self, request: Any, expected: type) -> None:
         reply = self._system.ask(self._supervisor, request, _ANSWER_TIMEOUT)
