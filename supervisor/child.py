@@ -14,6 +14,7 @@ from supervisor.actions import Client
 from supervisor.messages import SupervisorRequest, SystemState, SystemStatus
 from supervisor.restarts import RestartHistory
 from supervisor.spec import SystemSpec
+from supervisor.timers import Timer
 
 WINDOW: Final = 2
 """Deliveries that an actor may have before it takes them. A hung actor never takes any:
@@ -68,6 +69,8 @@ class Pending:
     own: bool = False
     """The supervisor's own connect, to bring a restarted system back."""
     deadline: float = math.inf
+    timer: Timer | None = None
+    """Of the deadline."""
     delivered: bool = False
     results: list[bool | Failure] = attrs.field(factory=list)
     """Of a SendMany: what is known so far, if it is not streamed."""

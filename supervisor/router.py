@@ -201,7 +201,11 @@ class Router:
 
     def _set_deadline(self, pending: Pending, now: float) -> None:
         pending.deadline = now + self._patience(pending.request)
-        self._timers.add(pending.deadline, lambda then: self._run_out(pending.ref, then))
+        self._set_timer(pending)
+
+    def _set_timer(self, pending: Pending) -> None:
+        ref = pending.ref
+        pending.timer = self._timers.add(pending.deadline, lambda then: self._run_out(ref, then))
 
     def _patience(self, request: Request) -> float:
         if request.timeout is not None:
@@ -227,6 +231,8 @@ class Router:
     def _close(self, child: Child, pending: Pending) -> None:
         del child.open[pending.ref]
         del self._children[pending.ref]
+        if pending.timer is not None:
+            self._timers.cancel(pending.timer)
         child.weight -= pending.weight
         child.size -= pending.size
         if pending.client is not None:
@@ -246,7 +252,7 @@ class Router:
             return
         pending = child.open[ref]
         if now < pending.deadline:
-            self._timers.add(pending.deadline, lambda then: self._run_out(ref, then))
+            self._set_timer(pending)
             return
         self._withdraw(child, pending)
         seconds = self._patience(pending.request)

@@ -1,0 +1,148 @@
+"""This runtime's side of the comparison, by both of its ways in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from typing import Any, Final, Self, TypeVar
+
+from actors.messages import ConnectSystem, DataSent, SendData, SystemConnected
+from supervisor import (
+    ExternalSystemManager,
+    RestartPolicy,
+    Supervisor,
+    SupervisorOptions,
+    SystemSpec,
+)
+from supervisor.base import start_actor_system
+from supervisor.messages import RegisterSystem, SystemRegistered
+from supervisor.options import LogLevel
+
+T = TypeVar("T")
+
+_ANSWER_TIMEOUT: Final = 10.0
+SINK: Final = "sink"
+"""The mock system that takes items."""
+SOURCE: Final = "source"
+"""The mock system that gives back the items it was sent."""
+VICTIM: Final = "victim"
+"""The mock system that is killed."""
+CALM: Final = 0.2
+"""Seconds after which a restart counts as long ago, so that the next has no backoff."""
+
+
+class RawRuntime:
+    """A supervisor in an actor system of this process, asked by actor messages.
+
+    Ended like the bare one, by :func:`~benchmarks.cleanup.nothing_left_behind`.
+    """
+
+    def __init__(self) -> None:
+        self._system = start_actor_system(os.environ["THESPLOG_FILE"])
+        self._supervisor = self._system.createActor(Supervisor)
+        self._ask(RegisterSystem(SystemSpec(SINK, "mock")), SystemRegistered)
+        self._ask(ConnectSystem(SINK), SystemConnected)
+
+    def send_each(self, item: bytes, count: int) -> None:
+        """Send ``count`` items, each with an ``ask`` of its own."""
+        for _ in range(count):
+            self._ask(SendData(SINK, item), DataSent)
+
+    def _ask(self, request: Any, expected: type) -> None:
+        reply = self._system.ask(self._supervisor, request, _ANSWER_TIMEOUT)
+        if not isinstance(reply, expected):
+            raise RuntimeError(f"{type(request).__name__} was answered by {reply}")
+
+
+class ManagedRuntime:
+    """An embedded runtime behind an :class:`ExternalSystemManager`; every method blocks."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._manager = ExternalSystemManager(
+            strict=True, options=SupervisorOptions(log_level=LogLevel.CRITICAL)
+        )
+        self._patient = RestartPolicy(period=CALM)
+
+    def start(self, *names: str) -> None:
+        """Start connected mock systems of these names."""
+        for name in names:
+            self._manager.register_system(
+                SystemSpec(name, "mock", {"echo": name == SOURCE}, restart=self._patient)
+            )
+        self._run(self._manager.connect_all())
+
+    def send_each(self, item: bytes, count: int, name: str = SINK) -> None:
+        """Send ``count`` items, one after the other."""
+
+        async def send() -> None:
+            for _ in range(count):
+                await self._manager.send_data_to_system(name, item)
+
+        self._run(send())
+
+    def send_at_once(self, item: bytes, count: int) -> None:
+        """Send ``count`` items from one task, all outstanding together."""
+        sends = (self._manager.send_data_to_system(SINK, item) for _ in range(count))
+        self._run(_all_of(*sends))
+
+    def fill_source(self, item: bytes, count: int) -> None:
+        """Have ``count`` items wait to be received."""
+        self._run(self._manager.send_many_to_system(SOURCE, [item] * count))
+
+    def receive_at_once(self, count: int) -> None:
+        """Receive ``count`` items into one task, all outstanding together."""
+        receives = (self._manager.receive_data_from_system(SOURCE) for _ in range(count))
+        items = self._run(_all_of(*receives))
+        if None in items:
+            raise RuntimeError("an item was not received")
+
+    def send_from_tasks(self, item: bytes, tasks: int, each: int) -> None:
+        """Send from many tasks at once, each one item after the other."""
+
+        async def send() -> None:
+            for _ in range(each):
+                await self._manager.send_data_to_system(SINK, item)
+
+        self._run(_all_of(*(send() for _ in range(tasks))))
+
+    def send_until_answered(self, item: bytes, seconds: float) -> None:
+        """Send to the victim again and again until it takes an item.
+
+        Raises:
+            TimeoutError: it did not.
+        """
+
+        async def send() -> None:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self._manager.send_data_to_system(VICTIM, item)
+                        return
+                    except Exception:
+                        await asyncio.sleep(0.001)
+
+        self._run(send())
+
+    def pid_of(self, name: str) -> int:
+        status = self._run(self._manager.status(name))
+        if status is None or status.pid is None:
+            raise RuntimeError(f"{name} has no process")
+        return status.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._run(self._manager.close())
+        finally:
+            self._runner.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+
+async def _all_of(*work: Coroutine[Any, Any, T]) -> list[T]:
+    return await asyncio.gather(*work)
