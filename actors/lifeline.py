@@ -2,7 +2,7 @@
 
 When a parent is killed with SIGKILL it can tell nobody. On Linux the kernel can: a
 process may ask to be killed when the one that forked it ends (prctl(2),
-PR_SET_PDEATHSIG). Elsewhere this does nothing, and says so once.
+PR_SET_PDEATHSIG). Elsewhere nothing of this happens, and a runtime says so at its start.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -45,12 +47,7 @@ def die_with_parent(parent: int) -> None:
         parent: the process id of the parent, learnt before the fork; if it has ended by
             now, this process ends at once.
     """
-    if _libc is None:
-        logging.getLogger(__name__).warning(
-            "on %s a process is not ended with its parent: after a kill -9 of a supervisor, "
-            "end its system processes by hand",
-            sys.platform,
-        )
+    if not can_die_with_parent():
         return
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The parent may have ended between the fork and the prctl.
@@ -75,14 +72,21 @@ def let_crashes_kill() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def end_descendants_with_parents() -> None:
+def end_descendants_with_parents(private_fds: Sequence[int] = ()) -> None:
     """Have every process that is forked from this one from now on end with its parent.
 
     For the root process of a runtime, before it starts the actor system. Thespian forks
     its admin twice, so that the admin's parent ends at once; this process adopts it.
+
+    Args:
+        private_fds: descriptors that the forked processes are to close.
     """
-    if _libc is None:
-        return
+    if not can_die_with_parent():
+        logging.getLogger(__name__).warning(
+            "on %s a process is not ended with its parent: after a kill -9 of a supervisor, "
+            "end its system processes by hand",
+            sys.platform,
+        )
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     root = forker = os.getpid()
     generation = 0
@@ -95,12 +99,23 @@ def end_descendants_with_parents() -> None:
         nonlocal generation
         generation += 1
         if generation == 1:
+            for fd in private_fds:
+                os.close(fd)
             return  # forks the admin and exits
-        if generation == 2:
+        if generation == 2 and can_die_with_parent():
             _wait_to_be_adopted(root, forker)
         die_with_parent(root if generation == 2 else forker)
 
     os.register_at_fork(before=before, after_in_child=in_child)
+
+
+def child_pids() -> list[int]:
+    """The children of this process, adopted ones too, where the system tells."""
+    try:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    except OSError:
+        return []
+    return [int(pid) for pid in children.split()]
 
 
 def _wait_to_be_adopted(root: int, forker: int) -> None:

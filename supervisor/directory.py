@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import stat
 import tempfile
 import time
@@ -30,11 +31,11 @@ def default_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"extsys-{os.getuid()}"
 
 
-def make_private_directory() -> Path:
-    """A fresh directory for an embedded runtime, for this user only."""
+def private_directory_path() -> Path:
+    """Where an embedded runtime may make a directory that nobody else has."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    parent = base if base and os.access(base, os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="extsys-", dir=parent))
+    parent = base if base and os.access(base, os.W_OK) else tempfile.gettempdir()
+    return Path(parent) / f"extsys-{secrets.token_hex(8)}"
 
 
 class RuntimeDirectory:

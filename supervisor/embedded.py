@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import cattrs
 
-from supervisor.directory import make_private_directory
+from supervisor.directory import private_directory_path
 from supervisor.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0
@@ -44,7 +44,7 @@ class EmbeddedRuntime:
         Raises:
             RuntimeError: it did not start; the text says why.
         """
-        directory = make_private_directory()
+        directory = private_directory_path()
         setup = {
             "directory": str(directory),
             "sys_path": [os.path.abspath(entry) for entry in sys.path],
@@ -67,7 +67,6 @@ class EmbeddedRuntime:
         except OSError as error:
             for fd in (ready_read, ready_write, life_read, life_write):
                 os.close(fd)
-            directory.rmdir()
             raise RuntimeError(f"cannot start {sys.executable}: {error}") from error
         os.close(life_read)
         os.close(ready_write)

@@ -15,12 +15,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from actors.lifeline import can_die_with_parent, end_descendants_with_parents
+from actors.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
 from actors.logs import log_to_stderr
 from supervisor.directory import RuntimeDirectory
 from supervisor.messages import (
@@ -50,8 +50,11 @@ class Root:
         self._admin_pid: int | None = None
         self.connection: RootConnection | None = None
 
-    def start(self) -> None:
+    def start(self, private_fds: Sequence[int] = ()) -> None:
         """Start the actor system and the supervisor, and attach to it.
+
+        Args:
+            private_fds: descriptors of this process that no other is to inherit.
 
         Raises:
             RuntimeError: the actor system or the supervisor did not start.
@@ -59,7 +62,7 @@ class Root:
         from supervisor.base import start_actor_system
         from supervisor.supervisor import Supervisor
 
-        end_descendants_with_parents()
+        end_descendants_with_parents(private_fds)
         self._actor_system = start_actor_system(str(self._directory.path / "thespian.log"))
         address = self._actor_system.createActor(Supervisor)
         request = ConfigureSupervisor(self._options, self._directory.socket_path)
@@ -67,6 +70,8 @@ class Root:
         if not isinstance(ready, SupervisorReady):
             raise RuntimeError(f"the supervisor did not start: {ready}")
         self._admin_pid = ready.parent_pid
+        # Orphans of any depth become children of this process: none is to stay a zombie.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         self.connection = RootConnection(self._directory.socket_path)
 
     def wait(self, wake_fds: list[int], on_message: Callable[[Any], None] = lambda _: None) -> bool:
@@ -80,9 +85,7 @@ class Root:
         """
         assert self.connection is not None
         while not self.connection.at_end:
-            watched = [self.connection.fileno(), *wake_fds]
-            readable, _, _ = select.select(watched, [], [])
-            if any(fd in readable for fd in wake_fds):
+            if wait_readable([self.connection.fileno(), *wake_fds]) & set(wake_fds):
                 return True
             for message in self.connection.read():
                 on_message(message)
@@ -103,8 +106,7 @@ class Root:
         watched = [self.connection.fileno()] + ([] if wake_fd is None else [wake_fd])
         while not self.connection.at_end and not self.connection.closing:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-            readable, _, _ = select.select(watched, [], [], wait)
-            if self.connection.fileno() not in readable:
+            if self.connection.fileno() not in wait_readable(watched, wait):
                 return
             for _ in self.connection.read():
                 pass
@@ -122,7 +124,7 @@ class Root:
             _kill(self._admin_pid)
         elif self._actor_system is not None:
             self._actor_system.shutdown()
-        if not _reap(5.0):
+        if not _wait_for_children(5.0):
             _log().error("some processes of the runtime are still there")
 
 
@@ -181,8 +183,19 @@ def signals_as_descriptor(*numbers: signal.Signals) -> Iterator[int]:
         os.close(write_fd)
 
 
-def _reap(seconds: float) -> bool:
-    """Wait for all children, also adopted ones; False if some are left after a while."""
+def wait_readable(fds: list[int], seconds: float | None = None) -> set[int]:
+    """Those of the descriptors that are readable, once any is, or time is up."""
+    poll = select.poll()  # select() takes no descriptor above 1023, and a host may have many
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+
+
+def _wait_for_children(seconds: float) -> bool:
+    """Wait for all children to end, also adopted ones; False if some are left after a while.
+
+    Adopted ones, such as a connector's own subprocess, are killed: their owner is gone.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -192,6 +205,8 @@ def _reap(seconds: float) -> bool:
         if pid == 0:
             if time.monotonic() >= deadline:
                 return False
+            for child in child_pids():
+                _kill(child)
             time.sleep(0.005)
 
 
@@ -220,37 +235,45 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
     Returns:
         the exit code.
     """
-    with os.fdopen(ready_fd, "w") as ready:
-        setup = json.loads(_read_line(lifeline_fd))
-        sys.path[:] = setup["sys_path"]
-        log_to_stderr(setup["log_level"])
-        directory = RuntimeDirectory(Path(setup["directory"]))
-        options = SupervisorOptions(**setup["options"])
-        root = Root(directory, options)
-        wake_fds = [lifeline_fd]
-        host = _watch_process(host_pid)
-        if host is not None:
-            wake_fds.append(host)
+    setup = json.loads(_read_line(lifeline_fd))
+    sys.path[:] = setup["sys_path"]
+    log_to_stderr(setup["log_level"])
+    directory = RuntimeDirectory(Path(setup["directory"]))
+    root = Root(directory, SupervisorOptions(**setup["options"]))
+    wake_fds = [lifeline_fd]
+    host = _watch_process(host_pid)
+    if host is not None:
+        wake_fds.append(host)
+    try:
         try:
             directory.take()
-            root.start()
+            root.start(private_fds=[ready_fd, *wake_fds])
         except Exception as error:
-            print(json.dumps({"error": f"{type(error).__name__}: {error}"}), file=ready)
-            root.end()
-            directory.release(remove=True)
+            _tell_host(ready_fd, {"error": f"{type(error).__name__}: {error}"})
             return EXIT_SUPERVISOR_DIED
-        print(json.dumps({"socket": directory.socket_path}), file=ready, flush=True)
-    host_gone = root.wait(wake_fds)
+        _tell_host(ready_fd, {"socket": directory.socket_path})
+        return _serve_host(root, wake_fds)
+    finally:
+        root.end()
+        directory.release(remove=True)
+
+
+def _serve_host(root: Root, wake_fds: list[int]) -> int:
     assert root.connection is not None
-    if host_gone:
+    if root.wait(wake_fds):
         root.stop(ORPHAN_GRACE)
-    orderly = host_gone or root.connection.closing
-    root.end()
-    directory.release(remove=True)
-    if not orderly:
+    elif not root.connection.closing:
         _log().error("the supervisor died; its systems were ended with it")
         return EXIT_SUPERVISOR_DIED
     return EXIT_OK
+
+
+def _tell_host(ready_fd: int, answer: dict[str, str]) -> None:
+    try:
+        os.write(ready_fd, json.dumps(answer).encode() + b"\n")
+    except BrokenPipeError:
+        pass  # nobody listens any more: the end of the lifeline says so
+    os.close(ready_fd)
 
 
 def _read_line(fd: int) -> bytes:

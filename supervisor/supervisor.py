@@ -26,6 +26,7 @@ from thespian.actors import (
     WatchMessage,
 )
 
+from actors.errors import describe
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
@@ -37,6 +38,7 @@ from actors.messages import (
     SystemStarted,
     SystemStartFailed,
     SystemStopped,
+    invalid_request,
 )
 from actors.system_actor import SystemActor
 from supervisor.actions import (
@@ -139,14 +141,23 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case Reply() | ActorSystemMessage():
                 pass
             case _:
-                self._core.request(ActorClient(sender, str(sender)), message, now)
+                self._ask_core(ActorClient(sender, str(sender)), message, now)
+
+    def _ask_core(self, client: ActorClient | DoorClient, message: Any, now: float) -> None:
+        try:
+            self._core.request(client, message, now)
+        except Exception as error:
+            # A bug, but the asker shall not wait for ever, nor others suffer for it.
+            _log().exception("%s could not be dealt with", type(message).__name__)
+            text = f"{type(message).__name__}: the supervisor failed: {describe(error)}"
+            self._do(TellClient(client, invalid_request(message, text)))
 
     def _serve_door(self, now: float) -> None:
         if self._door is None:
             return
         for event in self._door.serve():
             if isinstance(event, Arrived):
-                self._core.request(event.client, event.message, now)
+                self._ask_core(event.client, event.message, now)
             else:
                 self._core.client_gone(event.client)
 

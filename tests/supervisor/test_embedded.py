@@ -1,0 +1,128 @@
+"""The embedded runtime's processes: how they begin and how they end."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors import ExternalSystemInterface, command
+from supervisor import ExternalSystemManager, SystemSpec
+from supervisor.embedded import EmbeddedRuntime
+from tests.conftest import MARK, marked_processes, wait_until_none
+from tests.supervisor.support import QUIET, with_manager
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+class Spawner(ExternalSystemInterface):
+    """A connector with a subprocess of its own, which it forgets about."""
+
+    async def connect(self) -> bool:
+        self.is_connected = True
+        return True
+
+    async def disconnect(self) -> bool:
+        return True
+
+    async def send_data(self, data: Any) -> bool:
+        return True
+
+    async def receive_data(self) -> Any | None:
+        return None
+
+    @command
+    async def spawn(self) -> int:
+        return subprocess.Popen(["sleep", "600"]).pid
+
+
+def test_a_connectors_own_subprocess_ends_with_the_runtime() -> None:
+    async def work(manager: ExternalSystemManager) -> Any:
+        return await manager.call_command("s", "spawn")
+
+    spec = SystemSpec("s", "tests.supervisor.test_embedded:Spawner")
+    pid = with_manager(work, spec)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_host_with_thousands_of_descriptors_can_start_one() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip("this system does not allow so many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    many = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        EmbeddedRuntime.start(QUIET).stop()
+    finally:
+        for fd in many:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_host_that_forked_meanwhile_does_not_keep_its_runtime_alive() -> None:
+    """The fork holds a copy of the lifeline, which would never end by itself."""
+    program = """
+        import os, sys, time
+        from supervisor.embedded import EmbeddedRuntime
+        from supervisor import SupervisorOptions
+        runtime = EmbeddedRuntime.start(SupervisorOptions())
+        if os.fork() == 0:
+            time.sleep(600)
+        print("forked", flush=True)
+        time.sleep(600)
+    """
+    host = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
+    )
+    assert host.stdout is not None
+    with host.stdout:
+        assert host.stdout.readline() == "forked\n"
+    host.kill()
+    host.wait()
+
+    def runtime_processes() -> list[Any]:
+        return [
+            process
+            for process in marked_processes(os.environ[MARK])
+            if "supervisor.root" in process.cmdline()
+        ]
+
+    left = wait_until_none(runtime_processes)
+    for process in marked_processes(os.environ[MARK]):
+        process.kill()  # the fork, which is no part of the runtime
+    assert not left
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+def test_a_host_killed_while_the_runtime_starts_leaves_nothing(delay: float) -> None:
+    program = """
+        import sys
+        from supervisor import SynchronousManager, SystemSpec
+        print("starting", flush=True)
+        manager = SynchronousManager()
+        for name in "abcdef":
+            manager.register_system(SystemSpec(name, "mock", connect=True))
+        manager.connect_all()
+        sys.stdin.read()
+    """
+    host = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert host.stdout is not None
+    with host:
+        assert host.stdout.readline() == "starting\n"
+        # Wherever in its start this strikes, the outcome is the same.
+        try:
+            host.wait(delay)
+        except subprocess.TimeoutExpired:
+            host.kill()
+    assert not wait_until_none(lambda: marked_processes(os.environ[MARK]))

@@ -1,0 +1,90 @@
+"""The manager for hosts without asyncio."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from supervisor import NotConnectedError, SynchronousManager, UnavailableError
+from supervisor.messages import EventKind
+from tests.supervisor.support import PATIENCE, QUIET, mock
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@pytest.fixture
+def manager(nothing_left: None) -> Iterator[SynchronousManager]:
+    with SynchronousManager(strict=True, options=QUIET) as made:
+        yield made
+
+
+def test_every_method_does_what_the_managers_does(manager: SynchronousManager) -> None:
+    assert manager.register_system(mock("a", echo=True, connect=False))
+    assert manager.connect_system("a")
+    assert manager.is_connected("a")
+    assert manager.send_data_to_system("a", 1)
+    assert manager.send_many_to_system("a", [2, 3]) == [True, True]
+    assert manager.receive_data_from_system("a", timeout=5.0) == 1
+    assert manager.receive_many_from_system("a", 2, timeout=5.0) == [2, 3]
+    assert manager.call_command("a", "sent_count") == 3
+    assert manager.check_health("a")
+    assert manager.restart_system("a")
+    status = manager.status("a")
+    assert status is not None
+    assert status.incarnation == 2
+    assert [each.name for each in manager.status_all()] == ["a"]
+    assert manager.connect_all()
+    assert manager.disconnect_system("a")
+    assert manager.disconnect_all()
+    with pytest.raises(NotConnectedError):
+        manager.send_data_to_system("a", 1)
+    assert manager.unregister_system("a")
+
+
+def test_many_threads_may_call_at_once(manager: SynchronousManager) -> None:
+    manager.register_system(mock("a", echo=True))
+    with ThreadPoolExecutor(10) as pool:
+        sent = pool.map(lambda number: manager.send_data_to_system("a", number), range(100))
+        assert all(sent)
+    assert sorted(manager.receive_many_from_system("a", 100, 1.0)) == list(range(100))
+
+
+def test_a_waiting_receive_blocks_only_its_own_thread(manager: SynchronousManager) -> None:
+    manager.register_system(mock("a"))
+    with ThreadPoolExecutor(1) as pool:
+        receive = pool.submit(manager.receive_data_from_system, "a", 300.0)
+        assert manager.send_data_to_system("a", 1)
+        assert not receive.done()
+        manager.call_command("a", "mock_incoming_data", "at last")
+        assert receive.result(PATIENCE) == "at last"
+
+
+def test_events_from_the_call_on_can_be_iterated_over(manager: SynchronousManager) -> None:
+    events = manager.events()
+    manager.register_system(mock("a"))
+    manager.connect_all()
+    kinds = []
+    while not kinds or kinds[-1] is not EventKind.CONNECTED:
+        kinds.append(next(events).kind)
+    assert kinds == [EventKind.REGISTERED, EventKind.STARTED, EventKind.CONNECTED]
+
+
+def test_data_can_be_iterated_over(manager: SynchronousManager) -> None:
+    manager.register_system(mock("a", echo=True))
+    manager.send_many_to_system("a", ["one", "two"])
+    data = manager.data_from("a")
+    assert [next(data), next(data)] == [("a", "one"), ("a", "two")]
+
+
+def test_after_close_calls_say_so_and_no_thread_is_left() -> None:
+    manager = SynchronousManager(strict=True, options=QUIET)
+    manager.register_system(mock("a"))
+    manager.connect_all()
+    manager.close()
+    manager.close()
+    with pytest.raises(UnavailableError, match="closed"):
+        manager.send_data_to_system("a", 1)
+    assert "extsys-manager" not in [thread.name for thread in threading.enumerate()]
