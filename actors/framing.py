@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from actors.errors import ConnectorError
+from actors.errors import ConnectorError, ItemRefusedError
 
 DEFAULT_MAX_FRAME_SIZE: Final = 16 * 1024 * 1024
 PREFIX_SIZES: Final = (1, 2, 4, 8)
@@ -114,7 +114,7 @@ class Framing(ABC):
         """The bytes that carry ``item``.
 
         Raises:
-            ConnectorError: ``item`` is of the wrong type, too long, or would be read as
+            ItemRefusedError: ``item`` is of the wrong type, too long, or would be read as
                 several items. Nothing was sent.
         """
 
@@ -142,25 +142,25 @@ class Framing(ABC):
         """The bytes of ``item`` alone, checked for type and length."""
         if self.encoding is None:
             if not isinstance(item, bytes | bytearray | memoryview):
-                raise ConnectorError(
+                raise ItemRefusedError(
                     f"an item is bytes here, not {type(item).__name__}: "
                     "encode it, or set encoding to send str"
                 )
             payload = bytes(item)
         else:
             if not isinstance(item, str):
-                raise ConnectorError(
+                raise ItemRefusedError(
                     f"an item is str here, sent as {self.encoding}, not {type(item).__name__}: "
                     "decode it, or set encoding to None to send bytes"
                 )
             try:
                 payload = item.encode(self.encoding)
             except UnicodeError as error:
-                raise ConnectorError(
+                raise ItemRefusedError(
                     f"the item cannot be sent as {self.encoding} ({_reason(error)})"
                 ) from None
         if len(payload) > self.max_frame_size:
-            raise ConnectorError(
+            raise ItemRefusedError(
                 f"the item has {len(payload)} bytes, but max_frame_size is {self.max_frame_size}"
             )
         return payload
@@ -247,7 +247,7 @@ class LineFraming(Framing):
     def encode(self, item: Any) -> bytes:
         payload = self._payload(item)
         if b"\n" in payload or payload.endswith(b"\r"):
-            raise ConnectorError(
+            raise ItemRefusedError(
                 "the item has a line end in it: send one line without its end, which is added"
             )
         return payload + self.line_ending.encode("ascii")
@@ -276,7 +276,7 @@ class DelimiterFraming(Framing):
         frame = payload + self.delimiter
         # The end of an item and the delimiter can make an earlier delimiter between them.
         if frame.find(self.delimiter) != len(payload):
-            raise ConnectorError(
+            raise ItemRefusedError(
                 "the item has the delimiter in it, or with the delimiter after it: "
                 "it would be read as several items"
             )
@@ -334,7 +334,7 @@ class LengthPrefixFraming(Framing):
     def encode(self, item: Any) -> bytes:
         payload = self._payload(item)
         if len(payload) >= 256**self.prefix_size:
-            raise ConnectorError(
+            raise ItemRefusedError(
                 f"the item has {len(payload)} bytes, but a length of {self.prefix_size} bytes "
                 f"counts to {256**self.prefix_size - 1}"
             )

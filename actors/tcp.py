@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from actors.errors import ActorSetupError, ConnectorError
+from actors.errors import ActorSetupError, ConnectorError, ItemRefusedError
 from actors.interface import ExternalSystemInterface
 from actors.tcp_details import TcpDetails, mistakes_in, read_details
 from actors.tcp_link import Inbox, Link
@@ -103,9 +103,9 @@ class TcpSystem(ExternalSystemInterface):
             it, only an answer of the system can tell. False when not connected.
 
         Raises:
-            ConnectorError: the item cannot be sent (it was not, and the connection
-                stays), or the connection was lost or stalled for ``write_timeout``
-                seconds (it is closed, and part of the item may have arrived).
+            ItemRefusedError: the item cannot be sent; it was not, and the connection stays.
+            ConnectorError: the connection was lost or stalled for ``write_timeout``
+                seconds; it is closed, and part of the item may have arrived.
 
         When cancelled, the item is still sent, never half of it.
         """
@@ -135,7 +135,7 @@ class TcpSystem(ExternalSystemInterface):
         for number, item in enumerate(items, 1):
             try:
                 frames.append(self._framing.encode(item))
-            except ConnectorError as error:
+            except ItemRefusedError as error:
                 logger.warning(
                     "%s (%s) did not send item %d of %d: %s",
                     self.system_name,
