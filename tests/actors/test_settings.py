@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import enum
+import traceback
 
 import attrs
 import pytest
@@ -83,7 +85,7 @@ def test_a_table_becomes_an_object():
     ],
 )
 def test_a_duration_is_seconds_or_says_its_unit(value, number):
-    assert seconds().read(value, show_values=False) == number
+    assert seconds().read(value) == number
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_duration_is_seconds_or_says_its_unit(value, number):
 )
 def test_what_is_no_duration_is_refused(value):
     with pytest.raises(MistakesError, match="must be a finite number of seconds, more than 0"):
-        seconds().read(value, show_values=False)
+        seconds().read(value)
 
 
 def test_all_mistakes_are_told_with_their_paths_and_without_values():
@@ -139,6 +141,65 @@ def test_values_are_quoted_where_that_was_asked_for_but_never_those_that_do_not_
         "'blue'",
         "the string '2'",
     ]
+
+
+def test_values_are_quoted_in_inner_tables_but_not_in_what_does_not_print():
+    @attrs.frozen
+    class Plant:
+        pumps: tuple[Pump, ...] = attrs.field(default=(), validator=tables_of(Pump))
+        vault: Pump | None = attrs.field(
+            default=None, repr=False, validator=table_of(Pump).or_none()
+        )
+
+    wrong = {"host": "a", "bits": 6, "spares": [{"colour": "red", "width": 70}, 3]}
+    with pytest.raises(MistakesError) as caught:
+        read_table(Plant, {"vault": wrong, "pumps": (wrong,)}, show_values=True)
+    assert [str(mistake) for mistake in caught.value.mistakes] == [
+        "pumps[1].spares[1].width: must be a whole number from 1 to 9, not 70",
+        "pumps[1].spares[2]: must be a table of keys (in Python a Nozzle), not the whole number 3",
+        "pumps[1].bits: must be one of 7, 8, not 6",
+        "vault.spares[1].width: must be a whole number from 1 to 9",
+        "vault.spares[2]: must be a table of keys (in Python a Nozzle), not a whole number",
+        "vault.bits: must be one of 7, 8",
+    ]
+
+
+def test_unknown_keys_are_told_in_the_order_of_the_table():
+    unknown = ["zeta", "yotta", "alpha", "mu", "kilo"]
+    told = mistakes_in(Pump, {**dict.fromkeys(unknown), "host": "a"})
+    assert [text.partition(":")[0] for text in told] == unknown
+
+
+def test_no_traceback_shows_a_value():
+    with pytest.raises(ActorSetupError) as caught:
+        read_details(Pump, "p", {"wait": SECRET, SECRET[:3]: 1, "spares": [{"colour": SECRET}]})
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__cause__.__context__ is None
+
+
+def test_a_bug_in_a_check_is_no_mistake_of_who_wrote_the_table():
+    @attrs.frozen
+    class Buggy:
+        key: str = attrs.field(validator=text("a key", lambda value: {}[value]))
+
+    with pytest.raises(KeyError):
+        read_table(Buggy, {"key": SECRET})
+    assert mistakes_in(Buggy, {}) == ["key: is missing; it must be a key"]
+
+
+def test_annotations_need_not_be_importable():
+    @attrs.frozen
+    class Typed:
+        size: NoSuchType = attrs.field(validator=whole_number())  # noqa: F821
+        plain: NoSuchType = 1  # noqa: F821
+
+    assert read_table(Typed, {"size": 3, "plain": "as it is"}) == Typed(3, "as it is")
+
+
+def test_a_table_that_invents_keys_has_them_missing_all_the_same():
+    table = collections.defaultdict(str)
+    assert mistakes_in(Pump, table) == ["host: is missing; it must be a host name or an address"]
+    assert not table
 
 
 def test_what_does_not_go_together_is_a_mistake_of_the_table():
