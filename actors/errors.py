@@ -12,6 +12,15 @@ class ConnectorError(Exception):
     """
 
 
+class ItemRefusedError(ConnectorError):
+    """An item cannot be sent: of the wrong type, too long, with the delimiter in it.
+    The fault of who sent it.
+
+    Raise it from ``send_data`` when nothing of the item went out; the sender is then told
+    so, where any other error leaves open what became of the item.
+    """
+
+
 class ActorSetupError(Exception):
     """A system could not be built from its definition: its kind or class cannot be found,
     an optional dependency is missing, or the constructor refused. The fault of whoever

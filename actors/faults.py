@@ -15,10 +15,19 @@ from random import Random
 from typing import Any, Final, Literal
 
 import attrs
-import cattrs
 
 from actors.errors import ConnectorError
-from actors.strict import Mistake, MistakesError, strict_converter
+from actors.settings import (
+    Allowed,
+    Mistake,
+    MistakesError,
+    number,
+    one_of,
+    read_table,
+    seconds,
+    text,
+    whole_number,
+)
 
 Sleep = Callable[[float], Awaitable[Any]]
 """Waits for some seconds, like ``asyncio.sleep``."""
@@ -67,29 +76,7 @@ class InjectedBug(RuntimeError):
     """A bug that a fault script asked for. Nobody's fault."""
 
 
-def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
-    if value is not None and not value >= 0:
-        raise ValueError(f"{attribute.name} must be 0 or greater")
-
-
-def _share(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{attribute.name} must be between 0 and 1")
-
-
-def _exit_code(_: Any, attribute: attrs.Attribute[Any], value: int) -> None:
-    if not 0 <= value <= 255:
-        raise ValueError(f"{attribute.name} must be between 0 and 255")
-
-
-def _signal_name(_: Any, attribute: attrs.Attribute[Any], value: str) -> None:
-    if value not in signal.Signals.__members__:
-        raise ValueError(f"{attribute.name} must be a signal's name, such as SIGKILL or SIGSEGV")
-
-
-def _times(_: Any, attribute: attrs.Attribute[Any], value: Times) -> None:
-    if value != "always" and value < 1:
-        raise ValueError(f"{attribute.name} must be 1 or greater")
+_WAIT: Final = seconds(zero=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -97,24 +84,36 @@ class Fault:
     """One entry of a fault script.
 
     Raises:
-        MistakesError: fields that do not go together.
-        ValueError: a field out of its range.
+        ValueError: a field is wrong, or fields do not go together.
     """
 
-    operation: Operation
-    action: Action
-    times: Times = attrs.field(default=1, validator=_times)
+    operation: Operation = attrs.field(validator=one_of(*Operation))
+    action: Action = attrs.field(validator=one_of(*Action))
+    times: Times = attrs.field(
+        default=1,
+        validator=Allowed(
+            text='a whole number, 1 or greater, or "always"',
+            types=(int, str),
+            check=lambda value: value == "always" or (isinstance(value, int) and value >= 1),
+            words=("always",),
+        ),
+    )
     """How many calls it strikes; ``always`` for every one until the faults are cleared."""
-    after: int = attrs.field(default=0, validator=_not_negative)
+    after: int = attrs.field(default=0, validator=whole_number(0))
     """How many calls it lets pass before the first that it may strike."""
-    rate: float = attrs.field(default=1.0, validator=_share)
+    rate: float = attrs.field(default=1.0, validator=number(0, 1))
     """The share of the calls that it strikes, once it may."""
-    seconds: float | None = attrs.field(default=None, validator=_not_negative)
+    seconds: float | None = attrs.field(default=None, validator=_WAIT.or_none())
     """How long a delay or a hang takes. A delay needs it; a hang without it never ends."""
-    jitter: float = attrs.field(default=0.0, validator=_not_negative)
+    jitter: float = attrs.field(default=0.0, validator=_WAIT)
     """Seconds that a delay takes longer at most."""
-    exit_code: int = attrs.field(default=1, validator=_exit_code)
-    signal: str = attrs.field(default="SIGKILL", validator=_signal_name)
+    exit_code: int = attrs.field(default=1, validator=whole_number(0, 255))
+    signal: str = attrs.field(
+        default="SIGKILL",
+        validator=text(
+            "a signal's name, such as SIGKILL or SIGSEGV", signal.Signals.__members__.__contains__
+        ),
+    )
     """The name of the signal that ``kill`` sends."""
 
     def __attrs_post_init__(self) -> None:
@@ -132,28 +131,13 @@ class Fault:
         Raises:
             MistakesError: every mistake in the table.
         """
-        return fault_converter().structure(table, cls)
+        return read_table(cls, table)
 
     def looks_at(self, operation: Operation) -> bool:
         """Whether calls of ``operation`` are its business."""
         if self.operation is Operation.ANY:
             return operation is not Operation.CONSTRUCT
         return self.operation is operation
-
-
-def fault_converter() -> cattrs.Converter:
-    """A converter that also structures faults; its texts quote no values."""
-    converter = strict_converter(show_values=False)
-
-    def structure_times(value: object, _: Any) -> Times:
-        if value == "always":
-            return "always"
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError('must be a whole number or "always"')
-        return value
-
-    converter.register_structure_hook(Times, structure_times)
-    return converter
 
 
 @attrs.define

@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from actors.errors import ConnectorError
+from actors.errors import ConnectorError, ItemRefusedError
+from actors.settings import Allowed, one_of, whole_number
 
 DEFAULT_MAX_FRAME_SIZE: Final = 16 * 1024 * 1024
 PREFIX_SIZES: Final = (1, 2, 4, 8)
@@ -41,6 +42,10 @@ def keeps_ascii(name: str) -> bool:
         return _ASCII.decode(name).encode(name) == _ASCII == _ASCII.decode(name).encode("ascii")
     except (LookupError, ValueError):
         return False
+
+
+ENCODING: Final = Allowed(text="a text encoding", types=(str,), check=is_text_encoding).or_none()
+DELIMITER: Final = Allowed(text="bytes, at least one", types=(bytes,), check=bool)
 
 
 class Decoder(ABC):
@@ -87,16 +92,6 @@ class Decoder(ABC):
         )
 
 
-def _is_size(_instance: object, attribute: attrs.Attribute[int], value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{attribute.name} is a number of bytes from 1, not {value!r}")
-
-
-def _is_encoding(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not is_text_encoding(value):
-        raise ValueError(f"{attribute.name} is a text encoding or None, not {value!r}")
-
-
 @attrs.frozen(kw_only=True)
 class Framing(ABC):
     """How items are told apart in a stream.
@@ -106,15 +101,17 @@ class Framing(ABC):
         max_frame_size: the most bytes of one item, without what separates items.
     """
 
-    encoding: str | None = attrs.field(default=None, validator=_is_encoding)
-    max_frame_size: int = attrs.field(default=DEFAULT_MAX_FRAME_SIZE, validator=_is_size)
+    encoding: str | None = attrs.field(default=None, validator=ENCODING)
+    max_frame_size: int = attrs.field(
+        default=DEFAULT_MAX_FRAME_SIZE, validator=whole_number(1, unit=" of bytes")
+    )
 
     @abstractmethod
     def encode(self, item: Any) -> bytes:
         """The bytes that carry ``item``.
 
         Raises:
-            ConnectorError: ``item`` is of the wrong type, too long, or would be read as
+            ItemRefusedError: ``item`` is of the wrong type, too long, or would be read as
                 several items. Nothing was sent.
         """
 
@@ -142,25 +139,25 @@ class Framing(ABC):
         """The bytes of ``item`` alone, checked for type and length."""
         if self.encoding is None:
             if not isinstance(item, bytes | bytearray | memoryview):
-                raise ConnectorError(
+                raise ItemRefusedError(
                     f"an item is bytes here, not {type(item).__name__}: "
                     "encode it, or set encoding to send str"
                 )
             payload = bytes(item)
         else:
             if not isinstance(item, str):
-                raise ConnectorError(
+                raise ItemRefusedError(
                     f"an item is str here, sent as {self.encoding}, not {type(item).__name__}: "
                     "decode it, or set encoding to None to send bytes"
                 )
             try:
                 payload = item.encode(self.encoding)
             except UnicodeError as error:
-                raise ConnectorError(
+                raise ItemRefusedError(
                     f"the item cannot be sent as {self.encoding} ({_reason(error)})"
                 ) from None
         if len(payload) > self.max_frame_size:
-            raise ConnectorError(
+            raise ItemRefusedError(
                 f"the item has {len(payload)} bytes, but max_frame_size is {self.max_frame_size}"
             )
         return payload
@@ -224,14 +221,6 @@ class _LineDecoder(_DelimiterDecoder):
         return len(unfinished) - unfinished.endswith(b"\r")
 
 
-def _keeps_lines(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    _is_encoding(_instance, attribute, value)
-    if isinstance(value, str) and not keeps_ascii(value):
-        raise ValueError(
-            f"{attribute.name} {value!r} has no single-byte line ends: use DelimiterFraming"
-        )
-
-
 @attrs.frozen(kw_only=True)
 class LineFraming(Framing):
     r"""One item is one line, received with ``\n`` or ``\r\n`` at its end.
@@ -241,24 +230,23 @@ class LineFraming(Framing):
         line_ending: what is sent after each item, ``\n`` or ``\r\n``.
     """
 
-    encoding: str | None = attrs.field(default="utf-8", validator=_keeps_lines)
-    line_ending: str = attrs.field(default="\n", validator=attrs.validators.in_(LINE_ENDINGS))
+    encoding: str | None = attrs.field(default="utf-8", validator=ENCODING)
+    line_ending: str = attrs.field(default="\n", validator=one_of(*LINE_ENDINGS))
+
+    def __attrs_post_init__(self) -> None:
+        if self.encoding is not None and not keeps_ascii(self.encoding):
+            raise ValueError("encoding has no single-byte line ends: use DelimiterFraming")
 
     def encode(self, item: Any) -> bytes:
         payload = self._payload(item)
         if b"\n" in payload or payload.endswith(b"\r"):
-            raise ConnectorError(
+            raise ItemRefusedError(
                 "the item has a line end in it: send one line without its end, which is added"
             )
         return payload + self.line_ending.encode("ascii")
 
     def decoder(self) -> Decoder:
         return _LineDecoder(self.max_frame_size)
-
-
-def _is_delimiter(_instance: object, attribute: attrs.Attribute[bytes], value: object) -> None:
-    if not isinstance(value, bytes) or not value:
-        raise ValueError(f"{attribute.name} is at least one byte, not {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -269,14 +257,14 @@ class DelimiterFraming(Framing):
         delimiter: those bytes, at least one.
     """
 
-    delimiter: bytes = attrs.field(validator=_is_delimiter)
+    delimiter: bytes = attrs.field(validator=DELIMITER)
 
     def encode(self, item: Any) -> bytes:
         payload = self._payload(item)
         frame = payload + self.delimiter
         # The end of an item and the delimiter can make an earlier delimiter between them.
         if frame.find(self.delimiter) != len(payload):
-            raise ConnectorError(
+            raise ItemRefusedError(
                 "the item has the delimiter in it, or with the delimiter after it: "
                 "it would be read as several items"
             )
@@ -326,15 +314,15 @@ class LengthPrefixFraming(Framing):
         byte_order: ``big`` (network order) or ``little``.
     """
 
-    prefix_size: int = attrs.field(default=4, validator=attrs.validators.in_(PREFIX_SIZES))
+    prefix_size: int = attrs.field(default=4, validator=one_of(*PREFIX_SIZES))
     byte_order: Literal["big", "little"] = attrs.field(
-        default="big", validator=attrs.validators.in_(BYTE_ORDERS)
+        default="big", validator=one_of(*BYTE_ORDERS)
     )
 
     def encode(self, item: Any) -> bytes:
         payload = self._payload(item)
         if len(payload) >= 256**self.prefix_size:
-            raise ConnectorError(
+            raise ItemRefusedError(
                 f"the item has {len(payload)} bytes, but a length of {self.prefix_size} bytes "
                 f"counts to {256**self.prefix_size - 1}"
             )

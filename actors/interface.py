@@ -78,6 +78,8 @@ class ExternalSystemInterface(ABC):
       ``TimeoutError`` and ``ssl.SSLError``; ``EOFError``; :class:`~actors.ConnectorError`)
       is an answer: the caller gets a ``Failure`` with the code ``connector_error``. Set
       ``is_connected`` to False if the connection is gone.
+    - Of them, :class:`~actors.ItemRefusedError` from ``send_data`` says that the item did
+      not go out: the ``Failure`` then has the outcome ``not_sent``, and else ``unknown``.
     - Any other exception is a bug: the actor reports it, exits, and is restarted.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from actors.errors import ActorSetupError, ConnectorError
+from actors.errors import ConnectorError
 from actors.faults import (
     Action,
     Fault,
@@ -19,61 +19,48 @@ from actors.faults import (
     Sleep,
     carry_out,
     carry_out_in_constructor,
-    fault_converter,
 )
 from actors.interface import ExternalSystemInterface, command
-from actors.strict import MistakesError, structure_table
+from actors.settings import (
+    MistakesError,
+    flag,
+    mistakes_in,
+    number,
+    read_details,
+    seconds,
+    tables_of,
+    whole_number,
+)
 
-
-def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    # Without the value: connection details never print.
-    if not value >= 0:
-        raise ValueError(f"{attribute.name} must be 0 or greater")
-
-
-def _share(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{attribute.name} must be between 0 and 1")
+_WAIT: Final = seconds(zero=True)
 
 
 @attrs.frozen(kw_only=True)
 class MockSettings:
     """The keys of ``connection_details`` that a mock system knows. All may be left out."""
 
-    connect_delay: float = attrs.field(default=0.0, validator=_not_negative)
+    connect_delay: float = attrs.field(default=0.0, validator=_WAIT)
     """Seconds that connecting takes."""
-    disconnect_delay: float = attrs.field(default=0.0, validator=_not_negative)
+    disconnect_delay: float = attrs.field(default=0.0, validator=_WAIT)
     """Seconds that disconnecting takes."""
-    receive_timeout: float = attrs.field(default=0.1, validator=_not_negative)
+    receive_timeout: float = attrs.field(default=0.1, validator=_WAIT)
     """Seconds that a receive waits for data."""
-    latency: float = attrs.field(default=0.0, validator=_not_negative)
+    latency: float = attrs.field(default=0.0, validator=_WAIT)
     """Seconds that every call takes in addition."""
-    jitter: float = attrs.field(default=0.0, validator=_not_negative)
+    jitter: float = attrs.field(default=0.0, validator=_WAIT)
     """Seconds that it takes longer at most."""
-    failure_rate: float = attrs.field(default=0.0, validator=_share)
+    failure_rate: float = attrs.field(default=0.0, validator=number(0, 1))
     """The share of the calls that fail with a ConnectorError, when no other fault strikes."""
-    seed: int | None = None
+    seed: int | None = attrs.field(default=None, validator=whole_number().or_none())
     """Of all chance in the system; without it, the system's name is the seed."""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = attrs.field(default=(), validator=tables_of(Fault))
     """What goes wrong, in this order. In TOML an array of tables."""
-    echo: bool = False
+    echo: bool = attrs.field(default=False, validator=flag())
     """Each item sent comes back as received."""
-    queue_size: int = attrs.field(default=100_000, validator=_not_negative)
+    queue_size: int = attrs.field(default=100_000, validator=whole_number(0))
     """Items waiting to be received above which no more come in."""
-    record_size: int = attrs.field(default=1000, validator=_not_negative)
+    record_size: int = attrs.field(default=1000, validator=whole_number(0))
     """How many of the sent items are remembered, the latest ones."""
-
-    @classmethod
-    def of(cls, details: object) -> MockSettings:
-        """The settings in ``details``; keys that a mock system does not know are ignored.
-
-        Raises:
-            MistakesError: every mistake in the known keys.
-        """
-        return structure_table(_CONVERTER, cls, details, ignore_unknown=True)
-
-
-_CONVERTER: Final = fault_converter()
 
 
 class MockExternalSystem(ExternalSystemInterface):
@@ -109,13 +96,7 @@ class MockExternalSystem(ExternalSystemInterface):
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         super().__init__(system_name, connection_details)
-        try:
-            settings = MockSettings.of(connection_details)
-        except MistakesError as error:
-            mistakes = "; ".join(map(str, error.mistakes))
-            raise ActorSetupError(
-                f"mock system {system_name!r}: wrong connection_details: {mistakes}"
-            ) from error
+        settings = read_details(MockSettings, system_name, connection_details, ignore_unknown=True)
         seed = system_name if settings.seed is None else settings.seed
         self.mock_data_queue: deque[Any] = deque()
         self._settings = settings
@@ -142,11 +123,7 @@ class MockExternalSystem(ExternalSystemInterface):
     def check_details(cls, details: Mapping[str, Any]) -> list[str]:
         """What is wrong with ``details``, one text per mistake, each naming its key and
         none quoting a value. Nothing is built, and no fault strikes."""
-        try:
-            MockSettings.of(details)
-        except MistakesError as error:
-            return [str(mistake) for mistake in error.mistakes]
-        return []
+        return mistakes_in(MockSettings, details, ignore_unknown=True)
 
     def __getstate__(self) -> dict[str, Any]:
         # Whoever waits, and the connection, belong to this process.
@@ -223,10 +200,9 @@ class MockExternalSystem(ExternalSystemInterface):
         try:
             fault = Fault.from_table({"operation": operation, "action": action, **options})
         except MistakesError as error:
-            mistakes = "; ".join(map(str, error.mistakes))
             # No crash: the mistake is the caller's.
             raise ConnectorError(
-                f"mock system {self.system_name!r} cannot inject this fault: {mistakes}"
+                f"mock system {self.system_name!r} cannot inject this fault: {error}"
             ) from error
         self._script.add(fault)
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from actors.errors import EXPECTED_ERRORS, describe
+from actors.errors import EXPECTED_ERRORS, ItemRefusedError, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     DataSent,
@@ -78,6 +78,8 @@ async def _send_item(
     try:
         if await system.send_data(item):
             return True
+    except ItemRefusedError as error:
+        return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), Outcome.NOT_SENT)
     except EXPECTED_ERRORS as error:
         return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), Outcome.UNKNOWN)
     return _refused(system, request)

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from actors.errors import ActorSetupError, ConnectorError
+from actors.errors import ConnectorError, ItemRefusedError
 from actors.interface import ExternalSystemInterface
-from actors.tcp_details import TcpDetails, mistakes_in, read_details
+from actors.settings import mistakes_in, read_details
+from actors.tcp_details import TcpDetails
 from actors.tcp_link import Inbox, Link
 from actors.tcp_open import open_link
 
@@ -41,12 +42,7 @@ class TcpSystem(ExternalSystemInterface):
 
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         super().__init__(system_name, connection_details)
-        try:
-            self._details = read_details(connection_details)
-        except ValueError as error:
-            raise ActorSetupError(
-                f"connection_details of {system_name!r} cannot be used: {error}"
-            ) from None
+        self._details = read_details(TcpDetails, system_name, connection_details)
         self._framing = self._details.make_framing()
         self._inbox = Inbox()
         self._link: Link | None = None
@@ -59,7 +55,7 @@ class TcpSystem(ExternalSystemInterface):
 
         Looks at nothing but ``details``: no file is read, no name looked up.
         """
-        return mistakes_in(details)
+        return mistakes_in(TcpDetails, details)
 
     async def connect(self) -> bool:
         """Connect, with the TLS handshake, within ``connect_timeout`` seconds.
@@ -103,9 +99,9 @@ class TcpSystem(ExternalSystemInterface):
             it, only an answer of the system can tell. False when not connected.
 
         Raises:
-            ConnectorError: the item cannot be sent (it was not, and the connection
-                stays), or the connection was lost or stalled for ``write_timeout``
-                seconds (it is closed, and part of the item may have arrived).
+            ItemRefusedError: the item cannot be sent; it was not, and the connection stays.
+            ConnectorError: the connection was lost or stalled for ``write_timeout``
+                seconds; it is closed, and part of the item may have arrived.
 
         When cancelled, the item is still sent, never half of it.
         """
@@ -135,7 +131,7 @@ class TcpSystem(ExternalSystemInterface):
         for number, item in enumerate(items, 1):
             try:
                 frames.append(self._framing.encode(item))
-            except ConnectorError as error:
+            except ItemRefusedError as error:
                 logger.warning(
                     "%s (%s) did not send item %d of %d: %s",
                     self.system_name,

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
 from typing import Any, Final, Literal
 
 import attrs
-from cattrs.errors import ClassValidationError
 
-from actors.details import (
-    Allowed,
-    DetailsReader,
-    is_host,
-    one_of,
-    seconds,
-    text,
-    whole_number,
-)
 from actors.framing import (
     BYTE_ORDERS,
     DEFAULT_MAX_FRAME_SIZE,
+    ENCODING,
     LINE_ENDINGS,
     PREFIX_SIZES,
     DelimiterFraming,
     Framing,
     LengthPrefixFraming,
     LineFraming,
-    is_text_encoding,
     keeps_ascii,
 )
-from actors.tls import OPTIONS_OR_NONE, TLS_OPTIONS, TlsOptions, conflicts, to_options
+from actors.settings import (
+    Allowed,
+    Mistake,
+    MistakesError,
+    host_name,
+    one_of,
+    seconds,
+    whole_number,
+)
+from actors.tls import TlsOptions, tls_or_none
 
 LONGEST_WAIT: Final = 86_400
 """Seconds: no timeout is longer than a day."""
@@ -43,7 +42,7 @@ _OPTIONS_OF: Final = {
 }
 
 
-def _to_bytes(value: object) -> object:
+def _to_bytes(value: Any) -> Any:
     """A delimiter as bytes; what cannot be one comes back as it is."""
     if isinstance(value, str):
         return value.encode(errors="surrogatepass")
@@ -52,8 +51,17 @@ def _to_bytes(value: object) -> object:
     return value
 
 
-def _to_encoding(value: object) -> object:
+def _to_encoding(value: Any) -> Any:
     return None if value == "bytes" else value
+
+
+def _to_number(value: Any) -> Any:
+    """A number from its digits, as the environment has it."""
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
+_DIGITS: Final = re.compile("[0-9]{1,20}")
+_PORT: Final = attrs.evolve(whole_number(1, 65535), convert=_to_number)
 
 
 def _default_encoding(details: TcpDetails) -> str | None:
@@ -62,11 +70,12 @@ def _default_encoding(details: TcpDetails) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class TcpDetails:
-    """Where a TCP system is and how to speak with it. Times are in seconds.
+    """Where a TCP system is and how to speak with it. Times are in seconds;
+    a table may also say "500ms" or "2m".
 
     Attributes:
         host: a host name or an address.
-        port: its TCP port.
+        port: its TCP port; its digits in a string too, as ``${PORT}`` gives them.
         framing: what tells items apart: ``line``, ``length`` (its length comes before
             each item) or ``delimiter`` (fixed bytes come after each item).
         line_ending: with ``line``, what is sent after each item.
@@ -82,8 +91,8 @@ class TcpDetails:
         tls: TLS options, or None for none.
     """
 
-    host: str = attrs.field(validator=text("a host name or an address", is_host))
-    port: int = attrs.field(validator=whole_number(1, 65535))
+    host: str = attrs.field(validator=host_name())
+    port: int = attrs.field(validator=_PORT)
     framing: str = attrs.field(default="line", validator=one_of(*_FRAMINGS))
     line_ending: str = attrs.field(default="\n", validator=one_of(*LINE_ENDINGS))
     prefix_size: int = attrs.field(default=4, validator=one_of(*PREFIX_SIZES))
@@ -92,16 +101,18 @@ class TcpDetails:
     )
     delimiter: bytes | None = attrs.field(
         default=None,
-        converter=_to_bytes,
         validator=Allowed(
-            "a text, bytes or a list of byte values that is not empty",
-            lambda value: isinstance(value, bytes) and len(value) > 0,
+            text="a text, bytes or a list of byte values that is not empty",
+            types=(bytes, str, list),
+            check=lambda value: isinstance(value, bytes) and len(value) > 0,
+            convert=_to_bytes,
         ).or_none(),
     )
     encoding: str | None = attrs.field(
         default=attrs.Factory(_default_encoding, takes_self=True),
-        converter=_to_encoding,
-        validator=Allowed('a text encoding, or "bytes" for none', is_text_encoding).or_none(),
+        validator=attrs.evolve(
+            ENCODING, text='a text encoding, or "bytes" for none', convert=_to_encoding
+        ),
     )
     max_frame_size: int = attrs.field(
         default=DEFAULT_MAX_FRAME_SIZE, validator=whole_number(1, 2**31, " of bytes")
@@ -109,9 +120,23 @@ class TcpDetails:
     connect_timeout: float = attrs.field(default=10.0, validator=seconds(LONGEST_WAIT))
     read_timeout: float = attrs.field(default=5.0, validator=seconds(LONGEST_WAIT, zero=True))
     write_timeout: float = attrs.field(default=10.0, validator=seconds(LONGEST_WAIT))
-    tls: TlsOptions | None = attrs.field(
-        default=None, converter=to_options, validator=OPTIONS_OR_NONE
-    )
+    tls: TlsOptions | None = attrs.field(default=None, validator=tls_or_none())
+
+    def __attrs_post_init__(self) -> None:
+        defaults = attrs.fields_dict(TcpDetails)
+        mistakes = [
+            Mistake((option,), f'is only for framing = "{owner}", and framing is "{self.framing}"')
+            for option, owner in _OPTIONS_OF.items()
+            if self.framing != owner and getattr(self, option) != defaults[option].default
+        ]
+        if self.framing == "delimiter" and self.delimiter is None:
+            text = "is missing; it is what comes after each item"
+            mistakes.append(Mistake(("delimiter",), text))
+        if self.framing == "line" and self.encoding is not None and not keeps_ascii(self.encoding):
+            text = 'has no single-byte line ends: use framing = "delimiter" or "length"'
+            mistakes.append(Mistake(("encoding",), text))
+        if mistakes:
+            raise MistakesError(mistakes)
 
     @property
     def address(self) -> str:
@@ -134,51 +159,3 @@ class TcpDetails:
                 delimiter=self.delimiter or b"", encoding=encoding, max_frame_size=size
             )
         return LineFraming(line_ending=self.line_ending, encoding=encoding, max_frame_size=size)
-
-
-_READER: Final = DetailsReader(TcpDetails, {"tls": TLS_OPTIONS})
-
-
-def mistakes_in(raw: object) -> list[str]:
-    """What is wrong with ``connection_details``, each with the key and what is allowed."""
-    mistakes = _READER.mistakes(raw)
-    if isinstance(raw, Mapping):
-        mistakes += _conflicts(raw)
-    return mistakes
-
-
-def read_details(raw: Mapping[str, Any]) -> TcpDetails:
-    """The details in ``raw``.
-
-    Raises:
-        ValueError: with all of :func:`mistakes_in` in one text.
-    """
-    mistakes = mistakes_in(raw)
-    if mistakes:
-        raise ValueError("; ".join(mistakes))
-    try:
-        return _READER.structure(raw)
-    except ClassValidationError as error:  # pragma: no cover - mistakes_in found it
-        raise ValueError(str(error)) from error
-
-
-def _conflicts(raw: Mapping[str, Any]) -> Iterator[str]:
-    """What does not fit together, among values that may be wrong themselves."""
-    framing = raw.get("framing", "line")
-    if framing in _FRAMINGS:
-        for option, owner in _OPTIONS_OF.items():
-            if option in raw and framing != owner:
-                yield f'{option} is only for framing = "{owner}", and framing is "{framing}"'
-    if framing == "delimiter" and raw.get("delimiter") is None:
-        yield "delimiter is missing: text, bytes or a list of byte values after each item"
-    encoding = raw.get("encoding")
-    if framing == "line" and encoding != "bytes" and is_text_encoding(encoding):
-        assert isinstance(encoding, str)
-        if not keeps_ascii(encoding):
-            yield (
-                f"encoding {encoding!r} has no single-byte line ends: "
-                'use framing = "delimiter" or "length"'
-            )
-    tls = raw.get("tls")
-    if isinstance(tls, Mapping):
-        yield from conflicts(tls)

@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
-from actors.details import Allowed, DetailsReader, flag, is_host, text
 from actors.errors import ConnectorError
+from actors.settings import (
+    Allowed,
+    Mistake,
+    MistakesError,
+    flag,
+    is_host_name,
+    table_of,
+    text,
+)
 
 logger = logging.getLogger(__name__)
 
-_FILE: Final = text("the path of a PEM file").or_none()
+_FILE: Final = text("the path of a PEM file", bool).or_none()
 
 
 def _is_server_name(name: str) -> bool:
-    return is_host(name) and not name.startswith(".")
+    return is_host_name(name) and not name.startswith(".")
 
 
 @attrs.frozen(kw_only=True)
@@ -49,40 +56,30 @@ class TlsOptions:
         validator=text(
             "a text of 1 to 1024 bytes",
             lambda value: 0 < len(value.encode(errors="replace")) <= 1024,
-            secret=True,
         ).or_none(),
     )
     server_hostname: str | None = attrs.field(
         default=None, validator=text("a host name or an address", _is_server_name).or_none()
     )
 
-
-TLS_OPTIONS: Final = DetailsReader(TlsOptions)
-
-
-def conflicts(options: Mapping[str, Any]) -> Iterator[str]:
-    """What does not fit together in a table of :class:`TlsOptions`."""
-    for name in ("key_file", "key_password"):
-        if options.get(name) is not None and options.get("cert_file") is None:
-            yield f"tls.{name} needs tls.cert_file too"
+    def __attrs_post_init__(self) -> None:
+        if self.cert_file is None:
+            needy = [n for n in ("key_file", "key_password") if getattr(self, n) is not None]
+            if needy:
+                raise MistakesError(Mistake((name,), "needs cert_file too") for name in needy)
 
 
-def to_options(value: object) -> object:
-    """The converter of a details class's field ``tls``: true, false, or a table.
+def tls_or_none() -> Allowed:
+    """TLS options as a table, or true for the defaults; false for no TLS, which is None."""
 
-    The reader of that class needs ``{"tls": TLS_OPTIONS}`` as its tables. The field's
-    value is then :class:`TlsOptions`, or None for no TLS.
-    """
-    if isinstance(value, bool):
-        return TlsOptions() if value else None
-    return value
+    def switch(value: Any) -> Any:
+        if isinstance(value, bool):
+            return TlsOptions() if value else None
+        return value
 
-
-OPTIONS_OR_NONE: Final = Allowed(
-    "true, false, or a table of TLS options",
-    lambda value: value is None or isinstance(value, TlsOptions),
-    secret=True,
-)
+    return attrs.evolve(
+        table_of(TlsOptions), text="true, false, or a table of TLS options", convert=switch
+    ).or_none()
 
 
 def make_context(options: TlsOptions, system: str) -> ssl.SSLContext:

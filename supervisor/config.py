@@ -17,15 +17,12 @@ import attrs
 
 from actors.errors import ActorSetupError
 from actors.kinds import resolve_kind
-from actors.strict import (
+from actors.settings import (
     Mistake,
     MistakesError,
     describe_value,
-    did_you_mean,
-    finite,
-    show_path,
-    strict_converter,
-    structure_table,
+    read_table,
+    unknown_key,
 )
 from supervisor.options import SupervisorOptions
 from supervisor.spec import SystemSpec
@@ -118,28 +115,6 @@ def parse_config(
     return reader.read(_parse_toml(content))
 
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
-
-
-def parse_duration(value: object) -> float:
-    """Seconds from a number of seconds, or from a string such as "500ms", "5s", "2m", "1h".
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return finite(value)
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return finite(float(match[1]) * _UNITS[match[2]])
-    raise ValueError(
-        "must be a number of seconds, or a duration such as "
-        f'"500ms", "5s", "2m" or "1h", not {describe_value(value, show=True)}'
-    )
-
-
-# Every float in the classes of a configuration is a duration.
-_CONVERTER: Final = strict_converter(show_values=True, parse_float=parse_duration)
 _TABLES: Final = ("supervisor", "system")
 
 
@@ -174,10 +149,7 @@ class _Reader:
         """The number of the first system of each name."""
 
     def read(self, document: dict[str, Any]) -> Config:
-        for key in document:
-            if key not in _TABLES:
-                hint = did_you_mean(key, _TABLES)
-                self._mistakes.append(f"{show_path([key])}: is no known table; {hint}")
+        self._add(unknown_key(key, _TABLES, "table") for key in document if key not in _TABLES)
         options = self._read_options(document.get("supervisor", {}))
         systems = [
             self._read_system(number, table)
@@ -189,7 +161,7 @@ class _Reader:
 
     def _read_options(self, table: object) -> SupervisorOptions:
         try:
-            return structure_table(_CONVERTER, SupervisorOptions, table)
+            return read_table(SupervisorOptions, table, show_values=True)
         except MistakesError as error:
             self._add(mistake.under("supervisor") for mistake in error.mistakes)
             return SupervisorOptions()
@@ -199,7 +171,7 @@ class _Reader:
         if isinstance(tables, list):
             return tables
         self._mistakes.append(
-            f"system: must be an array of tables, not {describe_value(tables, show=False)}; "
+            f"system: must be an array of tables, not {describe_value(tables)}; "
             "begin each system with [[system]]"
         )
         return []
@@ -207,7 +179,7 @@ class _Reader:
     def _read_system(self, number: int, table: Any) -> SystemSpec | None:
         """The spec of one table; None, and a mistake more, when it has mistakes."""
         if not isinstance(table, dict):
-            word = describe_value(table, show=False)
+            word = describe_value(table)
             self._add([Mistake((), f"system #{number}: must be a table, not {word}")])
             return None
         name, kind = table.get("name"), table.get("kind")
@@ -224,7 +196,7 @@ class _Reader:
             mistakes += [mistake.under("connection_details") for mistake in missing]
             table = {**table, "connection_details": details}
         try:
-            spec = structure_table(_CONVERTER, SystemSpec, table, leave_out=("snapshot",))
+            spec = read_table(SystemSpec, table, show_values=True, leave_out=("snapshot",))
         except MistakesError as error:
             spec = None
             mistakes += error.mistakes

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import logging
-from typing import Any
+from typing import Final
 
 import attrs
+
+from actors.settings import one_of, seconds, whole_number
 
 
 class LogLevel(enum.StrEnum):
@@ -24,9 +26,12 @@ class LogLevel(enum.StrEnum):
         return logging.getLevelNamesMapping()[self.name]
 
 
-def _positive(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{attribute.name} must be greater than 0, not {value!r}")
+_LOG_LEVEL: Final = one_of(*LogLevel)
+
+
+def _to_level(value: LogLevel | str) -> LogLevel:
+    level: LogLevel = _LOG_LEVEL.convert(value)
+    return level
 
 
 @attrs.frozen(kw_only=True)
@@ -37,10 +42,14 @@ class SupervisorOptions:
         ValueError: a field's value makes no sense; the text names the field.
     """
 
-    request_timeout: float = attrs.field(default=30.0, validator=_positive)
+    request_timeout: float = attrs.field(default=30.0, validator=seconds())
     """Seconds until a request that names no timeout is answered with ``timeout``."""
-    connect_timeout: float = attrs.field(default=60.0, validator=_positive)
+    connect_timeout: float = attrs.field(default=60.0, validator=seconds())
     """The same for a request to connect."""
-    max_payload_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=_positive)
+    max_payload_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=whole_number(1))
     """The size of an item above which a request is refused."""
-    log_level: LogLevel = attrs.field(default=LogLevel.WARNING, converter=LogLevel)
+    log_level: LogLevel = attrs.field(
+        default=LogLevel.WARNING,
+        converter=_to_level,
+        validator=_LOG_LEVEL,
+    )

@@ -9,25 +9,16 @@ import attrs
 from actors.interface import ExternalSystemInterface, check_system_name
 from actors.messages import SystemDefinition
 from actors.payload import encode
-
-
-def _positive(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{attribute.name} must be greater than 0, not {value!r}")
-
-
-def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{attribute.name} must be 0 or greater, not {value!r}")
+from actors.settings import Allowed, flag, seconds, table_of, text, whole_number
 
 
 @attrs.frozen(kw_only=True)
 class BackoffPolicy:
     """How long to wait between attempts: twice as long each time, within limits."""
 
-    backoff_min: float = attrs.field(default=0.1, validator=_positive)
+    backoff_min: float = attrs.field(default=0.1, validator=seconds())
     """Seconds to wait after the second failure in a row; after the first, nothing."""
-    backoff_max: float = attrs.field(default=1.0, validator=_positive)
+    backoff_max: float = attrs.field(default=1.0, validator=seconds())
     """Seconds never to be exceeded."""
 
     def __attrs_post_init__(self) -> None:
@@ -48,8 +39,8 @@ class RestartPolicy(BackoffPolicy):
     immediate; each further one within ``period`` waits twice as long as the one before.
     """
 
-    max_restarts: int = attrs.field(default=3, validator=_not_negative)
-    period: float = attrs.field(default=5.0, validator=_positive)
+    max_restarts: int = attrs.field(default=3, validator=whole_number(0))
+    period: float = attrs.field(default=5.0, validator=seconds())
     """Seconds."""
 
 
@@ -62,24 +53,35 @@ class SystemSpec:
     """
 
     name: str = attrs.field(validator=lambda _, __, value: check_system_name(value) and None)
-    kind: str
+    kind: str = attrs.field(validator=text())
     """``mock``, ``tcp``, or ``package.module:Class``."""
-    connection_details: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    connection_details: dict[str, Any] = attrs.field(
+        factory=dict, repr=False, validator=Allowed(text="a table of keys", types=(dict,))
+    )
     """Passed to the class as it is. Never printed: it may hold a password."""
-    connect: bool = attrs.field(default=False, kw_only=True)
+    connect: bool = attrs.field(default=False, kw_only=True, validator=flag())
     """Connect as soon as the system is started."""
-    restart: RestartPolicy = attrs.field(factory=RestartPolicy, kw_only=True)
+    restart: RestartPolicy = attrs.field(
+        factory=RestartPolicy, kw_only=True, validator=table_of(RestartPolicy)
+    )
     reconnect: BackoffPolicy = attrs.field(
-        factory=lambda: BackoffPolicy(backoff_min=0.2, backoff_max=30.0), kw_only=True
+        factory=lambda: BackoffPolicy(backoff_min=0.2, backoff_max=30.0),
+        kw_only=True,
+        validator=table_of(BackoffPolicy),
     )
     """Between attempts to connect a system that is meant to be connected, after a restart."""
-    start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=_positive)
+    start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=seconds())
     """Seconds the class may take to be imported and built."""
-    shutdown: float = attrs.field(default=5.0, kw_only=True, validator=_not_negative)
+    shutdown: float = attrs.field(default=5.0, kw_only=True, validator=seconds(zero=True))
     """Seconds to disconnect in when stopped; then the process is killed."""
-    mailbox_size: int = attrs.field(default=10_000, kw_only=True, validator=_positive)
+    mailbox_size: int = attrs.field(default=10_000, kw_only=True, validator=whole_number(1))
     """Unanswered items above which the system is ``overloaded``."""
-    snapshot: bytes | None = attrs.field(default=None, kw_only=True, repr=False)
+    snapshot: bytes | None = attrs.field(
+        default=None,
+        kw_only=True,
+        repr=False,
+        validator=Allowed(text="a pickle", types=(bytes,)).or_none(),
+    )
     """A pickled instance to start from, in place of ``kind``."""
 
     @classmethod

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.errors import ConnectorError
+from actors.errors import ConnectorError, ItemRefusedError
 from actors.framing import (
     DelimiterFraming,
     Framing,
@@ -128,7 +128,7 @@ def test_items_are_text_with_an_encoding_and_bytes_without():
     ],
 )
 def test_a_bad_item_is_refused_with_the_reason(framing, item, text):
-    with pytest.raises(ConnectorError, match=text):
+    with pytest.raises(ItemRefusedError, match=text):
         framing.encode(item)
 
 

@@ -198,7 +198,7 @@ def test_a_class_from_inside_a_function_travels_in_its_snapshot():
         ),
         (
             SystemDefinition("plc-1", "mock", {"latency": "slow"}),
-            "mock system 'plc-1': wrong connection_details: latency: must be a number",
+            "system 'plc-1': wrong connection_details: latency: must be a finite number",
         ),
     ],
 )

@@ -410,7 +410,7 @@ def test_a_fault_that_does_not_exist_cannot_be_injected_and_is_no_crash():
         asyncio.run(system.inject_fault("sned", "fail", times=-1))
     assert "mock system 'plc'" in str(caught.value)
     assert "operation: must be one of" in str(caught.value)
-    assert "times: must be 1 or greater" in str(caught.value)
+    assert "times: must be a whole number, 1 or greater" in str(caught.value)
     assert asyncio.run(system.send_data("x")) is True
 
 
@@ -443,23 +443,28 @@ asyncio.run(main())
 
 # ---- mistakes in the details -------------------------------------------------------
 
+WAIT = 'a finite number of seconds, 0 or more, or a duration such as "500ms" or "2m"'
+
 
 @pytest.mark.parametrize(
     ("details", "text"),
     [
-        ({"connect_delay": -1}, "connect_delay: must be 0 or greater"),
-        ({"disconnect_delay": "1"}, "disconnect_delay: must be a number, not a string"),
+        ({"connect_delay": -1}, "connect_delay: must be a finite number of seconds, 0 or more"),
+        ({"disconnect_delay": "1"}, "disconnect_delay: must be a finite number of seconds"),
         ({"receive_timeout": float("inf")}, "receive_timeout: must be a finite number"),
         ({"receive_timeout": 10**400}, "receive_timeout: must be a finite number"),
-        ({"latency": None}, "latency: must be a number, not nothing"),
-        ({"jitter": True}, "jitter: must be a number, not a boolean"),
-        ({"failure_rate": 1.5}, "failure_rate: must be between 0 and 1"),
+        ({"latency": None}, f"latency: must be {WAIT}, not nothing"),
+        ({"jitter": True}, f"jitter: must be {WAIT}, not a boolean"),
+        ({"failure_rate": 1.5}, "failure_rate: must be a number from 0 to 1"),
         ({"seed": "abc"}, "seed: must be a whole number, not a string"),
         ({"echo": 1}, "echo: must be true or false, not a whole number"),
-        ({"queue_size": 1.0}, "queue_size: must be a whole number, not a decimal number"),
-        ({"record_size": -1}, "record_size: must be 0 or greater"),
-        ({"faults": {}}, "faults: must be an array, not a table"),
-        ({"faults": ["exit"]}, "faults[1]: must be a table of keys, not a string"),
+        ({"queue_size": 1.0}, "queue_size: must be a whole number, 0 or greater, not a decimal"),
+        ({"record_size": -1}, "record_size: must be a whole number, 0 or greater"),
+        ({"faults": {}}, "faults: must be an array of tables, not a table"),
+        (
+            {"faults": ["exit"]},
+            "faults[1]: must be a table of keys (in Python a Fault), not",
+        ),
         (
             {"faults": [{"operation": "send", "action": "fail"}, {"operation": "send"}]},
             "faults[2].action: is missing",
@@ -471,7 +476,7 @@ def test_a_wrong_detail_is_named_but_not_quoted(details, text):
     assert mistake.startswith(text)
     with pytest.raises(ActorSetupError) as caught:
         mock(**details)
-    assert "mock system 'plc'" in str(caught.value)
+    assert "system 'plc': wrong connection_details" in str(caught.value)
     assert text in str(caught.value)
     assert "abc" not in str(caught.value)
 

@@ -1,0 +1,56 @@
+"""What became of an item, as the answer to its send says."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from actors import ConnectorError, ItemRefusedError, MockExternalSystem
+from actors.messages import FailureCode, Outcome, SendData, SendMany
+from actors.outbox import Outbox
+from actors.sending import send
+
+
+class Picky(MockExternalSystem):
+    """Refuses "bad" and fails at "worse"."""
+
+    async def send_data(self, data):
+        if data == "bad":
+            raise ItemRefusedError("it has the delimiter in it")
+        if data == "worse":
+            raise ConnectorError("lost on the way")
+        return await super().send_data(data)
+
+
+def answers_to(request):
+    async def main():
+        system = Picky("plc", {})
+        await system.connect()
+        reports = []
+        outbox = Outbox("plc", 1, lambda: system.is_connected, reports.append)
+        await send(system, 7, request, outbox)
+        outbox.flush()
+        return [reply for report in reports for _, reply in report.replies]
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("item", "outcome", "text"),
+    [
+        ("bad", Outcome.NOT_SENT, "plc: ItemRefusedError: it has the delimiter in it"),
+        ("worse", Outcome.UNKNOWN, "plc: ConnectorError: lost on the way"),
+    ],
+)
+def test_only_an_item_that_was_refused_is_known_not_to_be_sent(item, outcome, text):
+    [failure] = answers_to(SendData("plc", item))
+    assert (failure.code, failure.outcome) == (FailureCode.CONNECTOR_ERROR, outcome)
+    assert failure.text == text
+
+
+def test_an_item_that_was_refused_does_not_hold_up_those_behind_it():
+    [answer] = answers_to(SendMany("plc", ("one", "bad", "two")))
+    first, refused, last = answer.results
+    assert (first, last) == (True, True)
+    assert refused.outcome is Outcome.NOT_SENT
