@@ -29,7 +29,7 @@ def answers_to(request):
         await system.connect()
         reports = []
         outbox = Outbox("plc", 1, lambda: system.is_connected, reports.append)
-        await send(system, 7, request, outbox)
+        await send(system, 7, request, outbox, lambda: False)
         outbox.flush()
         return [reply for report in reports for _, reply in report.replies]
 
