@@ -161,21 +161,21 @@ class Lifecycle:
         elif isinstance(reply, Failure):
             child.last_error = reply.text
             if pending.own and child.wanted:
+                child.connect_failures += 1
                 self._connect_later(child, reply.text, now)
 
     def connection_lost(self, child: Child, now: float) -> None:
-        """A system that is meant to be connected is not any more."""
-        # A link that never holds for long is not tried again at once each time.
-        if now - child.connected_at >= child.spec.reconnect.backoff_max:
-            child.connect_failures = 0
+        """A system that is meant to be connected is not any more: connect it at once,
+        unless its connections never hold for long."""
+        held = now - child.connected_at >= child.spec.reconnect.backoff_max
+        child.connect_failures = 0 if held else child.connect_failures + 1
         child.last_error = f"{child.name}: lost its connection"
         self._connect_later(child, child.last_error, now)
 
     def _connect_later(self, child: Child, why: str, now: float) -> None:
         delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._random)
-        level = logging.DEBUG if child.connect_failures else logging.WARNING
+        level = logging.DEBUG if child.connect_failures > 1 else logging.WARNING
         self._act(Log(level, f"{why}; connecting again until it works"))
-        child.connect_failures += 1
         incarnation = child.incarnation
         self._timers.add(now + delay, lambda then: self._connect_again(child, incarnation, then))
 
