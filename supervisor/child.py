@@ -33,6 +33,8 @@ class Phase(enum.Enum):
     WAITING = enum.auto()
     """There is no process; the next starts after a delay."""
     QUARANTINED = enum.auto()
+    GONE = enum.auto()
+    """It is registered no more. Timers may still look at it, and must leave it alone."""
 
 
 class Purpose(enum.Enum):
@@ -150,6 +152,8 @@ class Child:
                 return SystemState.RESTARTING
             case Phase.QUARANTINED:
                 return SystemState.QUARANTINED
+            case Phase.GONE:
+                return SystemState.STOPPING
             case Phase.ENDING:
                 crashed = self.purpose in (Purpose.CRASH, Purpose.RESTART)
                 return SystemState.RESTARTING if crashed else SystemState.STOPPING

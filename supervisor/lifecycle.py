@@ -300,6 +300,7 @@ class Lifecycle:
         text = "the system was unregistered"
         self._router.fail_open(child, FailureCode.UNAVAILABLE, text)
         self._fail_start_waiters(child, FailureCode.UNAVAILABLE, text)
+        child.phase = Phase.GONE
         del self._children[child.name]
         self._announcer.publish(child, EventKind.UNREGISTERED)
         for client, request in child.end_waiters:
