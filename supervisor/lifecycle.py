@@ -66,6 +66,7 @@ class Lifecycle:
         self._announcer = announcer
         self._act = act
         self._random = random
+        router.own_connect_failed = self._own_connect_failed
 
     # ---- starting ---------------------------------------------------------------------------
 
@@ -150,10 +151,12 @@ class Lifecycle:
         if isinstance(reply, SystemConnected):
             child.wanted = True
             child.connect_failures = 0
-        elif pending.own and isinstance(reply, Failure) and child.wanted:
-            self._connect_later(child, reply.text, now)
+        elif pending.own and isinstance(reply, Failure):
+            self._own_connect_failed(child, reply.text, now)
 
-    def _connect_later(self, child: Child, why: str, now: float) -> None:
+    def _own_connect_failed(self, child: Child, why: str, now: float) -> None:
+        if not child.wanted:
+            return
         child.connect_failures += 1
         delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._random)
         level = logging.WARNING if child.connect_failures == 1 else logging.DEBUG

@@ -54,6 +54,8 @@ class Router:
         """The ref of each open request whose asker waits."""
         self._ready: dict[str, Child] = {}
         """Children that something may be deliverable to."""
+        self.own_connect_failed: Callable[[Child, str, float], None] = lambda *_: None
+        """Called when a connect of the supervisor's own was not answered in time."""
 
     # ---- in --------------------------------------------------------------------------
 
@@ -74,6 +76,8 @@ class Router:
 
     def connect_on_its_own(self, child: Child, now: float) -> None:
         """Connect a started system that is meant to be connected, before all that waits."""
+        if any(each.own for each in child.open.values()):
+            return
         request = ConnectSystem(child.name)
         pending = self._open(child, None, request, None)
         pending.own = True
@@ -251,9 +255,10 @@ class Router:
         doing = "no answer" if pending.delivered else "its turn did not come"
         outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
         text = f"{doing} within {seconds:g} s"
-        self._answer_failure(
-            child, pending, pending.request.failure(FailureCode.TIMEOUT, text, outcome)
-        )
+        failure = pending.request.failure(FailureCode.TIMEOUT, text, outcome)
+        self._answer_failure(child, pending, failure)
+        if pending.own:
+            self.own_connect_failed(child, failure.text, now)
 
     def _give_up(self, ref: int) -> None:
         child = self._children[ref]
