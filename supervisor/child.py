@@ -98,6 +98,8 @@ class Child:
     commands: tuple[str, ...] = ()
     wanted: bool = False
     """Whether it is meant to be connected."""
+    last_disconnect: int = 0
+    """The ref of the last order to disconnect."""
     is_connected: bool = False
     connect_failures: int = 0
     """Of the supervisor's own connects in a row."""

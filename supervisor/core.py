@@ -153,8 +153,6 @@ class SupervisorCore:
             case RestartSystem():
                 self._lifecycle.restart_by_hand(child, client, request, now)
             case _:
-                if isinstance(request, DisconnectSystem):
-                    child.wanted = False
                 self._router.accept(child, client, request, now, group=None)
 
     def _to_supervisor(self, client: Client, request: SupervisorRequest, now: float) -> None:
@@ -202,8 +200,6 @@ class SupervisorCore:
     ) -> None:
         group = Group(client, request, len(self._children))
         for child in list(self._children.values()):
-            if kind is DisconnectSystem:
-                child.wanted = False
             each = kind(child.name, timeout=request.timeout)
             self._router.accept(child, None, each, now, group)
         if not self._children:

@@ -149,7 +149,8 @@ class Lifecycle:
 
     def connect_ended(self, child: Child, pending: Pending, reply: Reply, now: float) -> None:
         if isinstance(reply, SystemConnected):
-            child.wanted = True
+            # A disconnect asked for while this connect was on its way has the last word.
+            child.wanted |= pending.ref > child.last_disconnect
             child.connect_failures = 0
         elif pending.own and isinstance(reply, Failure):
             self._own_connect_failed(child, reply.text, now)

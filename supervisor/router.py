@@ -69,6 +69,8 @@ class Router:
             self._answer_group_or(client, group, request.failure(code, text))
             return
         pending = self._open(child, client, request, group)
+        if isinstance(request, DisconnectSystem):
+            child.wanted, child.last_disconnect = False, pending.ref
         child.mailbox.append(pending)
         if client is not None and group is None:
             self._by_request[client, request.request_id] = pending.ref

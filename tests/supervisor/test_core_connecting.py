@@ -101,6 +101,38 @@ def test_a_disconnected_system_stays_disconnected_after_a_crash(plant):
     assert plant.actor().requests == []
 
 
+def test_a_disconnect_asked_for_during_a_connect_has_the_last_word(plant):
+    actor = plant.register(connect=True)
+    disconnect = DisconnectSystem("plc")
+    plant.tell(disconnect)
+    actor.answer(actor.requests[0], SystemConnected)
+    actor.answer(disconnect, SystemDisconnected)
+    actor.crash_and_exit()
+    plant.actor().start()
+    assert plant.actor().requests == []
+
+
+def test_a_connect_asked_for_during_a_disconnect_has_the_last_word(plant):
+    actor = connected(plant)
+    disconnect, connect = DisconnectSystem("plc"), ConnectSystem("plc")
+    plant.tell(disconnect)
+    plant.tell(connect)
+    actor.answer(disconnect, SystemDisconnected)
+    actor.answer(connect, SystemConnected)
+    actor.crash_and_exit()
+    plant.actor().start()
+    assert connects(plant.actor())
+
+
+def test_a_disconnect_that_is_refused_changes_nothing(plant):
+    actor = connected(plant, mailbox_size=1)
+    plant.tell(SendData("plc", b""))
+    assert failed(plant.ask(DisconnectSystem("plc"))) == ("overloaded", "not_sent")
+    actor.crash_and_exit()
+    plant.actor().start()
+    assert connects(plant.actor())
+
+
 def test_a_restart_by_hand_connects_again(plant):
     actor = connected(plant)
     plant.tell(RestartSystem("plc"))
