@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterator
 
 
@@ -16,7 +17,8 @@ class Timers:
         self._order = itertools.count()
 
     def add(self, when: float, call: Callable[[float], None]) -> None:
-        heapq.heappush(self._heap, (when, next(self._order), call))
+        if when < math.inf:
+            heapq.heappush(self._heap, (when, next(self._order), call))
 
     def due(self, now: float) -> Iterator[Callable[[float], None]]:
         """Take out, one by one, what is due at ``now``, the earliest first."""

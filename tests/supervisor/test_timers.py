@@ -1,0 +1,88 @@
+"""Calls to make later."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supervisor.timers import Timers
+
+
+@pytest.fixture
+def made():
+    return []
+
+
+def add(timers, made, when, name):
+    timers.add(when, lambda now: made.append((name, now)))
+
+
+def tick(timers, now):
+    for call in timers.due(now):
+        call(now)
+
+
+def test_nothing_is_due_in_the_beginning():
+    timers = Timers()
+    assert timers.next_due() is None
+    assert list(timers.due(1e9)) == []
+
+
+def test_calls_are_made_once_when_they_are_due_and_not_before(made):
+    timers = Timers()
+    add(timers, made, 2.0, "a")
+    assert timers.next_due() == 2.0
+    tick(timers, 1.999)
+    assert made == []
+    tick(timers, 2.0)
+    tick(timers, 3.0)
+    assert made == [("a", 2.0)]
+    assert timers.next_due() is None
+
+
+def test_what_is_due_at_the_same_time_is_made_in_the_order_it_was_added(made):
+    timers = Timers()
+    for name in "abc":
+        add(timers, made, 1.0, name)
+    tick(timers, 5.0)
+    assert made == [("a", 5.0), ("b", 5.0), ("c", 5.0)]
+
+
+def test_a_call_may_add_another_that_is_made_in_its_turn(made):
+    timers = Timers()
+    timers.add(1.0, lambda now: add(timers, made, 2.0, "early"))
+    timers.add(1.5, lambda now: add(timers, made, 9.0, "late"))
+    tick(timers, 3.0)
+    assert made == [("early", 3.0)]
+    assert timers.next_due() == 9.0
+
+
+def test_a_call_that_raises_takes_no_other_with_it(made):
+    timers = Timers()
+    timers.add(1.0, lambda now: 1 / 0)
+    add(timers, made, 1.0, "next")
+    with pytest.raises(ZeroDivisionError):
+        tick(timers, 1.0)
+    tick(timers, 1.0)
+    assert made == [("next", 1.0)]
+
+
+def test_what_is_never_due_is_not_kept(made):
+    timers = Timers()
+    add(timers, made, math.inf, "never")
+    assert timers.next_due() is None
+
+
+@given(st.lists(st.floats(0, 100)), st.lists(st.floats(0, 100)))
+def test_calls_come_in_order_and_none_is_lost(times, looks):
+    timers, seen = Timers(), []
+    for when in times:
+        timers.add(when, lambda now, when=when: seen.append(when))
+    for look in sorted(looks):
+        tick(timers, look)
+        assert all(when <= look for when in seen)
+        assert sorted(seen) == sorted(when for when in times if when <= look)
+    tick(timers, 100)
+    assert sorted(seen) == sorted(times)
+    assert looks or seen == sorted(times)
