@@ -108,11 +108,12 @@ class SupervisorCore:
     def request(self, client: Client, message: Any, now: float) -> None:
         """Anything a client sent."""
         match message:
-            case CancelRequest():
-                for request_id in message.request_ids:
-                    self._router.cancel(client, request_id)
-            case ReturnData():
-                child = self._children.get(message.system_name)
+            case CancelRequest(request_ids=tuple() as request_ids):
+                for request_id in request_ids:
+                    if isinstance(request_id, int):
+                        self._router.cancel(client, request_id)
+            case ReturnData(system_name=str() as name):
+                child = self._children.get(name)
                 if child is not None and child.phase is Phase.RUNNING:
                     self._router.take_back(child, message.items)
             case Request() | SupervisorRequest():
@@ -124,8 +125,8 @@ class SupervisorCore:
                     self._to_system(client, message, now)
                 else:
                     self._to_supervisor(client, message, now)
-            case Reply():
-                pass  # an answer to an answer would go round for ever
+            case Reply() | CancelRequest() | ReturnData():
+                pass  # an answer to an answer would go round for ever; the others have none
             case _:
                 text = f"a supervisor does not understand {type(message).__name__}"
                 self._actions.append(TellClient(client, invalid_request(message, text)))

@@ -234,7 +234,9 @@ class Router:
         child.weight -= pending.weight
         child.size -= pending.size
         if pending.client is not None:
-            self._by_request.pop((pending.client, pending.request.request_id), None)
+            key = pending.client, pending.request.request_id
+            if self._by_request.get(key) == pending.ref:  # the asker may have used it again
+                del self._by_request[key]
 
     def _withdraw(self, child: Child, pending: Pending) -> None:
         """Close it, and have the system not do it, if it still can."""
