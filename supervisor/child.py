@@ -12,6 +12,7 @@ import attrs
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
 from supervisor.actions import Client
 from supervisor.messages import SupervisorRequest, SystemState, SystemStatus
+from supervisor.orders import Order
 from supervisor.restarts import RestartHistory
 from supervisor.spec import SystemSpec
 
@@ -50,7 +51,8 @@ class Purpose(enum.Enum):
 class Group:
     """A request to all systems, while their answers come in."""
 
-    client: Client
+    client: Client | None
+    """None when nobody waits for the answer any more."""
     request: SupervisorRequest
     missing: int
     results: dict[str, bool | Failure] = attrs.field(factory=dict)
@@ -112,9 +114,9 @@ class Child:
     """What the current incarnation said of its crash, before its exit was noticed."""
     start_code: FailureCode | None = None
     """Of the last start that failed."""
-    start_waiters: list[tuple[Client, Request | SupervisorRequest]] = attrs.field(factory=list)
+    start_waiters: list[Order] = attrs.field(factory=list)
     """Register and restart requests, answered when the next start ends."""
-    end_waiters: list[tuple[Client, Request]] = attrs.field(factory=list)
+    end_waiters: list[Order] = attrs.field(factory=list)
     """Unregister requests, answered when the process is gone."""
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""

@@ -34,7 +34,7 @@ from actors.messages import (
 from supervisor.actions import Action, Client, TellChild, TellClient
 from supervisor.checks import size_of, weight_of
 from supervisor.child import DELIVERY_BYTES, DELIVERY_ITEMS, Child, Group, Pending, Phase
-from supervisor.messages import AllConnected, AllDisconnected, ConnectAll
+from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.options import SupervisorOptions
 from supervisor.timers import Timers
 
@@ -52,6 +52,8 @@ class Router:
         """The child of each open ref."""
         self._by_request: dict[tuple[Client, int], int] = {}
         """The ref of each open request whose asker waits."""
+        self._groups: list[Group] = []
+        """Those not answered yet."""
         self._ready: dict[str, Child] = {}
         """Children that something may be deliverable to."""
         self.own_connect_failed: Callable[[Child, str, float], None] = lambda *_: None
@@ -76,6 +78,12 @@ class Router:
             self._by_request[client, request.request_id] = pending.ref
         self._set_deadline(pending, now)
 
+    def open_group(self, client: Client, request: SupervisorRequest, size: int) -> Group:
+        """Begin to gather so many answers into one."""
+        group = Group(client, request, size)
+        self._groups.append(group)
+        return group
+
     def connect_on_its_own(self, child: Child, now: float) -> None:
         """Connect a started system that is meant to be connected, before all that waits."""
         if any(each.own for each in child.open.values()):
@@ -91,6 +99,11 @@ class Router:
         ref = self._by_request.get((client, request_id))
         if ref is not None:
             self._give_up(ref)
+        for group in self._groups[:]:
+            if group.client == client and group.request.request_id == request_id:
+                self._groups.remove(group)
+                for each in [r for r, c in self._children.items() if c.open[r].group is group]:
+                    self._give_up(each)
 
     def forget_client(self, client: Client) -> None:
         """The asker is gone. What it asked to send still goes; nothing is received for it."""
@@ -103,6 +116,9 @@ class Router:
             else:
                 self._by_request.pop((client, pending.request.request_id))
                 pending.client = None
+        for group in self._groups:
+            if group.client == client:
+                group.client = None
 
     # ---- out to the systems ---------------------------------------------------------------
 
@@ -312,6 +328,9 @@ class Router:
 
     def answer_group(self, group: Group) -> None:
         """Answer a request to all systems; all have answered."""
+        self._groups.remove(group)
+        if group.client is None:
+            return
         answer = AllConnected if isinstance(group.request, ConnectAll) else AllDisconnected
         reply = answer(request_id=group.request.request_id, results=group.results)
         self._act(TellClient(group.client, reply))

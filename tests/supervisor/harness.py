@@ -285,6 +285,8 @@ class Harness:
         router = self.core._router
         assert not router._children
         assert not router._by_request
+        assert not router._groups
+        assert not self.core._orders._awaited
         for child in self.core._children.values():
             assert not child.open
             assert not child.mailbox
