@@ -75,8 +75,6 @@ class Pending:
     delivered: bool = False
     results: list[bool | Failure] = attrs.field(factory=list)
     """Of a SendMany: what is known so far, if it is not streamed."""
-    answered: int = 0
-    """Of a SendMany: how many items have a result."""
 
     @property
     def streamed(self) -> bool:

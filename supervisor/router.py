@@ -150,13 +150,12 @@ class Router:
         Returns:
             the request, if this ended it.
         """
+        child.sent += _taken_items(reply)
         pending = child.open.get(ref)
         if pending is None:
             self._take_back_late(child, reply)
             return None
         if isinstance(reply, ManySent):
-            pending.answered += len(reply.results)
-            child.sent += sum(1 for result in reply.results if result is True)
             if pending.streamed:
                 if pending.client is not None:
                     self._act(TellClient(pending.client, reply))
@@ -306,8 +305,6 @@ class Router:
             self._take_back_late(child, reply)
             return
         match reply:
-            case DataSent():
-                child.sent += 1
             case DataReceived() if not child.tapped:
                 child.received += 1
             case ManyReceived() if not child.tapped:
@@ -344,6 +341,15 @@ class Router:
 
     def _tell(self, child: Child, message: object) -> None:
         self._act(TellChild(child.name, child.incarnation, message))
+
+
+def _taken_items(reply: Reply) -> int:
+    match reply:
+        case DataSent():
+            return 1
+        case ManySent():
+            return sum(1 for result in reply.results if result is True)
+    return 0
 
 
 def _many_sent(pending: Pending) -> ManySent:
