@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from actors.interface import MAX_NAME_LENGTH
 from actors.messages import CallCommand, ReceiveData, ReceiveMany, Request, SendData, SendMany
-from actors.payload import payload_size
+from actors.payload import PayloadError, payload_size
 from supervisor.messages import RegisterSystem, Subscribe
 from supervisor.spec import SystemSpec
 
 
 def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
     """What is wrong with a request, as a sentence; None when nothing is."""
+    if not _is_whole_number(request.request_id):
+        return f"request_id is a whole number, not {type(request.request_id).__name__}"
     if not _is_number(request.timeout, above=0):
         return f"timeout is a number of seconds greater than 0, or None: {request.timeout!r}"
     if isinstance(request, Request):
@@ -22,15 +25,12 @@ def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
     match request:
         case ReceiveData() | ReceiveMany() if not _is_number(request.wait, least=0):
             return f"wait is a number of seconds, 0 or greater, or None: {request.wait!r}"
-        case ReceiveMany() if not (isinstance(request.max_items, int) and request.max_items > 0):
+        case ReceiveMany() if not (_is_whole_number(request.max_items) and request.max_items > 0):
             return f"max_items is a whole number greater than 0: {request.max_items!r}"
         case CallCommand() if not isinstance(request.command, str):
             return f"a command's name is a string, not {type(request.command).__name__}"
-        case SendData():
-            return _mistake_in_size(payload_size(request.data), max_payload_bytes)
-        case SendMany():
-            largest = max(map(payload_size, request.items), default=0)
-            return _mistake_in_size(largest, max_payload_bytes)
+        case SendData() | SendMany() | CallCommand():
+            return _mistake_in_data(request, max_payload_bytes)
         case RegisterSystem() if not isinstance(request.spec, SystemSpec):
             return f"spec is a SystemSpec, not {type(request.spec).__name__}"
         case Subscribe() if not _are_names(request.data_from):
@@ -63,6 +63,15 @@ def _mistake_in_name(name: object) -> str | None:
     return None
 
 
+def _mistake_in_data(request: SendData | SendMany | CallCommand, limit: int) -> str | None:
+    try:
+        if isinstance(request, SendMany):
+            return _mistake_in_size(max(map(payload_size, request.items), default=0), limit)
+        return _mistake_in_size(size_of(request), limit)
+    except PayloadError as error:
+        return str(error)
+
+
 def _mistake_in_size(size: int, limit: int) -> str | None:
     if size > limit:
         return (
@@ -77,7 +86,13 @@ def _is_number(value: object, above: float | None = None, least: float | None = 
         return True
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return False
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return False  # it cannot be added to a time
     return (above is None or value > above) and (least is None or value >= least)
+
+
+def _is_whole_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _are_names(names: object) -> bool:

@@ -12,6 +12,7 @@ import attrs
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
 from supervisor.actions import Client
 from supervisor.messages import SupervisorRequest, SystemState, SystemStatus
+from supervisor.orders import Order
 from supervisor.restarts import RestartHistory
 from supervisor.spec import SystemSpec
 from supervisor.timers import Timer
@@ -34,6 +35,8 @@ class Phase(enum.Enum):
     WAITING = enum.auto()
     """There is no process; the next starts after a delay."""
     QUARANTINED = enum.auto()
+    GONE = enum.auto()
+    """It is registered no more. Timers may still look at it, and must leave it alone."""
 
 
 class Purpose(enum.Enum):
@@ -49,7 +52,8 @@ class Purpose(enum.Enum):
 class Group:
     """A request to all systems, while their answers come in."""
 
-    client: Client
+    client: Client | None
+    """None when nobody waits for the answer any more."""
     request: SupervisorRequest
     missing: int
     results: dict[str, bool | Failure] = attrs.field(factory=dict)
@@ -101,6 +105,8 @@ class Child:
     commands: tuple[str, ...] = ()
     wanted: bool = False
     """Whether it is meant to be connected."""
+    last_disconnect: int = 0
+    """The ref of the last order to disconnect."""
     is_connected: bool = False
     connect_failures: int = 0
     """How often in a row it could not be connected, or lost its connection soon."""
@@ -116,9 +122,9 @@ class Child:
     """What the current incarnation said of its crash, before its exit was noticed."""
     start_code: FailureCode | None = None
     """Of the last start that failed."""
-    start_waiters: list[tuple[Client, Request | SupervisorRequest]] = attrs.field(factory=list)
+    start_waiters: list[Order] = attrs.field(factory=list)
     """Register and restart requests, answered when the next start ends."""
-    end_waiters: list[tuple[Client, Request]] = attrs.field(factory=list)
+    end_waiters: list[Order] = attrs.field(factory=list)
     """Unregister requests, answered when the process is gone."""
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""
@@ -158,6 +164,8 @@ class Child:
                 return SystemState.RESTARTING
             case Phase.QUARANTINED:
                 return SystemState.QUARANTINED
+            case Phase.GONE:
+                return SystemState.STOPPING
             case Phase.ENDING:
                 crashed = self.purpose in (Purpose.CRASH, Purpose.RESTART)
                 return SystemState.RESTARTING if crashed else SystemState.STOPPING

@@ -33,7 +33,7 @@ from supervisor.actions import (
 )
 from supervisor.announcer import Announcer
 from supervisor.checks import mistake_in
-from supervisor.child import Child, Group, Phase, Purpose
+from supervisor.child import Child, Phase, Purpose
 from supervisor.lifecycle import Lifecycle
 from supervisor.messages import (
     AllStatusGiven,
@@ -57,6 +57,7 @@ from supervisor.messages import (
     Unsubscribed,
 )
 from supervisor.options import SupervisorOptions
+from supervisor.orders import Order, Orders
 from supervisor.router import Router
 from supervisor.timers import Timers
 
@@ -76,11 +77,19 @@ class SupervisorCore:
         self._timers = Timers()
         self._router = Router(options, self._timers, act)
         self._announcer = Announcer(self._children, act, wall_clock)
+        self._orders = Orders(self._timers, act)
         self._lifecycle = Lifecycle(
-            self._children, self._router, self._timers, self._announcer, act, random
+            self._children,
+            self._router,
+            self._timers,
+            self._announcer,
+            self._orders,
+            options.request_timeout,
+            act,
+            random,
         )
         self._stopping = False
-        self._stop_requests: list[tuple[Client, StopSupervisor]] = []
+        self._stop_orders: list[Order] = []
         self._finished = False
 
     # ---- what the shell asks ----------------------------------------------------------------
@@ -88,7 +97,7 @@ class SupervisorCore:
     def take_actions(self) -> list[Action]:
         """What is to be done now, in order."""
         self._router.deliver()
-        if self._stopping and not self._children and not self._finished:
+        if self._stopping and not self._children:
             self._finish()
         actions = self._actions[:]
         self._actions.clear()
@@ -108,11 +117,13 @@ class SupervisorCore:
     def request(self, client: Client, message: Any, now: float) -> None:
         """Anything a client sent."""
         match message:
-            case CancelRequest():
-                for request_id in message.request_ids:
-                    self._router.cancel(client, request_id)
-            case ReturnData():
-                child = self._children.get(message.system_name)
+            case CancelRequest(request_ids=tuple() as request_ids):
+                for request_id in request_ids:
+                    if isinstance(request_id, int):
+                        self._router.cancel(client, request_id)
+                        self._orders.cancel(client, request_id)
+            case ReturnData(system_name=str() as name):
+                child = self._children.get(name)
                 if child is not None and child.phase is Phase.RUNNING:
                     self._router.take_back(child, message.items)
             case Request() | SupervisorRequest():
@@ -124,8 +135,8 @@ class SupervisorCore:
                     self._to_system(client, message, now)
                 else:
                     self._to_supervisor(client, message, now)
-            case Reply():
-                pass  # an answer to an answer would go round for ever
+            case Reply() | CancelRequest() | ReturnData():
+                pass  # an answer to an answer would go round for ever; the others have none
             case _:
                 text = f"a supervisor does not understand {type(message).__name__}"
                 self._actions.append(TellClient(client, invalid_request(message, text)))
@@ -133,6 +144,7 @@ class SupervisorCore:
     def client_gone(self, client: Client) -> None:
         """A client's connection ended."""
         self._router.forget_client(client)
+        self._orders.forget_client(client)
         self._announcer.unsubscribe(client)
 
     def _to_system(self, client: Client, request: Request, now: float) -> None:
@@ -148,13 +160,10 @@ class SupervisorCore:
                 )
                 self._actions.append(TellClient(client, status))
             case UnregisterSystem():
-                child.end_waiters.append((client, request))
-                self._lifecycle.end(child, Purpose.UNREGISTER, now)
+                self._lifecycle.unregister(child, client, request, now)
             case RestartSystem():
                 self._lifecycle.restart_by_hand(child, client, request, now)
             case _:
-                if isinstance(request, DisconnectSystem):
-                    child.wanted = False
                 self._router.accept(child, client, request, now, group=None)
 
     def _to_supervisor(self, client: Client, request: SupervisorRequest, now: float) -> None:
@@ -186,7 +195,10 @@ class SupervisorCore:
                 )
             case StopSupervisor():
                 self._stopping = True
-                self._stop_requests.append((client, request))
+                slowest = max((each.spec.shutdown for each in self._children.values()), default=0.0)
+                patience = self._options.request_timeout + slowest
+                order = self._orders.open(client, request, None, patience, now)
+                self._stop_orders.append(order)
                 for child in list(self._children.values()):
                     self._lifecycle.end(child, Purpose.STOP, now)
             case _:
@@ -200,10 +212,8 @@ class SupervisorCore:
         kind: type[ConnectSystem | DisconnectSystem],
         now: float,
     ) -> None:
-        group = Group(client, request, len(self._children))
+        group = self._router.open_group(client, request, len(self._children))
         for child in list(self._children.values()):
-            if kind is DisconnectSystem:
-                child.wanted = False
             each = kind(child.name, timeout=request.timeout)
             self._router.accept(child, None, each, now, group)
         if not self._children:
@@ -268,8 +278,10 @@ class SupervisorCore:
         self._lifecycle.exited(child, now)
 
     def _finish(self) -> None:
-        self._finished = True
-        for client, request in self._stop_requests:
-            reply = SupervisorStopped(request_id=request.request_id)
-            self._actions.append(TellClient(client, reply))
-        self._actions.append(Finish())
+        for order in self._stop_orders:
+            reply = SupervisorStopped(request_id=order.request.request_id)
+            self._orders.answer(order, reply)
+        self._stop_orders.clear()
+        if not self._finished:
+            self._finished = True
+            self._actions.append(Finish())

@@ -40,7 +40,9 @@ from supervisor.messages import (
     SystemRegistered,
     SystemRestarted,
     SystemUnregistered,
+    UnregisterSystem,
 )
+from supervisor.orders import Order, Orders
 from supervisor.restarts import RestartHistory, backoff_delay
 from supervisor.router import Router
 from supervisor.timers import Timers
@@ -57,6 +59,8 @@ class Lifecycle:
         router: Router,
         timers: Timers,
         announcer: Announcer,
+        orders: Orders,
+        request_timeout: float,
         act: Callable[[Action], None],
         random: Random,
     ) -> None:
@@ -64,8 +68,11 @@ class Lifecycle:
         self._router = router
         self._timers = timers
         self._announcer = announcer
+        self._orders = orders
+        self._request_timeout = request_timeout
         self._act = act
         self._random = random
+        router.own_connect_failed = self._own_connect_failed
 
     def _is_still(self, child: Child, incarnation: int, phase: Phase) -> bool:
         """For timers: whether what they were set for is still so. The name may have been
@@ -83,7 +90,7 @@ class Lifecycle:
             self._act(TellClient(client, failure))
             return
         child = Child(spec, RestartHistory(spec.restart), keep=request.keep, wanted=spec.connect)
-        child.start_waiters.append((client, request))
+        self._await_start(child, client, request, now)
         self._children[spec.name] = child
         self._announcer.publish(child, EventKind.REGISTERED)
         self._start(child, now)
@@ -112,42 +119,41 @@ class Lifecycle:
         child.commands = message.commands
         child.started_at = now
         self._announcer.publish(child, EventKind.STARTED)
-        for client, request in child.start_waiters:
-            self._answer_start(child, client, request)
+        for order in child.start_waiters:
+            self._answer_start(child, order)
         child.start_waiters.clear()
         if child.wanted:
             self._router.connect_on_its_own(child, now)
         self._router.touch(child)
         self._announcer.adjust_tap(child)
 
-    def _answer_start(
-        self, child: Child, client: Client, request: Request | SupervisorRequest
+    def _await_start(
+        self, child: Child, client: Client, request: Request | SupervisorRequest, now: float
     ) -> None:
+        patience = self._request_timeout + child.spec.shutdown + child.spec.start_timeout
+        order = self._orders.open(client, request, child.name, patience, now)
+        child.start_waiters.append(order)
+
+    def _answer_start(self, child: Child, order: Order) -> None:
         reply: Reply
-        if isinstance(request, RegisterSystem):
+        if isinstance(order.request, RegisterSystem):
             reply = SystemRegistered(
-                request_id=request.request_id,
+                request_id=order.request.request_id,
                 system_name=child.name,
                 incarnation=child.incarnation,
                 commands=child.commands,
             )
         else:
             reply = SystemRestarted(
-                request_id=request.request_id,
+                request_id=order.request.request_id,
                 system_name=child.name,
                 incarnation=child.incarnation,
             )
-        self._act(TellClient(client, reply))
+        self._orders.answer(order, reply)
 
     def _fail_start_waiters(self, child: Child, code: FailureCode, text: str) -> None:
-        for client, request in child.start_waiters:
-            failure = Failure(
-                request_id=request.request_id,
-                system_name=child.name,
-                code=code,
-                text=f"{child.name}: {text}",
-            )
-            self._act(TellClient(client, failure))
+        for order in child.start_waiters:
+            self._orders.fail(order, code, text)
         child.start_waiters.clear()
 
     # ---- connecting on its own account ------------------------------------------------------
@@ -155,14 +161,14 @@ class Lifecycle:
     def connect_ended(self, child: Child, pending: Pending, reply: Reply, now: float) -> None:
         """A connect was answered, the supervisor's own or somebody's."""
         if isinstance(reply, SystemConnected):
-            child.wanted = True
+            # A disconnect asked for while this connect was on its way has the last word.
+            child.wanted |= pending.ref > child.last_disconnect
             child.connected_at = now
             child.last_error = None
         elif isinstance(reply, Failure):
             child.last_error = reply.text
-            if pending.own and child.wanted:
-                child.connect_failures += 1
-                self._connect_later(child, reply.text, now)
+            if pending.own:
+                self._own_connect_failed(child, reply.text, now)
 
     def connection_lost(self, child: Child, now: float) -> None:
         """A system that is meant to be connected is not any more: connect it at once,
@@ -171,6 +177,11 @@ class Lifecycle:
         child.connect_failures = 0 if held else child.connect_failures + 1
         child.last_error = f"{child.name}: lost its connection"
         self._connect_later(child, child.last_error, now)
+
+    def _own_connect_failed(self, child: Child, why: str, now: float) -> None:
+        if child.wanted:
+            child.connect_failures += 1
+            self._connect_later(child, why, now)
 
     def _connect_later(self, child: Child, why: str, now: float) -> None:
         delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._random)
@@ -257,12 +268,19 @@ class Lifecycle:
             failure = request.failure(FailureCode.UNAVAILABLE, "the system is being stopped")
             self._act(TellClient(client, failure))
             return
-        child.start_waiters.append((client, request))
+        self._await_start(child, client, request, now)
         child.history.clear()
         if child.phase in (Phase.WAITING, Phase.QUARANTINED):
             self._start(child, now)
         elif child.phase is Phase.RUNNING:
             self.end(child, Purpose.RESTART, now)
+
+    def unregister(
+        self, child: Child, client: Client, request: UnregisterSystem, now: float
+    ) -> None:
+        patience = self._request_timeout + child.spec.shutdown
+        child.end_waiters.append(self._orders.open(client, request, child.name, patience, now))
+        self.end(child, Purpose.UNREGISTER, now)
 
     def end(self, child: Child, purpose: Purpose, now: float) -> None:
         """Have a child's process stop, gently first; a later purpose outdoes an earlier one."""
@@ -314,11 +332,13 @@ class Lifecycle:
         text = "the system was unregistered"
         self._router.fail_open(child, FailureCode.UNAVAILABLE, text)
         self._fail_start_waiters(child, FailureCode.UNAVAILABLE, text)
+        child.phase = Phase.GONE
         del self._children[child.name]
         self._announcer.publish(child, EventKind.UNREGISTERED)
-        for client, request in child.end_waiters:
-            reply = SystemUnregistered(request_id=request.request_id, system_name=child.name)
-            self._act(TellClient(client, reply))
+        for order in child.end_waiters:
+            request_id = order.request.request_id
+            reply = SystemUnregistered(request_id=request_id, system_name=child.name)
+            self._orders.answer(order, reply)
 
 
 def _crash_text(name: str, incarnation: int, reason: Reason) -> str:

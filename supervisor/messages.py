@@ -28,6 +28,8 @@ from supervisor.spec import SystemSpec
 
 
 def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    if isinstance(names, str):
+        raise TypeError(f"data_from is a sequence of names, not one string: ({names!r},)")
     return None if names is None else tuple(names)
 
 

@@ -36,7 +36,7 @@ from actors.messages import (
 from supervisor.actions import Action, Client, TellChild, TellClient
 from supervisor.checks import size_of, weight_of
 from supervisor.child import DELIVERY_BYTES, DELIVERY_ITEMS, Child, Group, Pending, Phase
-from supervisor.messages import AllConnected, AllDisconnected, ConnectAll
+from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.options import SupervisorOptions
 from supervisor.timers import Timers
 
@@ -54,8 +54,12 @@ class Router:
         """The child of each open ref."""
         self._by_request: dict[tuple[Client, int], int] = {}
         """The ref of each open request whose asker waits."""
+        self._groups: list[Group] = []
+        """Those not answered yet."""
         self._ready: dict[str, Child] = {}
         """Children that something may be deliverable to."""
+        self.own_connect_failed: Callable[[Child, str, float], None] = lambda *_: None
+        """Called when a connect of the supervisor's own was not answered in time."""
 
     # ---- in --------------------------------------------------------------------------
 
@@ -75,13 +79,23 @@ class Router:
             return
         pending = self._open(child, client, request, group)
         pending.refused = refused
+        if isinstance(request, DisconnectSystem):
+            child.wanted, child.last_disconnect = False, pending.ref
         child.mailbox.append(pending)
         if client is not None and group is None:
             self._by_request[client, request.request_id] = pending.ref
         self._set_deadline(pending, now)
 
+    def open_group(self, client: Client, request: SupervisorRequest, size: int) -> Group:
+        """Begin to gather so many answers into one."""
+        group = Group(client, request, size)
+        self._groups.append(group)
+        return group
+
     def connect_on_its_own(self, child: Child, now: float) -> None:
         """Connect a started system that is meant to be connected, before all that waits."""
+        if any(each.own for each in child.open.values()):
+            return
         request = ConnectSystem(child.name)
         pending = self._open(child, None, request, None)
         pending.own = True
@@ -93,6 +107,11 @@ class Router:
         ref = self._by_request.get((client, request_id))
         if ref is not None:
             self._give_up(ref)
+        for group in self._groups[:]:
+            if group.client == client and group.request.request_id == request_id:
+                self._groups.remove(group)
+                for each in [r for r, c in self._children.items() if c.open[r].group is group]:
+                    self._give_up(each)
 
     def forget_client(self, client: Client) -> None:
         """The asker is gone. What it asked to send still goes; nothing is received for it."""
@@ -105,6 +124,9 @@ class Router:
             else:
                 self._by_request.pop((client, pending.request.request_id))
                 pending.client = None
+        for group in self._groups:
+            if group.client == client:
+                group.client = None
 
     # ---- out to the systems ---------------------------------------------------------------
 
@@ -136,13 +158,13 @@ class Router:
         Returns:
             the request, if this ended it.
         """
+        child.sent += _taken_items(reply)
         pending = child.open.get(ref)
         if pending is None:
             self._take_back_late(child, reply)
             return None
         if isinstance(reply, ManySent):
             pending.answered += len(reply.results)
-            child.sent += sum(1 for result in reply.results if result is True)
             if reply.final:
                 self._close(child, pending)
             else:
@@ -236,7 +258,9 @@ class Router:
         child.weight -= pending.weight
         child.size -= pending.size
         if pending.client is not None:
-            self._by_request.pop((pending.client, pending.request.request_id), None)
+            key = pending.client, pending.request.request_id
+            if self._by_request.get(key) == pending.ref:  # the asker may have used it again
+                del self._by_request[key]
 
     def _withdraw(self, child: Child, pending: Pending) -> None:
         """Close it, and have the system not do it, if it still can."""
@@ -259,9 +283,10 @@ class Router:
         doing = "no answer" if pending.delivered else "its turn did not come"
         outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
         text = f"{doing} within {seconds:g} s"
-        self._answer_failure(
-            child, pending, pending.request.failure(FailureCode.TIMEOUT, text, outcome)
-        )
+        failure = pending.request.failure(FailureCode.TIMEOUT, text, outcome)
+        self._answer_failure(child, pending, failure)
+        if pending.own:
+            self.own_connect_failed(child, failure.text, now)
 
     def _give_up(self, ref: int) -> None:
         child = self._children[ref]
@@ -304,8 +329,6 @@ class Router:
         if pending.group is not None:
             self._answer_group_or(None, pending.group, reply)
             return
-        if isinstance(reply, DataSent):
-            child.sent += 1
         if pending.client is None:
             self._take_back_late(child, reply)
             return
@@ -330,6 +353,9 @@ class Router:
 
     def answer_group(self, group: Group) -> None:
         """Answer a request to all systems; all have answered."""
+        self._groups.remove(group)
+        if group.client is None:
+            return
         answer = AllConnected if isinstance(group.request, ConnectAll) else AllDisconnected
         reply = answer(request_id=group.request.request_id, results=group.results)
         self._act(TellClient(group.client, reply))
@@ -348,3 +374,12 @@ class Router:
 def _overloaded(child: Child, request: Request) -> Failure:
     text = f"{child.weight} items wait already (mailbox_size {child.spec.mailbox_size})"
     return request.failure(FailureCode.OVERLOADED, f"{text}; send less, or wait for answers")
+
+
+def _taken_items(reply: Reply) -> int:
+    match reply:
+        case DataSent():
+            return 1
+        case ManySent():
+            return sum(1 for result in reply.results if result is True)
+    return 0

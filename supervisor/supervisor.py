@@ -58,6 +58,8 @@ from supervisor.options import SupervisorOptions
 
 _POLL: Final = 0.005
 """Seconds between two looks at the front door where Thespian cannot watch a descriptor."""
+_LONGEST_NAP: Final = 3600.0
+"""Seconds: a timedelta cannot hold every number."""
 
 
 @attrs.frozen
@@ -245,7 +247,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         due = self._core.next_due()
         if self._door is not None and not self._watches:
             due = min(due, now + _POLL) if due is not None else now + _POLL
-        if due is None or (self._wakeups and self._wakeups[0] <= due):
+        if due is None:
+            return
+        due = min(due, now + _LONGEST_NAP)
+        if self._wakeups and self._wakeups[0] <= due:
             return
         heapq.heappush(self._wakeups, due)
         self.wakeupAfter(timedelta(seconds=max(0.001, due - now)))

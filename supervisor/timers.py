@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -32,7 +33,8 @@ class Timers:
 
     def add(self, when: float, call: Callable[[float], None]) -> Timer:
         timer = Timer(call)
-        heapq.heappush(self._heap, (when, next(self._order), timer))
+        if when < math.inf:
+            heapq.heappush(self._heap, (when, next(self._order), timer))
         return timer
 
     def cancel(self, timer: Timer) -> None:

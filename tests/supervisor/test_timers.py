@@ -1,60 +1,88 @@
-"""Timers: calls are made when due, cancelled ones never, and nothing piles up."""
+"""Calls to make later."""
 
-import gc
-import weakref
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supervisor.timers import Timers
 
 
-def made(timers, now):
-    return [call(now) for call in timers.due(now)]
+@pytest.fixture
+def made():
+    return []
 
 
-def test_calls_are_made_when_due_the_earliest_first():
+def add(timers, made, when, name):
+    timers.add(when, lambda now: made.append((name, now)))
+
+
+def tick(timers, now):
+    for call in timers.due(now):
+        call(now)
+
+
+def test_nothing_is_due_in_the_beginning():
     timers = Timers()
-    timers.add(2.0, lambda _: "second")
-    timers.add(1.0, lambda _: "first")
-    timers.add(2.0, lambda _: "third")
-    assert made(timers, 0.9) == []
-    assert timers.next_due() == 1.0
-    assert made(timers, 2.0) == ["first", "second", "third"]
+    assert timers.next_due() is None
+    assert list(timers.due(1e9)) == []
+
+
+def test_calls_are_made_once_when_they_are_due_and_not_before(made):
+    timers = Timers()
+    add(timers, made, 2.0, "a")
+    assert timers.next_due() == 2.0
+    tick(timers, 1.999)
+    assert made == []
+    tick(timers, 2.0)
+    tick(timers, 3.0)
+    assert made == [("a", 2.0)]
     assert timers.next_due() is None
 
 
-def test_a_cancelled_call_is_not_made():
+def test_what_is_due_at_the_same_time_is_made_in_the_order_it_was_added(made):
     timers = Timers()
-    timer = timers.add(1.0, lambda _: "cancelled")
-    timers.add(1.0, lambda _: "kept")
-    timers.cancel(timer)
-    timers.cancel(timer)
-    assert made(timers, 1.0) == ["kept"]
+    for name in "abc":
+        add(timers, made, 1.0, name)
+    tick(timers, 5.0)
+    assert made == [("a", 5.0), ("b", 5.0), ("c", 5.0)]
 
 
-def test_a_call_may_cancel_itself_and_others_while_it_is_made():
+def test_a_call_may_add_another_that_is_made_in_its_turn(made):
     timers = Timers()
-    mine = timers.add(1.0, lambda _: (timers.cancel(mine), timers.cancel(other)))
-    other = timers.add(1.0, lambda _: "never")
-    timers.add(1.0, lambda _: "kept")
-    assert made(timers, 1.0)[1:] == ["kept"]
+    timers.add(1.0, lambda now: add(timers, made, 2.0, "early"))
+    timers.add(1.5, lambda now: add(timers, made, 9.0, "late"))
+    tick(timers, 3.0)
+    assert made == [("early", 3.0)]
+    assert timers.next_due() == 9.0
 
 
-def test_a_cancelled_timer_lets_go_of_what_its_call_holds():
-    class Data:
-        pass
-
-    timers, data = Timers(), Data()
-    gone = weakref.ref(data)
-    timer = timers.add(1.0, lambda _, data=data: data)
-    del data
-    timers.cancel(timer)
-    gc.collect()
-    assert gone() is None
-
-
-def test_cancelled_timers_do_not_pile_up():
+def test_a_call_that_raises_takes_no_other_with_it(made):
     timers = Timers()
-    kept = [timers.add(100.0 + number, lambda _: "kept") for number in range(10)]
-    for number in range(10_000):
-        timers.cancel(timers.add(50.0 + number, lambda _: "cancelled"))
-        assert len(timers._heap) < 200
-    assert made(timers, 1e6) == ["kept"] * len(kept)
+    timers.add(1.0, lambda now: 1 / 0)
+    add(timers, made, 1.0, "next")
+    with pytest.raises(ZeroDivisionError):
+        tick(timers, 1.0)
+    tick(timers, 1.0)
+    assert made == [("next", 1.0)]
+
+
+def test_what_is_never_due_is_not_kept(made):
+    timers = Timers()
+    add(timers, made, math.inf, "never")
+    assert timers.next_due() is None
+
+
+@given(st.lists(st.floats(0, 100)), st.lists(st.floats(0, 100)))
+def test_calls_come_in_order_and_none_is_lost(times, looks):
+    timers, seen = Timers(), []
+    for when in times:
+        timers.add(when, lambda now, when=when: seen.append(when))
+    for look in sorted(looks):
+        tick(timers, look)
+        assert all(when <= look for when in seen)
+        assert sorted(seen) == sorted(when for when in times if when <= look)
+    tick(timers, 100)
+    assert sorted(seen) == sorted(times)
+    assert looks or seen == sorted(times)

@@ -1,0 +1,88 @@
+"""Orders that the supervisor carries out itself, step by step, while their askers wait. Pure.
+
+An order that was begun is carried out to its end. Only its answer depends on whether its
+asker still waits for it: time that runs out, a cancellation or a client that leaves ends
+the wait and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from actors.messages import Failure, FailureCode, Outcome, Reply, Request
+from supervisor.actions import Action, Client, TellClient
+from supervisor.messages import SupervisorRequest
+from supervisor.timers import Timers
+
+
+@attrs.frozen(eq=False)
+class Order:
+    """One order, for as long as something is to be done about it."""
+
+    client: Client
+    request: Request | SupervisorRequest
+    system_name: str | None
+
+
+class Orders:
+    def __init__(self, timers: Timers, act: Callable[[Action], None]) -> None:
+        self._timers = timers
+        self._act = act
+        self._awaited: set[Order] = set()
+        """Those not answered yet whose askers wait."""
+
+    def open(
+        self,
+        client: Client,
+        request: Request | SupervisorRequest,
+        system_name: str | None,
+        patience: float,
+        now: float,
+    ) -> Order:
+        """Have an order answered in time.
+
+        Args:
+            patience: seconds to wait, if the request does not say.
+        """
+        order = Order(client, request, system_name)
+        self._awaited.add(order)
+        seconds = patience if request.timeout is None else request.timeout
+        text = f"not done within {seconds:g} s; it goes on"
+
+        def run_out(_: float) -> None:
+            self.fail(order, FailureCode.TIMEOUT, text, Outcome.UNKNOWN)
+
+        self._timers.add(now + seconds, run_out)
+        return order
+
+    def answer(self, order: Order, reply: Reply) -> None:
+        """Answer an order, if its asker still waits."""
+        if order in self._awaited:
+            self._awaited.remove(order)
+            self._act(TellClient(order.client, reply))
+
+    def fail(
+        self, order: Order, code: FailureCode, text: str, outcome: Outcome = Outcome.NOT_SENT
+    ) -> None:
+        failure = Failure(
+            request_id=order.request.request_id,
+            system_name=order.system_name,
+            code=code,
+            text=f"{order.system_name}: {text}" if order.system_name is not None else text,
+            outcome=outcome,
+        )
+        self.answer(order, failure)
+
+    def cancel(self, client: Client, request_id: int) -> None:
+        """The asker does not wait for this any more."""
+        self._awaited -= {
+            each
+            for each in self._awaited
+            if each.client == client and each.request.request_id == request_id
+        }
+
+    def forget_client(self, client: Client) -> None:
+        """The asker is gone."""
+        self._awaited -= {each for each in self._awaited if each.client == client}

@@ -1,0 +1,119 @@
+"""Events and data for subscribers."""
+
+import pytest
+
+from actors.messages import DataReceived, ReceiveData, TapData
+from supervisor.messages import (
+    DataArrived,
+    EventKind,
+    GetStatus,
+    RestartSystem,
+    Subscribe,
+    Subscribed,
+    UnregisterSystem,
+    Unsubscribe,
+    Unsubscribed,
+)
+from tests.supervisor.harness import Harness
+
+
+@pytest.fixture
+def plant():
+    return Harness()
+
+
+def test_a_subscription_says_with_which_event_it_begins(plant):
+    plant.register()
+    request = Subscribe()
+    assert plant.ask(request, "sue") == Subscribed(request_id=request.request_id, next_sequence=3)
+    plant.actor().crash_and_exit()
+    assert plant.events("sue")[0].sequence == 3
+
+
+def test_events_go_to_those_who_want_them_until_they_do_not(plant):
+    plant.tell(Subscribe(), "sue")
+    plant.tell(Subscribe(lifecycle=False), "tom")
+    plant.register("one")
+    request = Unsubscribe()
+    assert plant.ask(request, "sue") == Unsubscribed(request_id=request.request_id)
+    plant.register("two")
+    assert {event.system_name for event in plant.events("sue")} == {"one"}
+    assert plant.events("tom") == []
+
+
+def test_who_is_not_subscribed_can_unsubscribe(plant):
+    assert isinstance(plant.ask(Unsubscribe()), Unsubscribed)
+
+
+def test_sequence_numbers_have_no_gap_for_any_subscriber(plant):
+    plant.tell(Subscribe(), "sue")
+    plant.register("one")
+    plant.quarantine("two")
+    plant.tell(RestartSystem("two"))
+    plant.tell(UnregisterSystem("one"))
+    plant.actor("one").exit()
+    numbers = [event.sequence for event in plant.events("sue")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert plant.events("sue")[-1].kind is EventKind.UNREGISTERED
+
+
+def test_a_system_is_tapped_while_it_has_subscribers_to_its_data(plant):
+    actor = plant.register()
+    plant.tell(Subscribe(data_from=("plc",)), "sue")
+    plant.tell(Subscribe(data_from=None), "tom")
+    assert actor.told == [TapData(True)]
+    plant.tell(Unsubscribe(), "sue")
+    assert actor.told == [TapData(True)]
+    plant.leave("tom")
+    assert actor.told == [TapData(True), TapData(False)]
+
+
+def test_a_new_subscription_takes_the_place_of_the_one_before(plant):
+    one, two = plant.register("one"), plant.register("two")
+    plant.tell(Subscribe(data_from=("one",)), "sue")
+    plant.tell(Subscribe(data_from=("two",)), "sue")
+    assert one.told == [TapData(True), TapData(False)]
+    assert two.told == [TapData(True)]
+
+
+def test_systems_registered_later_are_tapped_too(plant):
+    plant.tell(Subscribe(data_from=("later",)), "sue")
+    assert plant.register("later").told == [TapData(True)]
+    assert plant.register("other").told == []
+
+
+def test_a_restarted_system_is_tapped_again(plant):
+    plant.tell(Subscribe(data_from=None), "sue")
+    plant.register().crash_and_exit()
+    plant.actor().start()
+    assert plant.actor().told == [TapData(True)]
+
+
+def test_a_system_that_is_ending_is_left_alone(plant):
+    actor = plant.register()
+    plant.tell(UnregisterSystem("plc"))
+    plant.tell(Subscribe(data_from=None), "sue")
+    assert actor.told_of(TapData) == []
+
+
+def test_data_goes_to_every_subscriber_of_its_system(plant):
+    one, two = plant.register("one"), plant.register("two")
+    plant.tell(Subscribe(lifecycle=False, data_from=("one",)), "sue")
+    plant.tell(Subscribe(lifecycle=False, data_from=None), "tom")
+    plant.tell(Subscribe(lifecycle=False), "eve")
+    one.report(tapped=(b"1", b"2"))
+    two.report(tapped=(b"3",))
+    assert plant.events("sue") == [DataArrived("one", (b"1", b"2"))]
+    assert plant.events("tom") == [DataArrived("one", (b"1", b"2")), DataArrived("two", (b"3",))]
+    assert plant.events("eve") == []
+
+
+def test_an_item_that_also_answers_a_receive_counts_once(plant):
+    actor = plant.register()
+    plant.tell(Subscribe(data_from=("plc",)), "sue")
+    request = ReceiveData("plc")
+    plant.tell(request)
+    reply = DataReceived(request_id=request.request_id, system_name="plc", data=b"1")
+    actor.report((actor.ref_of(request), reply), tapped=(b"1", b"2"))
+    assert plant.reply(request) == reply
+    assert plant.ask(GetStatus("plc")).status.received == 2
