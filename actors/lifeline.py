@@ -1,4 +1,4 @@
-"""No process outlives its parent.
+"""No process outlives its parent, or a fault of its own.
 
 When a parent is killed with SIGKILL it can tell nobody. On Linux the kernel can: a
 process may ask to be killed when the one that forked it ends (prctl(2),
@@ -58,6 +58,18 @@ def die_with_parent_actor() -> None:
     """The same for an actor; does nothing where actors share the host's process."""
     if multiprocessing.parent_process() is not None:
         die_with_parent()
+
+
+def end_at_a_fault() -> None:
+    """Have a segmentation fault, and its like, end an actor's process.
+
+    Thespian catches every signal. With a handler written in Python the faulty instruction
+    runs again and again: the process neither ends nor does anything else.
+    """
+    if multiprocessing.parent_process() is None:
+        return  # actors share the host's process; its signals are the host's
+    for fault in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT):
+        signal.signal(fault, signal.SIG_DFL)
 
 
 def end_descendants_with_parents() -> None:

@@ -29,7 +29,7 @@ from actors.engine import Engine
 from actors.errors import ActorSetupError
 from actors.interface import ExternalSystemInterface, command_names
 from actors.kinds import build_system
-from actors.lifeline import die_with_parent_actor
+from actors.lifeline import die_with_parent_actor, end_at_a_fault
 from actors.logs import restore_loggers
 from actors.loop_thread import LoopThread, Mailslot
 from actors.messages import (
@@ -103,6 +103,7 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _begin(self, start: StartSystem, supervisor: ActorAddress) -> None:
         die_with_parent_actor()
+        end_at_a_fault()
         restore_loggers()
         self._start, self._supervisor = start, supervisor
         self._mailslot = Mailslot()

@@ -1,6 +1,7 @@
 """Connectors that misbehave in ways the mock system does not know."""
 
 import asyncio
+import ctypes
 import threading
 import time
 
@@ -18,6 +19,10 @@ class WithTrouble(MockExternalSystem):
             raise SystemExit(5)
 
         self._task = asyncio.get_running_loop().create_task(leave())
+
+    @command
+    async def segfault(self):
+        ctypes.string_at(0)
 
     @command
     async def leave_a_thread(self):

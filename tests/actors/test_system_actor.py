@@ -246,6 +246,11 @@ def test_a_killed_process_is_an_exit(plc):
     plc.wait_for_exit()
 
 
+def test_a_segmentation_fault_is_an_exit(plc):
+    Started(plc, kind=TROUBLE).submit(CallCommand("plc", "segfault"))
+    plc.wait_for_exit()
+
+
 def test_a_hanging_event_loop_answers_nothing_and_can_be_killed(plc):
     started = Started(plc)
     started.inject("health", "hang_loop")
