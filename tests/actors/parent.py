@@ -17,6 +17,7 @@ from pathlib import Path
 import attrs
 from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExited
 
+from actors.lifeline import end_descendants_with_parents
 from actors.system_actor import SystemActor
 
 CAP = 15.0
@@ -64,11 +65,15 @@ class Parent(Actor):
             case Tell():
                 self.send(self.child, message.message)
             case ChildActorExited():
-                self.send(self.test, Exited())
+                self._tell(Exited())
             case ActorExitRequest():
-                pass
+                self.test = None  # it has left, and sending to it would take seconds
             case _ if sender == self.child:
-                self.send(self.test, Heard(message))
+                self._tell(Heard(message))
+
+    def _tell(self, message):
+        if self.test is not None:
+            self.send(self.test, message)
 
 
 # ---- in the test's process -------------------------------------------------------------
@@ -208,6 +213,7 @@ def main():
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
+    end_descendants_with_parents()  # also when pytest is killed
     base = sys.argv[1]
     capabilities = {} if base == "multiprocQueueBase" else {"Admin Port": free_port()}
     system = ActorSystem(base, capabilities)

@@ -241,6 +241,16 @@ def test_an_exit_in_a_task_of_the_connector_is_a_crash(plc):
     plc.wait_for_exit()
 
 
+def test_a_connection_state_that_cannot_be_read_is_one_crash(plc):
+    started = Started(plc, kind=TROUBLE)
+    started.submit(CallCommand("plc", "break_the_state"))
+    started.submit(SendData("plc", 1))
+    started.submit(ReceiveData("plc"))
+    assert plc.hear(SystemCrashed).reason.text == "RuntimeError: the state is broken"
+    plc.wait_for_exit()
+    assert sum(isinstance(each, SystemCrashed) for each in plc.heard) == 1
+
+
 def test_a_killed_process_is_an_exit(plc):
     os.kill(Started(plc).pid, signal.SIGKILL)
     plc.wait_for_exit()
