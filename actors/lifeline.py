@@ -68,6 +68,8 @@ def let_crashes_kill() -> None:
     Thespian gives every signal a handler. After a handler in Python the processor would
     run the faulting instruction again, for ever: a segfault would be a hang.
     """
+    if multiprocessing.parent_process() is None:
+        return  # actors share the host's process; its signals are the host's
     for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT):
         signal.signal(number, signal.SIG_DFL)
 

@@ -156,6 +156,7 @@ class _LoopSide:
     _engine: Engine | None = None
     _outbox: Outbox | None = None
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
+    _crashed: bool = False
 
     def begin(self) -> None:
         definition, incarnation = self._start.definition, self._start.incarnation
@@ -177,17 +178,28 @@ class _LoopSide:
     def take(self, message: Deliver | Forget | TakeBack | TapData | StopSystem) -> None:
         if self._engine is None or self._outbox is None:
             return  # the start failed, and the supervisor knows
+        try:
+            self._give(message, self._engine, self._outbox)
+        except Exception as error:  # such as a property of the connector that raises
+            self.crash(error)
+
+    def _give(
+        self,
+        message: Deliver | Forget | TakeBack | TapData | StopSystem,
+        engine: Engine,
+        outbox: Outbox,
+    ) -> None:
         match message:
             case Deliver():
                 for ref, request in message.requests:
-                    self._engine.submit(ref, request)
-                self._outbox.taken(message.number)
+                    engine.submit(ref, request)
+                outbox.taken(message.number)
             case Forget():
-                self._engine.forget(frozenset(message.refs))
+                engine.forget(frozenset(message.refs))
             case TakeBack():
-                self._engine.take_back(message.items)
+                engine.take_back(message.items)
             case TapData():
-                self._engine.set_tap(message.on)
+                engine.set_tap(message.on)
             case StopSystem():
                 self._spawn(self._stop(message.grace))
 
@@ -239,6 +251,9 @@ class _LoopSide:
         )
 
     def _say_crash(self, reason: Reason) -> None:
+        if self._crashed:
+            return
+        self._crashed = True
         self._say(
             SystemCrashed(self._start.definition.system_name, self._start.incarnation, reason)
         )

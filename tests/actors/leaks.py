@@ -50,7 +50,9 @@ class Leftovers:
         return descendants() - self._processes
 
     def threads(self):
-        return {each for each in threading.enumerate() if each not in self._threads}
+        new = {each for each in threading.enumerate() if each not in self._threads}
+        # The watch that pytest keeps over each test is a thread, too.
+        return {each for each in new if not each.name.startswith("pytest_timeout")}
 
     def ports(self):
         return listening_ports([psutil.Process(), *descendants()]) - self._ports

@@ -1,16 +1,27 @@
-"""An actor that is the parent of a system actor, and passes on all it hears to the test."""
+"""An actor that is the parent of a system actor, and passes on all it hears to the test.
+
+The actor system runs in a small process of its own: Thespian forks the process that
+starts one, and leaves sockets for the interpreter to close, which pytest must not see.
+"""
 
 import contextlib
 import os
+import pickle
 import socket
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import attrs
 from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExited
 
+from actors.lifeline import end_descendants_with_parents
 from actors.system_actor import SystemActor
 
 CAP = 15.0
+_ROOT = Path(__file__).parents[2]
 
 
 @attrs.frozen
@@ -54,25 +65,60 @@ class Parent(Actor):
             case Tell():
                 self.send(self.child, message.message)
             case ChildActorExited():
-                self.send(self.test, Exited())
+                self._tell(Exited())
             case ActorExitRequest():
-                pass
+                self.test = None  # it has left, and sending to it would take seconds
             case _ if sender == self.child:
-                self.send(self.test, Heard(message))
+                self._tell(Heard(message))
+
+    def _tell(self, message):
+        if self.test is not None:
+            self.send(self.test, message)
+
+
+# ---- in the test's process -------------------------------------------------------------
+
+
+class Host:
+    """The process with the actor system, which does what it is asked for by pipe."""
+
+    def __init__(self, base, directory):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.actors.parent", base],
+            cwd=_ROOT,
+            env=os.environ | {"THESPLOG_FILE": str(Path(directory, "thespian.log"))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.call("wait until it runs")
+
+    def call(self, *order):
+        pickle.dump(order, self._process.stdin)
+        self._process.stdin.flush()
+        return pickle.load(self._process.stdout)
+
+    def close(self):
+        self._process.stdin.close()
+        try:
+            self._process.wait(CAP)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
 
 
 class Family:
     """A parent and its system actor, as a test sees them."""
 
-    def __init__(self, asker):
-        self._asker = asker
+    def __init__(self, host):
+        self._host = host
         self.heard = []
-        self._parent = asker.createActor(Parent)
-        asker.tell(self._parent, Begin())
+        self._key = host.call("open")
+        self._host.call("tell", self._key, Begin())
         self.parent_pid = self._next(lambda message: isinstance(message, Begun)).pid
 
     def tell(self, message):
-        self._asker.tell(self._parent, Tell(message))
+        self._host.call("tell", self._key, Tell(message))
 
     def hear(self, kind, is_it=lambda message: True):
         """The next message of a kind from the system actor; what comes before is dropped."""
@@ -89,17 +135,40 @@ class Family:
         self._next(lambda message: isinstance(message, Exited))
 
     def end(self):
-        self._asker.tell(self._parent, ActorExitRequest())
+        self._host.call("close", self._key)
 
     def _next(self, is_it):
         deadline = time.monotonic() + CAP
         while (left := deadline - time.monotonic()) > 0:
-            message = self._asker.listen(left)
+            message = self._host.call("listen", self._key, left)
             if isinstance(message, Heard):
                 self.heard.append(message.message)
             if message is not None and is_it(message):
                 return message
         raise AssertionError(f"not heard within {CAP:g} s; heard: {self.heard}")
+
+
+@contextlib.contextmanager
+def actor_system(base="multiprocTCPBase"):
+    """An actor system of its own, which is gone afterwards."""
+    with tempfile.TemporaryDirectory() as directory:
+        host = Host(base, directory)
+        try:
+            yield host
+        finally:
+            host.close()
+
+
+@contextlib.contextmanager
+def family(host):
+    one = Family(host)
+    try:
+        yield one
+    finally:
+        one.end()
+
+
+# ---- in the host's process -------------------------------------------------------------
 
 
 def free_port():
@@ -108,22 +177,51 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@contextlib.contextmanager
-def actor_system(base="multiprocTCPBase"):
-    """An actor system of its own, which is gone afterwards."""
+def serve(system, orders, answers):
+    """Carry out orders until there are no more."""
+    open_ones = {}
+    while True:
+        try:
+            order = pickle.load(orders)
+        except EOFError:
+            return
+        answer = None
+        match order:
+            case ("open",):
+                scope = contextlib.ExitStack()
+                asker = scope.enter_context(system.private())
+                # By name: here this module is __main__, which no actor process can import.
+                parent = asker.createActor("tests.actors.parent.Parent")
+                answer = len(open_ones)
+                open_ones[answer] = scope, asker, parent
+            case ("tell", key, message):
+                _, asker, parent = open_ones[key]
+                asker.tell(parent, message)
+            case ("listen", key, seconds):
+                answer = open_ones[key][1].listen(seconds)
+            case ("close", key):
+                scope, asker, parent = open_ones[key]
+                asker.tell(parent, ActorExitRequest())
+                scope.close()
+        pickle.dump(answer, answers)
+        answers.flush()
+
+
+def main():
+    # What is forked must not hold the pipes: their end is the sign to end.
+    orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    end_descendants_with_parents()  # also when pytest is killed
+    base = sys.argv[1]
     capabilities = {} if base == "multiprocQueueBase" else {"Admin Port": free_port()}
     system = ActorSystem(base, capabilities)
     try:
-        yield system
+        serve(system, orders, answers)
     finally:
         system.shutdown()
 
 
-@contextlib.contextmanager
-def family(system):
-    with system.private() as asker:
-        one = Family(asker)
-        try:
-            yield one
-        finally:
-            one.end()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Where Thespian cannot watch a file descriptor, a system actor looks by itself."""
+
+import pytest
+
+from actors.messages import ConnectSystem, SendData, StopSystem, SystemStopped
+from tests.actors.leaks import no_leaks
+from tests.actors.parent import actor_system, family
+from tests.actors.test_system_actor import Started
+
+
+@pytest.mark.parametrize("base", ["multiprocUDPBase", "multiprocQueueBase"])
+def test_it_works_on_a_base_without_watches(base):
+    with no_leaks(), actor_system(base) as system, family(system) as plc:
+        started = Started(plc)
+        assert started.ask(ConnectSystem("plc")).request_id
+        assert started.ask(SendData("plc", ["item"])).request_id
+        plc.tell(StopSystem(grace=10.0))
+        plc.hear(SystemStopped)
+        plc.wait_for_exit()
