@@ -5,6 +5,7 @@ import ctypes
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
@@ -38,12 +39,24 @@ def listening_ports(processes):
     return ports
 
 
+def open_channels():
+    """The sockets and pipes that this process holds; none where /proc does not tell."""
+    channels = set()
+    for link in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            target = str(link.readlink())
+            if target.startswith(("socket:", "pipe:")):
+                channels.add(target)
+    return channels
+
+
 class Leftovers:
     """What is there now and was not there before."""
 
     def __init__(self):
         self._processes = descendants()
         self._threads = set(threading.enumerate())
+        self._channels = open_channels()
         self._ports = listening_ports([psutil.Process(), *self._processes])
 
     def processes(self):
@@ -58,12 +71,13 @@ class Leftovers:
         return listening_ports([psutil.Process(), *descendants()]) - self._ports
 
     def all(self):
-        return [*self.processes(), *self.threads(), *self.ports()]
+        channels = open_channels() - self._channels
+        return [*self.processes(), *self.threads(), *self.ports(), *channels]
 
 
 @contextlib.contextmanager
 def no_leaks(cap=10.0):
-    """Fail if a process, thread or listening port that the body began is left after it.
+    """Fail if a process, thread, socket, pipe or port that the body began is left after it.
 
     Args:
         cap: seconds that they get to end by themselves.

@@ -17,7 +17,6 @@ from pathlib import Path
 import attrs
 from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExited
 
-from actors.lifeline import end_descendants_with_parents
 from actors.system_actor import SystemActor
 
 CAP = 15.0
@@ -213,7 +212,6 @@ def main():
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    end_descendants_with_parents()  # also when pytest is killed
     base = sys.argv[1]
     capabilities = {} if base == "multiprocQueueBase" else {"Admin Port": free_port()}
     system = ActorSystem(base, capabilities)
