@@ -120,6 +120,11 @@ class Engine:
         self._receiver.forget(refs)
         self._receiver.run()  # there may be no connect left to wait for
 
+    def look(self) -> None:
+        """Go on with what a connector changed on its own account, such as its connection."""
+        if not self._crashed:
+            self._receiver.run()
+
     def take_back(self, items: tuple[Any, ...]) -> None:
         self._receiver.take_back(items)
 
@@ -221,6 +226,12 @@ class Engine:
             if not connected:
                 return request.failure(
                     FailureCode.CONNECTOR_ERROR, "could not connect (connect gave False)"
+                )
+            if not self._system.is_connected:
+                return request.failure(
+                    FailureCode.CONNECTOR_ERROR,
+                    "connect gave True, but is_connected is False; "
+                    "the connector must set is_connected in connect",
                 )
         return SystemConnected(request_id=request.request_id, system_name=request.system_name)
 

@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from actors.errors import ConnectorError
+
 MAX_NAME_LENGTH: Final = 200
 
 _COMMAND_MARK = "__extsys_command__"
@@ -118,8 +120,8 @@ class ExternalSystemInterface(ABC):
         """Whether the connection works. The default only says whether it is connected."""
         return self.is_connected
 
-    async def send_many(self, items: Sequence[Any]) -> list[bool]:
-        """Send items in order; for each whether the system took it.
+    async def send_many(self, items: Sequence[Any]) -> Sequence[bool | ConnectorError]:
+        """Send items in order; for each whether the system took it, or why it did not.
 
         Override it where the system has a bulk operation. The default sends one by one.
         """

@@ -28,7 +28,7 @@ def new_request_id() -> int:
 
 
 def _wrap_items(items: Any) -> tuple[Any, ...]:
-    if isinstance(items, str | bytes):
+    if isinstance(items, str | bytes | bytearray | memoryview):
         raise TypeError("items is a sequence of items, not one string; use SendData for one item")
     return tuple(map(wrap, items))
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from actors.errors import EXPECTED_ERRORS, ItemRefusedError, describe
+from actors.errors import EXPECTED_ERRORS, ConnectorError, ItemRefusedError, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     DataSent,
@@ -23,6 +23,8 @@ from actors.messages import (
 from actors.outbox import Outbox
 from actors.payload import PayloadError, unwrap
 
+_TURN: Final = 100
+"""Items after which a system that never waits lets others have the event loop."""
 _PART_EVERY: Final = 0.005
 """Seconds after which results of an unfinished SendMany are reported."""
 
@@ -54,7 +56,9 @@ async def send(
         return
     parts = _Parts(ref, request, outbox)
     try:
-        for item in request.items:
+        for number, item in enumerate(request.items, 1):
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
             if is_cut():
                 raise asyncio.CancelledError
             result = await _send_item(system, request, item)
@@ -78,10 +82,8 @@ async def _send_item(
     try:
         if await system.send_data(item):
             return True
-    except ItemRefusedError as error:
-        return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), Outcome.NOT_SENT)
     except EXPECTED_ERRORS as error:
-        return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), Outcome.UNKNOWN)
+        return _failed(request, error)
     return _refused(system, request)
 
 
@@ -101,8 +103,9 @@ async def _send_bulk(
         except PayloadError as error:
             unreadable[position] = request.failure(FailureCode.INVALID_REQUEST, str(error))
     try:
-        taken = await system.send_many(items)
+        taken = await system.send_many(items) if items else []
     except EXPECTED_ERRORS as error:
+        # Also of a refused item: others of this call may have gone out.
         text = describe(error)
         failed = request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
         return tuple(unreadable.get(position, failed) for position in range(count))
@@ -110,13 +113,18 @@ async def _send_bulk(
         raise TypeError(
             f"{type(system).__name__}.send_many gave {len(taken)} results for {len(items)} items"
         )
-    rest = iter(taken)
+    rest = (_bulk_result(system, request, result) for result in taken)
     return tuple(
-        unreadable[position]
-        if position in unreadable
-        else (True if next(rest) else _refused(system, request))
-        for position in range(count)
+        unreadable[position] if position in unreadable else next(rest) for position in range(count)
     )
+
+
+def _bulk_result(
+    system: ExternalSystemInterface, request: SendMany, result: bool | ConnectorError
+) -> bool | Failure:
+    if isinstance(result, ConnectorError):
+        return _failed(request, result)
+    return True if result else _refused(system, request)
 
 
 class _Parts:
@@ -150,6 +158,12 @@ def _part(request: SendMany, results: Sequence[bool | Failure], *, final: bool) 
         results=tuple(results),
         final=final,
     )
+
+
+def _failed(request: SendData | SendMany, error: Exception) -> Failure:
+    known = isinstance(error, ItemRefusedError)
+    outcome = Outcome.NOT_SENT if known else Outcome.UNKNOWN
+    return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), outcome)
 
 
 def _refused(system: ExternalSystemInterface, request: SendData | SendMany) -> Failure:

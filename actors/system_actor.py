@@ -230,6 +230,11 @@ class _LoopSide:
 
     def _look_at_connection(self) -> None:
         assert self._outbox is not None
+        assert self._engine is not None
+        try:
+            self._engine.look()
+        except Exception as error:  # a property of the user's
+            self.crash(error)
         self._outbox.schedule()
         asyncio.get_running_loop().call_later(_CONNECTION_POLL, self._look_at_connection)
 

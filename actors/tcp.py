@@ -111,13 +111,12 @@ class TcpSystem(ExternalSystemInterface):
         await self._write(link, self._framing.encode(data))
         return True
 
-    async def send_many(self, items: Sequence[Any]) -> list[bool]:
+    async def send_many(self, items: Sequence[Any]) -> list[bool | ConnectorError]:
         """Send items in order with one write, within one ``write_timeout`` for all.
 
         Returns:
-            For each item, whether the operating system accepted it. An item that cannot
-            be sent is False, and the log says why; those around it are sent. All are
-            False when not connected.
+            For each item, whether the operating system accepted it, or why it cannot be
+            sent; those around it are sent. All are False when not connected.
 
         Raises:
             ConnectorError: the connection was lost or stalled: which items arrived, nobody
@@ -127,20 +126,12 @@ class TcpSystem(ExternalSystemInterface):
         if link is None or not self.is_connected:
             return [False] * len(items)
         frames: list[bytes] = []
-        results: list[bool] = []
-        for number, item in enumerate(items, 1):
+        results: list[bool | ConnectorError] = []
+        for item in items:
             try:
                 frames.append(self._framing.encode(item))
             except ItemRefusedError as error:
-                logger.warning(
-                    "%s (%s) did not send item %d of %d: %s",
-                    self.system_name,
-                    self._details.address,
-                    number,
-                    len(items),
-                    error,
-                )
-                results.append(False)
+                results.append(error)
             else:
                 results.append(True)
         if frames:

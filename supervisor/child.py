@@ -137,6 +137,8 @@ class Child:
     """The number of the last delivery to this incarnation."""
     taken: int = 0
     """The number of the last that its event loop took."""
+    returned: list[object] = attrs.field(factory=list)
+    """Received items that reached nobody, on their way back to the system."""
     tapped: bool = False
 
     @property

@@ -177,10 +177,17 @@ class SupervisorConnection(asyncio.Protocol):
         """The caller left while its data was on its way: let the next caller have it."""
         if self._lost is not None or reply.system_name is None:
             return
+        items: tuple[Any, ...] = ()
         if isinstance(reply, DataReceived):
-            self._say(ReturnData(reply.system_name, (reply.data,)))
-        elif isinstance(reply, ManyReceived) and reply.items:
-            self._say(ReturnData(reply.system_name, reply.items))
+            items = (reply.data,)
+        elif isinstance(reply, ManyReceived):
+            items = reply.items
+        if not items:
+            return
+        last = self._outgoing[-1] if self._outgoing else None
+        if isinstance(last, ReturnData) and last.system_name == reply.system_name:
+            items = (*self._outgoing.pop().items, *items)  # each ReturnData goes to the front
+        self._say(ReturnData(reply.system_name, items))
 
     def _lose(self, why: str) -> None:
         if self._lost is not None:

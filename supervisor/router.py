@@ -139,6 +139,10 @@ class Router:
         that requests which came together go together."""
         ready, self._ready = self._ready, {}
         for child in ready.values():
+            if child.returned and child.phase is Phase.RUNNING:
+                # All at once: each TakeBack goes before the one before it.
+                self._tell(child, TakeBack(child.name, tuple(child.returned)))
+            child.returned.clear()
             while child.can_deliver:
                 batch, items, size = [], 0, 0
                 while child.mailbox and items < DELIVERY_ITEMS and size < DELIVERY_BYTES:
@@ -181,7 +185,8 @@ class Router:
     def take_back(self, child: Child, items: tuple[object, ...]) -> None:
         """Have a system hand these items out again, before new ones."""
         if items and child.phase is Phase.RUNNING:
-            self._tell(child, TakeBack(child.name, items))
+            child.returned.extend(items)
+            self.touch(child)
 
     def fail_open(self, child: Child, code: FailureCode, text: str) -> None:
         """Answer all that is open: what was delivered may have been done, the rest not."""

@@ -23,9 +23,9 @@ class Picky(MockExternalSystem):
         return await super().send_data(data)
 
 
-def answers_to(request):
+def answers_to(request, system_class=Picky):
     async def main():
-        system = Picky("plc", {})
+        system = system_class("plc", {})
         await system.connect()
         reports = []
         outbox = Outbox("plc", 1, lambda: system.is_connected, reports.append)
@@ -53,4 +53,20 @@ def test_an_item_that_was_refused_does_not_hold_up_those_behind_it():
     [answer] = answers_to(SendMany("plc", ("one", "bad", "two")))
     first, refused, last = answer.results
     assert (first, last) == (True, True)
+    assert refused.outcome is Outcome.NOT_SENT
+
+
+class Bulk(MockExternalSystem):
+    """Takes what is no string."""
+
+    async def send_many(self, items):
+        refused = ItemRefusedError("no strings")
+        return [refused if isinstance(item, str) else True for item in items]
+
+
+def test_a_bulk_operation_may_say_what_is_wrong_with_an_item():
+    [answer] = answers_to(SendMany("plc", [1, "two", 3]), Bulk)
+    first, refused, last = answer.results
+    assert (first, last) == (True, True)
+    assert refused.text == "plc: ItemRefusedError: no strings"
     assert refused.outcome is Outcome.NOT_SENT

@@ -12,7 +12,7 @@ import cloudpickle
 import pytest
 
 from actors import tcp_link
-from actors.errors import ActorSetupError, ConnectorError
+from actors.errors import ActorSetupError, ConnectorError, ItemRefusedError
 from actors.instrument import InstrumentSimulator
 from actors.tcp import TcpSystem
 from tests.actors.net import Peer, connected, eventually, open_sockets, run
@@ -491,7 +491,9 @@ def test_an_item_that_is_no_text_is_one_error_and_the_connection_stays():
     run(main)
 
 
-def test_send_many_sends_the_good_items_in_one_write_and_logs_the_bad(caplog, monkeypatch):
+def test_send_many_sends_the_good_items_in_one_write_and_says_what_is_wrong_with_the_bad(
+    monkeypatch,
+):
     async def main():
         async with connected() as (peer, system):
             writes = []
@@ -502,15 +504,15 @@ def test_send_many_sends_the_good_items_in_one_write_and_logs_the_bad(caplog, mo
                 await write(data)
 
             monkeypatch.setattr(system._link, "write", counted)
-            assert await system.send_many(["a", 5, "b"]) == [True, False, True]
-            assert await system.send_many([5]) == [False]
+            first, bad, last = await system.send_many(["a", 5, "b"])
+            assert (first, last) == (True, True)
+            assert isinstance(bad, ItemRefusedError)
+            assert "an item is str here" in str(bad)
             assert await system.send_many([]) == []
             assert await peer.receive(4) == b"a\nb\n"
             assert writes == [b"a\nb\n"]
 
-    with caplog.at_level(logging.WARNING):
-        run(main)
-    assert "did not send item 2 of 3: an item is str here" in caplog.text
+    run(main)
 
 
 def test_receive_many_takes_what_is_there_and_no_more_than_asked():

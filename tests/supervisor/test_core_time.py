@@ -337,3 +337,19 @@ def test_a_subscription_ends_with_its_client(plant):
     plant.leave("sue")
     plant.register()
     assert plant.events("sue") == []
+
+
+def test_late_items_go_back_together_in_their_order(plant):
+    actor = plant.register()
+    first, second = ReceiveData("plc"), ReceiveData("plc")
+    plant.tell(first)
+    plant.tell(second)
+    refs = [actor.ref_of(first), actor.ref_of(second)]
+    plant.tell(CancelRequest((first.request_id, second.request_id)))
+    actor.report(
+        *(
+            (ref, DataReceived(request_id=request.request_id, system_name="plc", data=item))
+            for ref, request, item in zip(refs, (first, second), ("one", "two"), strict=True)
+        )
+    )
+    assert [each.items for each in actor.told_of(TakeBack)] == [("one", "two")]
