@@ -344,6 +344,20 @@ def test_a_restart_by_hand_kills_what_does_not_stop(plant):
     assert plant.incarnations() == [1, 2]
 
 
+def test_each_incarnation_has_all_of_its_time_to_stop(plant):
+    first = plant.register(shutdown=5)
+    plant.tell(RestartSystem("plc"))
+    first.exit()
+    second = plant.actor()
+    second.start()
+    plant.advance(4)
+    plant.tell(RestartSystem("plc"))
+    plant.advance(5)
+    assert not second.killed
+    plant.advance(EXIT_GRACE + 0.01)
+    assert second.killed
+
+
 def test_a_restart_by_hand_does_not_wait_for_the_backoff(plant):
     plant.register(backoff_min=100, backoff_max=100).crash_and_exit()
     plant.actor().start()

@@ -396,6 +396,10 @@ class Supervision(RuleBasedStateMachine):
             if isinstance(message, Reply):
                 self.see_reply(self.asked[message.request_id], who, message)
         self.read = len(self.plant.told)
+        for actor in self.plant.actors:
+            for request in actor.requests if actor.forgotten else ():
+                asked = self.asked.get(request.request_id)
+                assert asked is None or asked.final or asked.let_go, f"{request} went down unsaid"
 
     def see_delivery(self, actor, request):
         assert request.request_id not in self.delivered, f"{request} was delivered twice"
