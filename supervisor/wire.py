@@ -64,6 +64,8 @@ class FrameReader:
                     messages = pickle.loads(view[_HEADER.size : end])
                 except Exception as error:
                     raise WireError(f"a frame cannot be unpickled: {error}") from error
+            if not isinstance(messages, list):
+                raise WireError(f"a frame holds a list, not {type(messages).__name__}")
             del self._buffer[:end]
             yield from messages
 

@@ -15,13 +15,12 @@ from supervisor.lifecycle import EXIT_GRACE
 from supervisor.messages import (
     EventKind,
     GetStatus,
-    RegisterSystem,
     RestartSystem,
     Subscribe,
     SystemRestarted,
     SystemState,
 )
-from tests.supervisor.harness import BUG, Harness, failed, sent, spec
+from tests.supervisor.harness import BUG, Harness, failed, sent
 
 KILLED = Reason("killed", "its process was killed by SIGKILL")
 
@@ -313,66 +312,6 @@ def test_a_restart_by_hand_that_fails_is_an_answer(plant):
     plant.actor().exit()
     assert failed(plant.reply(request)) == ("unavailable", "not_sent")
     assert status(plant).state is SystemState.QUARANTINED
-
-
-# ---- restarts by hand ------------------------------------------------------------------
-
-
-def test_a_restart_by_hand_ends_one_process_and_starts_another(plant):
-    actor = plant.register()
-    delivered, _, queued = requests = [SendData("plc", number) for number in range(3)]
-    for each in requests:
-        plant.tell(each)
-    request = RestartSystem("plc")
-    plant.tell(request)
-    assert actor.stopping
-    actor.stop()
-    actor.exit()
-    assert failed(plant.reply(delivered)) == ("unavailable", "unknown")
-    plant.actor().start()
-    assert plant.reply(request).incarnation == 2
-    assert plant.actor().requests == [queued]
-    assert status(plant).restarts == 0
-
-
-def test_a_restart_by_hand_kills_what_does_not_stop(plant):
-    actor = plant.register(shutdown=1)
-    plant.tell(RestartSystem("plc"))
-    plant.advance(1 + EXIT_GRACE + 0.01)
-    assert actor.killed
-    plant.advance(EXIT_GRACE)
-    assert plant.incarnations() == [1, 2]
-
-
-def test_a_restart_by_hand_does_not_wait_for_the_backoff(plant):
-    plant.register(backoff_min=100, backoff_max=100).crash_and_exit()
-    plant.actor().start()
-    plant.actor().crash_and_exit()
-    plant.tell(RestartSystem("plc"))
-    assert plant.incarnations() == [1, 2, 3]
-    plant.actor().start()
-    plant.advance(200)
-    assert plant.incarnations() == [1, 2, 3]
-
-
-def test_everyone_who_restarts_a_system_is_answered_by_one_restart(plant):
-    actor = plant.register()
-    requests = {client: RestartSystem("plc") for client in ("ann", "bob")}
-    for client, request in requests.items():
-        plant.tell(request, client)
-    actor.exit()
-    plant.actor().start()
-    for client, request in requests.items():
-        assert plant.reply(request, client).incarnation == 2
-    assert plant.incarnations() == [1, 2]
-
-
-def test_a_restart_by_hand_of_a_starting_system_waits_for_its_start(plant):
-    plant.tell(RegisterSystem(spec()))
-    request = RestartSystem("plc")
-    plant.tell(request)
-    plant.actor().start()
-    assert plant.reply(request).incarnation == 1
 
 
 # ---- events ----------------------------------------------------------------------------

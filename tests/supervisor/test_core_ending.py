@@ -100,6 +100,7 @@ def test_everyone_who_unregisters_a_system_is_answered(plant):
     for client, request in requests.items():
         plant.tell(request, client)
     assert len(actor.told_of(StopSystem)) == 1
+    assert not actor.killed
     actor.exit()
     for client, request in requests.items():
         assert isinstance(plant.reply(request, client), SystemUnregistered)
