@@ -329,7 +329,9 @@ class Lifecycle:
         self._timers.add(now + EXIT_GRACE, abandon)
 
     def _remove(self, child: Child) -> None:
-        text = "the system was unregistered"
+        text = "the system is gone: it was unregistered, or could not be built"
+        if child.purpose is Purpose.STOP:
+            text = "the supervisor was stopped"
         self._router.fail_open(child, FailureCode.UNAVAILABLE, text)
         self._fail_start_waiters(child, FailureCode.UNAVAILABLE, text)
         child.phase = Phase.GONE

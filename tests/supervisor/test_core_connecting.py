@@ -125,12 +125,20 @@ def test_a_connect_asked_for_during_a_disconnect_has_the_last_word(plant):
 
 
 def test_a_disconnect_that_is_refused_changes_nothing(plant):
-    actor = connected(plant, mailbox_size=1)
-    plant.tell(SendData("plc", b""))
-    assert failed(plant.ask(DisconnectSystem("plc"))) == ("overloaded", "not_sent")
+    actor = connected(plant, max_restarts=0)
     actor.crash_and_exit()
+    assert failed(plant.ask(DisconnectSystem("plc"))) == ("unavailable", "not_sent")
+    plant.tell(RestartSystem("plc"))
     plant.actor().start()
     assert connects(plant.actor())
+
+
+def test_a_full_mailbox_still_takes_an_order_to_disconnect(plant):
+    actor = connected(plant, mailbox_size=1)
+    plant.tell(SendData("plc", b""))
+    request = DisconnectSystem("plc")
+    plant.tell(request)
+    assert request in actor.requests
 
 
 def test_a_restart_by_hand_connects_again(plant):
@@ -289,7 +297,7 @@ def test_an_order_to_all_names_those_that_could_not_take_it(plant):
         "quarantined": ("unavailable", "not_sent"),
         "slow": ("timeout", "unknown"),
         "crashing": ("system_crashed", "unknown"),
-        "full": ("overloaded", "not_sent"),
+        "full": ("timeout", "unknown"),
         "ending": ("unavailable", "not_sent"),
     }
     ending.exit()

@@ -75,5 +75,5 @@ def test_a_supervisors_options_are_positive(field):
 def test_a_log_level_is_a_name_that_logging_knows():
     assert SupervisorOptions(log_level="error").log_level.number == 40
     assert {level.number for level in LogLevel} == {10, 20, 30, 40, 50}
-    with pytest.raises(ValueError, match="loud|log_level"):
+    with pytest.raises(ValueError, match=r"loud|log_level"):
         SupervisorOptions(log_level="loud")
