@@ -202,14 +202,11 @@ class FrontDoor:
             self._accepting = True
 
     def _close_in_child(self) -> None:
-        # Only the descriptors: the selector itself is shared with the parent.
+        # Closing, and not unregistering: what the selector watches is shared with the parent.
+        self._selector.close()
         self._listener.close()
         for connection in self._connections.values():
             connection.sock.close()
-        try:
-            os.close(self.fileno())
-        except (OSError, ValueError):
-            pass  # closed already
 
 
 def _log() -> logging.Logger:

@@ -56,6 +56,10 @@ from supervisor.front_door import Arrived, DoorClient, FrontDoor
 from supervisor.messages import ConfigureSupervisor, SupervisorClosing, SupervisorReady
 from supervisor.options import SupervisorOptions
 
+_LOOK_EVERY: Final = 0.5
+"""Seconds between two looks for processes that ended unnoticed."""
+_LAST_WORDS: Final = 0.02
+"""Seconds in which what a process said before its end arrives."""
 _POLL: Final = 0.005
 """Seconds between two looks at the front door where Thespian cannot watch a descriptor."""
 _LONGEST_NAP: Final = 3600.0
@@ -80,6 +84,7 @@ class _Link:
     process: Any
     """Its multiprocessing.Process, where the base has one: it knows the exit code."""
     pid: int | None = None
+    dead_since: float | None = None
 
 
 class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
@@ -97,6 +102,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._links: dict[str, _Link] = {}
         self._wakeups: list[float] = []
         """When the wakeups asked for come, as a heap."""
+        self._look_at = 0.0
+        """When to look for exits that nobody told of."""
         self._set_up = False
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
@@ -128,6 +135,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 if not self._watches:
                     self._serve_door(now)
                 self._core.tick(now)
+                if now >= self._look_at:
+                    self._look_for_exits(now)
             case (
                 SystemStarted() | SystemStartFailed() | SystemCrashed() | SystemStopped() | Report()
             ):
@@ -181,9 +190,26 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def _hear_exit(self, address: ActorAddress, now: float) -> None:
         for link in self._links.values():
             if link.address == address:
-                how = _how_it_ended(link.process)
-                self._core.child_exited(link.name, link.incarnation, how, now)
+                self._tell_exit(link, now)
+                self._look_at = now + _LAST_WORDS  # what killed one may have killed others
                 return
+
+    def _look_for_exits(self, now: float) -> None:
+        """Find processes that ended without a word of it from Thespian, which loses some
+        when many end at once."""
+        for link in list(self._links.values()):
+            if link.process is None or link.process.is_alive():
+                continue
+            if link.dead_since is None:
+                link.dead_since = now  # what it said last may still be on its way
+            elif now - link.dead_since >= _LAST_WORDS:
+                self._tell_exit(link, now)
+        some = any(link.dead_since is not None for link in self._links.values())
+        self._look_at = now + (_LAST_WORDS if some else _LOOK_EVERY)
+
+    def _tell_exit(self, link: _Link, now: float) -> None:
+        how = _how_it_ended(link.process)
+        self._core.child_exited(link.name, link.incarnation, how, now)
 
     def _configure(self, message: ConfigureSupervisor, sender: ActorAddress) -> None:
         if message.socket_path is not None and self._door is None:
@@ -245,6 +271,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         """Ask for a wakeup, unless an earlier one is on its way: none can be cancelled."""
         now = time.monotonic()
         due = self._core.next_due()
+        if self._links:
+            due = self._look_at if due is None else min(due, self._look_at)
         if self._door is not None and not self._watches:
             due = min(due, now + _POLL) if due is not None else now + _POLL
         if due is None:

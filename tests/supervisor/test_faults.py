@@ -226,6 +226,21 @@ def test_many_stopped_processes_do_not_stop_the_supervisor() -> None:
     with_manager(work, *specs, mock("other"), options=IMPATIENT)
 
 
+def test_many_systems_killed_at_once_all_come_back() -> None:
+    """Thespian loses some of the notices when many processes end at once."""
+    names = [f"victim-{number}" for number in range(100)]
+
+    async def work(manager: ExternalSystemManager) -> None:
+        await manager.connect_all()
+        for status in await manager.status_all():
+            assert status.pid is not None
+            os.kill(status.pid, signal.SIGKILL)
+        for name in names:
+            await until_state(manager, name, SystemState.CONNECTED, incarnation=2)
+
+    with_manager(work, *(mock(name) for name in names))
+
+
 # ---- the runtime's own processes -------------------------------------------------------------
 
 HOST = """
