@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_BUSY = 4
 EXIT_NOTHING = 5
+
+_SENT_AT_ONCE = 100
 
 _EPILOG = """\b
 Exit codes:
@@ -88,7 +91,7 @@ def check(config: Path) -> None:
     loaded = _load(config)
     for spec in loaded.systems:
         click.echo(f"{spec.name}: {spec.kind}")
-    click.echo(f"{config}: {len(loaded.systems)} systems, no mistakes")
+    click.echo(f"{config}: {fmt.count(len(loaded.systems))}, no mistakes")
 
 
 @main.command()
@@ -110,16 +113,15 @@ def demo(json_: bool) -> None:
 def status(directory: Path, name: str | None, json_: bool) -> None:
     """Show how all systems fare, or one in detail."""
 
-    async def ask(manager: ExternalSystemManager) -> None:
+    async def ask(manager: ExternalSystemManager) -> str:
         if name is None:
             systems = await manager.status_all()
-            click.echo(fmt.statuses_as_json(systems) if json_ else fmt.statuses_as_table(systems))
-            return
+            return fmt.statuses_as_json(systems) if json_ else fmt.statuses_as_table(systems)
         one = await manager.status(name)
         assert one is not None
-        click.echo(fmt.status_as_json(one) if json_ else fmt.status_as_text(one))
+        return fmt.status_as_json(one) if json_ else fmt.status_as_text(one)
 
-    _attached(directory, ask)
+    _print(_attached(directory, ask))
 
 
 @main.command()
@@ -138,13 +140,26 @@ def send(directory: Path, name: str, data: tuple[str, ...], form: str) -> None:
     """Send items to a system, in order. A DATA of - stands for the lines of standard input."""
     items: list[Any] = []
     for text in data:
-        lines = sys.stdin.read().splitlines() if text == "-" else [text]
+        lines = _read_lines() if text == "-" else [os.fsencode(text)]
         items.extend(_parse_item(line, form) for line in lines)
+    sent = 0
 
     async def ask(manager: ExternalSystemManager) -> None:
-        await manager.send_many_to_system(name, items)
+        nonlocal sent
+        # Some at a time, for a mailbox has an end; and what fails is not followed by more.
+        for part in _parts(items):
+            try:
+                await manager.send_many_to_system(name, part)
+            except ExceptionGroup as error:
+                sent += len(part) - len(error.exceptions)
+                raise
+            sent += len(part)
 
-    _attached(directory, ask)
+    try:
+        _attached(directory, ask)
+    finally:
+        if 1 < len(items) != sent:
+            click.echo(f"extsys: {name}: {sent} of {len(items)} items were sent", err=True)
 
 
 @main.command()
@@ -166,7 +181,7 @@ def receive(directory: Path, name: str, wait: float | None, count: int, json_: b
 
     items = _attached(directory, ask)
     for item in items:
-        click.echo(fmt.item_as_json(item) if json_ else fmt.item_as_text(item))
+        _print(fmt.item_as_json(item) if json_ else fmt.item_as_text(item))
     if not items:
         _fail(EXIT_NOTHING, f"{name}: nothing came")
 
@@ -189,7 +204,7 @@ def call(directory: Path, name: str, command: str, args: tuple[str, ...], json_:
 
     result = _attached(directory, ask)
     if json_ or result is not None:
-        click.echo(fmt.item_as_json(result) if json_ else fmt.item_as_text(result))
+        _print(fmt.item_as_json(result) if json_ else fmt.item_as_text(result))
 
 
 @main.command()
@@ -229,13 +244,17 @@ def watch(directory: Path, names: tuple[str, ...], data: bool, json_: bool) -> N
     async def show_events(manager: ExternalSystemManager) -> None:
         async for event in manager.events():
             if not names or event.system_name in names:
-                click.echo(fmt.event_as_json(event) if json_ else fmt.event_as_text(event))
+                _print(fmt.event_as_json(event) if json_ else fmt.event_as_text(event))
 
     async def show_data(manager: ExternalSystemManager) -> None:
         async for name, item in manager.data_from(*names):
-            click.echo(fmt.data_as_json(name, item) if json_ else fmt.data_as_text(name, item))
+            _print(fmt.data_as_json(name, item) if json_ else fmt.data_as_text(name, item))
 
     async def show(manager: ExternalSystemManager) -> None:
+        known = {system.name for system in await manager.status_all()}
+        for name in names:
+            if name not in known:
+                click.echo(f"extsys: {name}: no such system yet; waiting for it", err=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(show_events(manager))
             if data:
@@ -313,18 +332,58 @@ def _load(path: Path) -> Config:
         sys.exit(EXIT_USAGE)
 
 
-def _parse_item(text: str, form: str) -> Any:
+def _print(text: str) -> None:
+    """Print a line, whatever the terminal can show of it.
+
+    What was received is gone from the system: a sign that the output cannot encode, or a
+    reader that left, must not hide that.
+    """
+    stream = sys.stdout
+    try:
+        encoding = stream.encoding or "utf-8"
+        text.encode(encoding, stream.errors or "strict")
+    except UnicodeEncodeError:
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        click.echo(text)
+    except OSError as error:
+        # The interpreter would flush it once more at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(EXIT_FAILED)  # as with "| head": nobody wants the rest
+        _fail(EXIT_FAILED, f"cannot write the output: {error.strerror}")
+
+
+def _read_lines() -> list[bytes]:
+    """The lines of standard input, which may be anything: only a line feed ends one."""
+    lines = sys.stdin.buffer.read().split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix(b"\r") for line in lines]
+
+
+def _parse_item(data: bytes, form: str) -> Any:
+    if form == "bytes":
+        return data
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        hint = "" if form == "hex" else "; --as bytes takes anything"
+        raise click.UsageError(f"{data[:40]!r} is not UTF-8{hint}") from None
     try:
         match form:
-            case "bytes":
-                return text.encode()
             case "hex":
                 return bytes.fromhex(text)
             case "json":
                 return json.loads(text)
     except ValueError as error:
-        raise click.UsageError(f"{text!r} is not {form}: {error}") from None
+        raise click.UsageError(f"{text[:40]!r} is not {form}: {error}") from None
     return text
+
+
+def _parts(items: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(items), _SENT_AT_ONCE):
+        yield items[start : start + _SENT_AT_ONCE]
 
 
 def _parse_args(args: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:

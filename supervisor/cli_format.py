@@ -94,6 +94,11 @@ def item_as_json(item: Any) -> str:
     return json.dumps(_for_json(item))
 
 
+def count(systems: int) -> str:
+    """``1 system``, ``2 systems``."""
+    return "1 system" if systems == 1 else f"{systems} systems"
+
+
 def duration(seconds: float) -> str:
     """A time span in one or two units: ``85 ms``, ``3.2 s``, ``4m05s``, ``2h10m``, ``3d04h``."""
     if seconds < 1:
@@ -126,7 +131,7 @@ def _for_json(item: Any) -> Any:
     if isinstance(item, bytes):
         return {"base64": base64.b64encode(item).decode()}
     try:
-        json.dumps(item)
+        json.dumps(item, allow_nan=False)
     except (TypeError, ValueError):
         return {"repr": repr(item)}
     return item

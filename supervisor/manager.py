@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import attrs
+
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     CallCommand,
@@ -21,6 +23,7 @@ from actors.messages import (
     FailureCode,
     HealthChecked,
     ManyReceived,
+    Outcome,
     ReceiveData,
     ReceiveMany,
     Reply,
@@ -183,6 +186,7 @@ class ExternalSystemManager:
         while not self._is_ready:
             if self._starting is None:
                 self._starting = asyncio.create_task(self._start())
+                self._starting.add_done_callback(_retrieve)
             await asyncio.shield(self._starting)
 
     # ---- connecting, sending, receiving --------------------------------------------------
@@ -340,8 +344,9 @@ class ExternalSystemManager:
         finally:
             self._starting = None
         failures = [reply for reply in replies if isinstance(reply, Failure)]
-        for failure in failures:
-            _log.warning("cannot register: %s", failure.text)
+        if self._session.over is None:  # else they failed because of that
+            for failure in failures:
+                _log.warning("cannot register: %s", failure.text)
         self._names.difference_update(failure.system_name or "" for failure in failures)
         if failures and self._strict:
             raise error_of(failures[0])
@@ -413,7 +418,9 @@ class ExternalSystemManager:
         try:
             return reply.load()
         except PayloadError as error:
-            return self._give_up(_invalid(reply.system_name, str(error)), None)
+            # The system did what it was asked; only its answer is lost.
+            failure = attrs.evolve(_invalid(reply.system_name, str(error)), outcome=Outcome.UNKNOWN)
+            return self._give_up(failure, None)
 
     def _give_up(self, reply: Reply, value: T) -> T:
         """What a failed request gives, in this manager's manner."""
@@ -463,6 +470,12 @@ class ExternalSystemManager:
         self._connected.clear()
         self._streams.end()
         _log.warning("%s; its systems cannot be reached any more", why)
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Whoever waited for it may have been cancelled: then nobody misses its error."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _invalid(name: object, text: str, code: FailureCode = FailureCode.INVALID_REQUEST) -> Failure:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from actors.logs import log_to_stderr
 from actors.messages import Failure, FailureCode
+from supervisor.cli_format import count
 from supervisor.config import Config
 from supervisor.directory import RuntimeDirectory
 from supervisor.messages import RegisterSystem, SystemRegistered
@@ -42,7 +43,7 @@ def run_standalone(config: Config, directory: Path) -> int:
         with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as wake_fd:
             _register(root, config)
             # Said only now: whoever attaches because of it finds the systems registered.
-            _say(f"supervising {_count(config)} in {directory} (pid {os.getpid()})")
+            _say(f"supervising {count(len(config.systems))} in {directory} (pid {os.getpid()})")
             orderly = _serve(root, wake_fd)
     finally:
         root.end()
@@ -77,11 +78,6 @@ def _report(message: object) -> None:
         logging.getLogger(__name__).error("%s", message.text)
     elif isinstance(message, SystemRegistered):
         logging.getLogger(__name__).info("%s is up", message.system_name)
-
-
-def _count(config: Config) -> str:
-    count = len(config.systems)
-    return "1 system" if count == 1 else f"{count} systems"
 
 
 def _say(text: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +17,9 @@ from supervisor.options import SupervisorOptions
 from supervisor.spec import SystemSpec
 
 T = TypeVar("T")
+
+_open: set[SynchronousManager] = set()
+_host_pid = os.getpid()
 
 
 class SynchronousManager:
@@ -42,9 +47,10 @@ class SynchronousManager:
             target=self._loop.run_forever, name="extsys-manager", daemon=True
         )
         self._thread.start()
+        _open.add(self)
 
     def __enter__(self) -> Self:
-        self._run(self._manager.start())
+        self.start()
         return self
 
     def __exit__(
@@ -57,6 +63,9 @@ class SynchronousManager:
 
     def register_system(self, spec: SystemSpec) -> bool:
         return self._manager.register_system(spec)
+
+    def start(self) -> None:
+        self._run(self._manager.start())
 
     def unregister_system(self, name: str) -> bool:
         return self._run(self._manager.unregister_system(name))
@@ -121,11 +130,15 @@ class SynchronousManager:
         if self._loop.is_closed():
             return
         self._run(self._manager.close())
+        self._stop_loop()
+
+    # ---- details -----------------------------------------------------------------------------
+
+    def _stop_loop(self) -> None:
+        _open.discard(self)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-    # ---- details -----------------------------------------------------------------------------
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop.is_closed():
@@ -149,3 +162,25 @@ class SynchronousManager:
         finally:
             if isinstance(items, AsyncGenerator) and not self._loop.is_closed():
                 self._run(items.aclose())
+
+
+async def _cancel_the_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+@atexit.register
+def _end_all() -> None:
+    """Let the event loops end as asyncio's own runner ends one: a manager ends with its loop.
+
+    For a program that never called close. The interpreter would only freeze their threads,
+    and complain of what is pending there. No close here: it needs threads of a pool, which
+    has ended by now.
+    """
+    if os.getpid() != _host_pid:
+        return  # a fork of the host has none of its threads
+    for manager in list(_open):
+        manager._run(_cancel_the_others())
+        manager._stop_loop()

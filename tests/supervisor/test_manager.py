@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import pickle
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from actors import ExternalSystemInterface, MockExternalSystem, command
+from actors.messages import Outcome
 from supervisor import (
     DuplicateSystemError,
     ExternalSystemManager,
@@ -460,6 +462,48 @@ def test_a_runtime_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -
             await manager.start()
 
     asyncio.run(main())
+
+
+class Unreadable:
+    """Pickles, and never unpickles."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+def test_an_answer_that_cannot_be_read_here_is_no_invitation_to_ask_again() -> None:
+    class Maker(MockExternalSystem):
+        @command
+        async def make(self) -> Any:
+            return Unreadable()
+
+    async def host(manager: ExternalSystemManager) -> None:
+        manager.register_system(Maker("a", {}))
+        with pytest.raises(InvalidRequestError, match="cannot be read") as caught:
+            await manager.call_command("a", "make")
+        assert caught.value.failure.outcome is Outcome.UNKNOWN
+
+    with_manager(host, strict=True)
+
+
+def test_a_start_that_is_cancelled_and_then_fails_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def host() -> None:
+        manager = ExternalSystemManager(strict=True, options=QUIET)
+        await manager.start()
+        manager.register_system(mock("a", faults=[SLOW_TO_BUILD]))
+        starting = asyncio.create_task(manager.start())
+        await asyncio.sleep(0.1)
+        starting.cancel()
+        await manager.close()
+
+    asyncio.run(host())
+    gc.collect()
+    assert caplog.messages == []
+
+
+SLOW_TO_BUILD = {"operation": "construct", "action": "hang_loop", "seconds": 1.0}
 
 
 def test_a_manager_ends_with_its_event_loop() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,24 @@ def extsys(directory: Path, *args: str, stdin: str = "") -> subprocess.Completed
         input=stdin,
         capture_output=True,
         text=True,
+        timeout=PATIENCE * 2,
+        check=False,
+    )
+
+
+def extsys_bytes(
+    directory: Path,
+    *args: str,
+    stdin: bytes = b"",
+    stdout: Any = subprocess.PIPE,
+    environ: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "supervisor", "--runtime-dir", str(directory), *args],
+        input=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(environ or {})},
         timeout=PATIENCE * 2,
         check=False,
     )
@@ -299,6 +318,80 @@ async def until_tapped(directory: Path) -> None:
             await manager.send_data_to_system("plc-1", "probe")
             if await manager.receive_data_from_system("plc-1", timeout=0.05) is None:
                 return
+
+
+def test_any_bytes_can_be_sent_and_only_a_line_feed_ends_a_line(runtime_dir: Path) -> None:
+    with running(runtime_dir):
+        data = b"\xff\xfe\x00\r\na\xc2\x85b\x0bc\n\nlast"
+        sent = extsys_bytes(runtime_dir, "send", "plc-1", "--as", "bytes", "-", stdin=data)
+        assert (sent.returncode, sent.stderr) == (0, b"")
+        received = extsys(runtime_dir, "receive", "plc-1", "--count", "9", "--json")
+        items = [
+            base64.b64decode(json.loads(line)["base64"]) for line in received.stdout.splitlines()
+        ]
+        assert items == [b"\xff\xfe\x00", b"a\xc2\x85b\x0bc", b"", b"last"]
+
+        refused = extsys_bytes(runtime_dir, "send", "plc-1", "-", stdin=b"caf\xe9\n")
+        assert refused.returncode == 2
+        assert b"is not UTF-8; --as bytes takes anything" in refused.stderr
+
+
+def test_what_the_terminal_cannot_show_is_printed_escaped(runtime_dir: Path) -> None:
+    with running(runtime_dir):
+        item = json.dumps("\udce9 \u20ac")
+        assert extsys(runtime_dir, "send", "plc-1", "--as", "json", item).returncode == 0
+        received = extsys_bytes(
+            runtime_dir, "receive", "plc-1", environ={"PYTHONIOENCODING": "ascii:strict"}
+        )
+        assert (received.returncode, received.stdout) == (0, b"\\udce9 \\u20ac\n")
+
+
+def test_a_send_of_more_than_the_mailbox_holds_says_how_many_went_out(runtime_dir: Path) -> None:
+    plant = """
+        [[system]]
+        name = "plc-1"
+        kind = "mock"
+        connect = true
+        mailbox_size = 150
+        connection_details = {faults = [{operation = "send", action = "refuse", after = 249}]}
+    """
+    with running(runtime_dir, plant):
+        lines = "".join(f"{number}\n" for number in range(1000))
+        sent = extsys(runtime_dir, "send", "plc-1", "-", stdin=lines)
+        assert sent.returncode == 1
+        first, last = sent.stderr.splitlines()
+        assert first.endswith("[connector_error, not sent]")
+        assert last == "extsys: plc-1: 299 of 1000 items were sent"
+
+
+def test_output_that_cannot_be_written_is_not_an_absent_supervisor(runtime_dir: Path) -> None:
+    with running(runtime_dir):
+        with open("/dev/full", "wb") as full:
+            failed = extsys_bytes(runtime_dir, "status", stdout=full)
+        assert failed.returncode == 1
+        assert failed.stderr == b"extsys: cannot write the output: No space left on device\n"
+        read_fd, write_fd = os.pipe()
+        os.close(read_fd)
+        with os.fdopen(write_fd, "wb") as pipe:
+            unread = extsys_bytes(runtime_dir, "status", stdout=pipe)
+        assert (unread.returncode, unread.stderr) == (1, b"")
+
+
+def test_watch_says_that_a_name_is_not_known(runtime_dir: Path) -> None:
+    with running(runtime_dir) as supervisor:
+        watch = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "supervisor", "--runtime-dir", str(runtime_dir)),
+                *("watch", "plc-3"),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watch.stderr is not None
+        assert watch.stderr.readline() == "extsys: plc-3: no such system yet; waiting for it\n"
+        supervisor.terminate()
+        watch.wait(PATIENCE)
+        watch.stderr.close()
 
 
 def test_the_same_systems_serve_several_clients_at_once(runtime_dir: Path) -> None:

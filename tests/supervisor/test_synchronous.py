@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 
 from supervisor import NotConnectedError, SynchronousManager, UnavailableError
 from supervisor.messages import EventKind
+from tests.programs import run_program
 from tests.supervisor.support import PATIENCE, QUIET, mock
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -88,3 +90,16 @@ def test_after_close_calls_say_so_and_no_thread_is_left() -> None:
     with pytest.raises(UnavailableError, match="closed"):
         manager.send_data_to_system("a", 1)
     assert "extsys-manager" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_program_that_never_closes_ends_cleanly() -> None:
+    program = """
+        from supervisor import SynchronousManager, SystemSpec
+
+        manager = SynchronousManager()
+        manager.register_system(SystemSpec("a", "mock", {"echo": True}))
+        print(manager.connect_all())
+    """
+    ended = run_program(["-c", textwrap.dedent(program)])
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "True\n", "")
+    assert (ended.leftover_files, ended.leftover_processes) == ([], [])
