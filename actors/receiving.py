@@ -29,6 +29,7 @@ from actors.messages import (
 )
 from actors.outbox import Outbox
 from actors.payload import PayloadError, wrap_encoded
+from actors.sending import NOT_CONNECTED_TEXT
 
 _LINGER: Final = 0.01
 """Seconds a ReceiveMany that has an item waits for the next."""
@@ -126,7 +127,7 @@ class Receiver:
             return
         if not self._can_receive():
             if not self._is_connecting():
-                self.fail_all("the system is not connected")
+                self.fail_all(NOT_CONNECTED_TEXT)
             return
         # Asks the task itself: one that is cancelled before its first step runs no "finally".
         idle = self._pump is None or self._pump.done()

@@ -23,6 +23,7 @@ from actors.messages import (
 from actors.outbox import Outbox
 from actors.payload import PayloadError, unwrap
 
+NOT_CONNECTED_TEXT: Final = "not connected; its status says why, if it is meant to be"
 _TURN: Final = 100
 """Items after which a system that never waits lets others have the event loop."""
 _PART_EVERY: Final = 0.005
@@ -74,7 +75,7 @@ async def _send_item(
 ) -> bool | Failure:
     """True when the system took the item, or why not."""
     if not system.is_connected:
-        return request.failure(FailureCode.NOT_CONNECTED, "not connected; connect it first")
+        return request.failure(FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT)
     try:
         item = unwrap(data)
     except PayloadError as error:
@@ -93,8 +94,7 @@ async def _send_bulk(
     """The same for a system with a bulk operation of its own."""
     count = len(request.items)
     if not system.is_connected:
-        text = "not connected; connect it first"
-        return (request.failure(FailureCode.NOT_CONNECTED, text),) * count
+        return (request.failure(FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT),) * count
     items: list[Any] = []
     unreadable: dict[int, Failure] = {}
     for position, data in enumerate(request.items):

@@ -32,6 +32,8 @@ class SendBatcher:
     def send(self, data: Any, size: int) -> asyncio.Future[bool | Failure]:
         """Add an item, wrapped; its future gets True, or the failure."""
         loop = asyncio.get_running_loop()
+        if size >= _MAX_BYTES:
+            self.flush()  # should it be refused for its size, it is refused alone
         if not self._items:
             loop.call_soon(self.flush)
         future: asyncio.Future[bool | Failure] = loop.create_future()

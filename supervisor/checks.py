@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from actors.interface import MAX_NAME_LENGTH
+from actors.interface import check_system_name
 from actors.messages import CallCommand, ReceiveData, ReceiveMany, Request, SendData, SendMany
 from actors.payload import PayloadError, payload_size
 from supervisor.messages import RegisterSystem, Subscribe
@@ -56,10 +56,10 @@ def weight_of(request: Request) -> int:
 
 
 def _mistake_in_name(name: object) -> str | None:
-    if not isinstance(name, str):
-        return f"a system name is a string, not {type(name).__name__}"
-    if len(name) > MAX_NAME_LENGTH:
-        return f"no system has a name of {len(name)} characters ({name[:20]!r}...)"
+    try:
+        check_system_name(name)
+    except ValueError as error:
+        return str(error)
     return None
 
 

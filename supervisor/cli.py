@@ -15,6 +15,7 @@ import click
 from actors.messages import FailureCode
 from supervisor import cli_format as fmt
 from supervisor.config import Config, ConfigError, load_config
+from supervisor.connection import STOPPED
 from supervisor.directory import DirectoryError, RuntimeDirectory, default_directory
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
@@ -24,6 +25,7 @@ EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_BUSY = 4
 EXIT_NOTHING = 5
+EXIT_INTERRUPTED = 130
 
 _SENT_AT_ONCE = 100
 
@@ -32,10 +34,11 @@ Exit codes:
   0   done
   1   the request failed; one line on standard error says why
   2   wrong usage, or mistakes in the configuration
-  3   no supervisor runs in the runtime directory
+  3   no supervisor runs in the runtime directory, or it died meanwhile
   4   the runtime directory is taken, or cannot be used
   5   receive: nothing came
   70  run: the supervisor did not start, or died
+  130 run, demo: interrupted by Ctrl-C before it was up, or in the middle
 """
 
 T = TypeVar("T")
@@ -81,6 +84,8 @@ def run(directory: Path, config: Path) -> None:
         _fail(EXIT_BUSY, str(error))
     except RuntimeError as error:
         _fail(EXIT_SUPERVISOR_DIED, str(error))
+    except KeyboardInterrupt:
+        _fail(EXIT_INTERRUPTED, "interrupted before the supervisor was up")
     sys.exit(code)
 
 
@@ -100,7 +105,13 @@ def demo(json_: bool) -> None:
     """See it work: three systems, one is killed, it comes back."""
     from supervisor.demo import run_demo
 
-    sys.exit(asyncio.run(run_demo(json_=json_)))
+    try:
+        code = asyncio.run(run_demo(json_=json_))
+    except RuntimeError as error:
+        _fail(EXIT_FAILED, str(error))
+    except KeyboardInterrupt:
+        _fail(EXIT_INTERRUPTED, "interrupted")
+    sys.exit(code)
 
 
 # ---- clients of a running supervisor -------------------------------------------------------
@@ -259,6 +270,8 @@ def watch(directory: Path, names: tuple[str, ...], data: bool, json_: bool) -> N
             group.create_task(show_events(manager))
             if data:
                 group.create_task(show_data(manager))
+        if manager.ended != STOPPED:
+            _fail(EXIT_UNREACHABLE, f"{manager.ended}")
 
     _attached(directory, show)
 

@@ -32,6 +32,9 @@ from supervisor.wire import FrameReader, WireError, encode_frame, refuse_strange
 
 Event = LifecycleEvent | DataArrived
 
+STOPPED = "the supervisor was stopped"
+"""Why a connection ended, when the supervisor ended in order."""
+
 
 class SupervisorConnection(asyncio.Protocol):
     """Made by :meth:`open`. All methods run on the event loop that opened it."""
@@ -171,7 +174,7 @@ class SupervisorConnection(asyncio.Protocol):
             case LifecycleEvent() | DataArrived():
                 self._on_event(message)
             case SupervisorClosing():
-                self._lose("the supervisor was stopped")
+                self._lose(STOPPED)
 
     def _return_data(self, reply: Reply) -> None:
         """The caller left while its data was on its way: let the next caller have it."""

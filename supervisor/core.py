@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from actors.messages import (
     ConnectSystem,
@@ -60,6 +60,9 @@ from supervisor.options import SupervisorOptions
 from supervisor.orders import Order, Orders
 from supervisor.router import Router
 from supervisor.timers import Timers
+
+_NAMES_SHOWN: Final = 8
+"""Of the systems there are, to whoever asks for one that there is not."""
 
 
 class SupervisorCore:
@@ -223,7 +226,9 @@ class SupervisorCore:
         close = get_close_matches(request.system_name, self._children, n=1)
         if close:
             return f"no such system; did you mean {close[0]!r}?"
-        return "no such system; register it first"
+        known = ", ".join(map(repr, list(self._children)[:_NAMES_SHOWN])) or "none yet"
+        more = ", ..." if len(self._children) > _NAMES_SHOWN else ""
+        return f"no such system; there are: {known}{more}"
 
     # ---- from system actors -----------------------------------------------------------------
 

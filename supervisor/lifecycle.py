@@ -223,7 +223,9 @@ class Lifecycle:
         never_built = not child.was_up and not child.keep
         child.last_crash = reason
         self._announcer.publish(child, EventKind.CRASHED, reason)
-        self._act(Log(logging.ERROR, _crash_text(child.name, child.incarnation, reason)))
+        # A wrong definition is the asker's to mend, who is told; a traceback helps nobody.
+        if child.start_code is not FailureCode.INVALID_REQUEST:
+            self._act(Log(logging.ERROR, _crash_text(child.name, child.incarnation, reason)))
         text = f"crashed ({reason.text})"
         self._router.fail_delivered(child, FailureCode.SYSTEM_CRASHED, text)
         if never_built:

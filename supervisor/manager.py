@@ -287,6 +287,11 @@ class ExternalSystemManager:
             return reply.systems
         return self._give_up(reply, ())
 
+    @property
+    def ended(self) -> str | None:
+        """Why nothing can be asked any more; None while it can."""
+        return self._session.over
+
     def is_connected(self, name: str) -> bool:
         """Whether a system is connected, as far as this process has heard."""
         return name in self._connected
@@ -388,7 +393,7 @@ class ExternalSystemManager:
         except PayloadError as error:
             return _invalid(name, str(error))
         limit = self._options.max_payload_bytes
-        if size > limit:
+        if size > limit and not self._session.is_attached:  # an attached one has its own
             text = f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,})"
             return _invalid(name, text)
         batcher = self._batchers.get(name)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from actors.messages import Failure, FailureCode, ManySent, Reply, Request, SendMany
-from supervisor.connection import Event, SupervisorConnection
+from supervisor.connection import STOPPED, Event, SupervisorConnection
 from supervisor.embedded import EmbeddedRuntime
 from supervisor.messages import StopSupervisor, SupervisorRequest
 from supervisor.options import SupervisorOptions
@@ -101,7 +101,7 @@ class Session:
 
     async def stop_supervisor(self) -> None:
         """End the supervisor and its systems, also an attached one, and close."""
-        await self._end("the supervisor was stopped", stop=True)
+        await self._end(STOPPED, stop=True)
 
     async def close(self) -> None:
         """End an embedded runtime; leave an attached supervisor running."""

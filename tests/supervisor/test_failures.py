@@ -78,7 +78,8 @@ def test_duplicate_system_also_when_another_client_registered_it() -> None:
 def test_not_connected() -> None:
     error = failure_of(lambda m: m.send_data_to_system("a", 1), mock("a", connect=False))
     assert isinstance(error, NotConnectedError)
-    assert str(error) == "a: not connected; connect it first [not_connected, not sent]"
+    text = "a: not connected; its status says why, if it is meant to be"
+    assert str(error) == f"{text} [not_connected, not sent]"
 
 
 def test_system_crashed_with_unknown_outcome() -> None:

@@ -140,7 +140,7 @@ def test_the_commands_do_what_they_say(runtime_dir: Path) -> None:
 def test_failures_have_one_line_and_an_exit_code(runtime_dir: Path) -> None:
     with running(runtime_dir):
         for args, code, text in [
-            (("send", "plc-2", "x"), 1, "plc-2: not connected; connect it first"),
+            (("send", "plc-2", "x"), 1, "plc-2: not connected; its status says why"),
             (("send", "plc-9", "x"), 1, "plc-9: no such system; did you mean 'plc-"),
             (("receive", "plc-1"), 5, "plc-1: nothing came"),
             (("call", "plc-1", "reset"), 1, "no command 'reset'"),
