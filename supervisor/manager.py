@@ -31,10 +31,9 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
-from actors.payload import PayloadError, payload_size, wrap
-from supervisor.batching import SendBatcher
+from actors.payload import PayloadError, payload_size
 from supervisor.bound import bind, is_bound
-from supervisor.connection import Event
+from supervisor.dialog import Dialog, host_failure
 from supervisor.directory import RuntimeDirectory, default_directory
 from supervisor.errors import error_of
 from supervisor.messages import (
@@ -43,24 +42,18 @@ from supervisor.messages import (
     AllStatusGiven,
     ConnectAll,
     DisconnectAll,
-    EventKind,
     GetAllStatus,
     GetStatus,
-    LifecycleEvent,
-    RegisterSystem,
     RestartSystem,
     StatusGiven,
-    Subscribe,
-    SupervisorRequest,
     SystemRestarted,
     SystemStatus,
     SystemUnregistered,
     UnregisterSystem,
 )
 from supervisor.options import SupervisorOptions
-from supervisor.session import Session
 from supervisor.spec import SystemSpec
-from supervisor.streams import EventStream, Streams
+from supervisor.streams import EventStream
 
 T = TypeVar("T")
 
@@ -83,14 +76,7 @@ class ExternalSystemManager:
     def __init__(self, *, strict: bool = False, options: SupervisorOptions | None = None) -> None:
         self._strict = strict
         self._options = options or SupervisorOptions()
-        self._session = Session(self._options, None, self._hear, self._lose)
-        self._starting: asyncio.Task[None] | None = None
-        self._names: set[str] = set()
-        self._unsaid: list[SystemSpec] = []
-        """Registered, and not told to the supervisor yet."""
-        self._batchers: dict[str, SendBatcher] = {}
-        self._connected: set[str] = set()
-        self._streams = Streams()
+        self._dialog = Dialog(self._options, None, strict)
 
     @classmethod
     def attach(
@@ -107,7 +93,7 @@ class ExternalSystemManager:
         manager = cls(strict=strict)
         path = default_directory() if directory is None else Path(directory)
         socket_path = RuntimeDirectory(path).socket_path
-        manager._session = Session(manager._options, socket_path, manager._hear, manager._lose)
+        manager._dialog = Dialog(manager._options, socket_path, strict)
         return manager
 
     async def __aenter__(self) -> Self:
@@ -146,9 +132,11 @@ class ExternalSystemManager:
             )
         else:
             name = system.system_name
-        if self._session.over is not None:
-            return self._refuse_registration(name, FailureCode.UNAVAILABLE, self._session.over)
-        if isinstance(name, str) and name in self._names:
+        if self._dialog.session.over is not None:
+            return self._refuse_registration(
+                name, FailureCode.UNAVAILABLE, self._dialog.session.over
+            )
+        if isinstance(name, str) and name in self._dialog.names:
             text = "there is a system of this name; unregister it first"
             return self._refuse_registration(name, FailureCode.DUPLICATE_SYSTEM, text)
         try:
@@ -162,16 +150,14 @@ class ExternalSystemManager:
                 bind(system, self)
         except (ValueError, TypeError) as error:
             return self._refuse_registration(name, FailureCode.INVALID_REQUEST, str(error))
-        self._names.add(spec.name)
-        self._unsaid.append(spec)
+        self._dialog.register(spec)
         return True
 
     async def unregister_system(self, name: str) -> bool:
         """Disconnect a system, end its process and forget it."""
         done = await self._order(UnregisterSystem(name), SystemUnregistered)
         if done:
-            self._names.discard(name)
-            self._connected.discard(name)
+            self._dialog.forget(name)
         return done
 
     async def start(self) -> None:
@@ -182,12 +168,7 @@ class ExternalSystemManager:
             RuntimeError: the runtime did not start.
             OSError: there is no supervisor to attach to.
         """
-        self._session.check_loop()
-        while not self._is_ready:
-            if self._starting is None:
-                self._starting = asyncio.create_task(self._start())
-                self._starting.add_done_callback(_retrieve)
-            await asyncio.shield(self._starting)
+        await self._dialog.start()
 
     # ---- connecting, sending, receiving --------------------------------------------------
 
@@ -209,7 +190,7 @@ class ExternalSystemManager:
 
     async def send_data_to_system(self, name: str, data: Any) -> bool:
         """Send an item; True when the system took it. Sends of one task keep their order."""
-        result = await self._send(name, data)
+        result = await self._dialog.send(name, data)
         return self._give_up(result, False) if isinstance(result, Failure) else result
 
     async def send_many_to_system(self, name: str, items: Sequence[Any]) -> list[bool]:
@@ -218,7 +199,7 @@ class ExternalSystemManager:
         With ``strict``, the failures are raised together as an ExceptionGroup.
         """
         await self.start()
-        results = await asyncio.gather(*(self._send(name, item) for item in items))
+        results = await asyncio.gather(*(self._dialog.send(name, item) for item in items))
         failures = [result for result in results if isinstance(result, Failure)]
         if failures and self._strict:
             raise ExceptionGroup(
@@ -236,7 +217,7 @@ class ExternalSystemManager:
             timeout: seconds to wait for one; None waits as long as the system's own
                 ``receive_data`` does. A call that is cancelled takes nothing.
         """
-        reply = await self._ask(ReceiveData(name, timeout))
+        reply = await self._dialog.ask(ReceiveData(name, timeout))
         if isinstance(reply, DataReceived):
             return self._load(reply)
         return self._give_up(reply, None) if isinstance(reply, Failure) else None
@@ -245,7 +226,7 @@ class ExternalSystemManager:
         self, name: str, max_items: int, timeout: float | None = None
     ) -> list[Any]:
         """Take up to ``max_items`` items, waiting ``timeout`` seconds for the first."""
-        reply = await self._ask(ReceiveMany(name, max_items, timeout))
+        reply = await self._dialog.ask(ReceiveMany(name, max_items, timeout))
         if isinstance(reply, ManyReceived):
             return self._load(reply) or []
         return self._give_up(reply, list[Any]())
@@ -256,8 +237,8 @@ class ExternalSystemManager:
             request = CallCommand(name, command, args, kwargs)
             payload_size(request.args), payload_size(request.kwargs)
         except PayloadError as error:
-            return self._give_up(_invalid(name, f"{command}: {error}"), None)
-        reply = await self._ask(request)
+            return self._give_up(host_failure(name, f"{command}: {error}"), None)
+        reply = await self._dialog.ask(request)
         if isinstance(reply, CommandCalled):
             return self._load(reply)
         return self._give_up(reply, None)
@@ -266,7 +247,7 @@ class ExternalSystemManager:
 
     async def check_health(self, name: str) -> bool:
         """What the system's own ``check_health`` says; False also when it cannot answer."""
-        reply = await self._ask(CheckHealth(name))
+        reply = await self._dialog.ask(CheckHealth(name))
         if isinstance(reply, HealthChecked):
             return reply.healthy
         return self._give_up(reply, False)
@@ -277,12 +258,12 @@ class ExternalSystemManager:
 
     async def status(self, name: str) -> SystemStatus | None:
         """How a system fares."""
-        reply = await self._ask(GetStatus(name))
+        reply = await self._dialog.ask(GetStatus(name))
         return reply.status if isinstance(reply, StatusGiven) else self._give_up(reply, None)
 
     async def status_all(self) -> tuple[SystemStatus, ...]:
         """How all systems fare, in the order of their registration."""
-        reply = await self._ask(GetAllStatus())
+        reply = await self._dialog.ask(GetAllStatus())
         if isinstance(reply, AllStatusGiven):
             return reply.systems
         return self._give_up(reply, ())
@@ -290,15 +271,15 @@ class ExternalSystemManager:
     @property
     def ended(self) -> str | None:
         """Why nothing can be asked any more; None while it can."""
-        return self._session.over
+        return self._dialog.session.over
 
     def is_connected(self, name: str) -> bool:
         """Whether a system is connected, as far as this process has heard."""
-        return name in self._connected
+        return name in self._dialog.connected
 
     def events(self) -> EventStream:
         """What happens to systems, from now on, until the manager closes."""
-        return self._streams.events()
+        return self._dialog.streams.events()
 
     async def data_from(self, *names: str) -> AsyncIterator[tuple[str, Any]]:
         """``(name, item)`` for each item that comes from these systems, or from all.
@@ -306,15 +287,15 @@ class ExternalSystemManager:
         While this is iterated the systems are received from all the time.
         """
         await self.start()
-        stream = self._streams.add_data(names)
+        stream = self._dialog.streams.add_data(names)
         try:
-            await self._subscribe()
+            await self._dialog.subscribe()
             while (event := await stream.queue.get()) is not None:
                 for item in event.load():
                     yield event.system_name, item
         finally:
-            self._streams.remove_data(stream)
-            await self._subscribe()
+            self._dialog.streams.remove_data(stream)
+            await self._dialog.subscribe()
 
     # ---- ending --------------------------------------------------------------------------
 
@@ -322,91 +303,21 @@ class ExternalSystemManager:
         """Disconnect and end all systems, and the supervisor with them, also an attached
         one; then the manager is closed."""
         await self.start()
-        await self._session.stop_supervisor()
+        await self._dialog.session.stop_supervisor()
 
     async def close(self) -> None:
         """Disconnect all systems and end the runtime; an attached supervisor runs on."""
-        await self._session.close()
-        self._streams.end()
+        await self._dialog.session.close()
+        self._dialog.streams.end()
 
     # ---- details -------------------------------------------------------------------------
 
-    @property
-    def _is_ready(self) -> bool:
-        return self._session.is_open and not self._unsaid and self._starting is None
-
-    async def _start(self) -> None:
-        try:
-            if not self._session.is_open:
-                await self._session.open()
-                await self._subscribe()
-                if self._session.is_attached:
-                    await self._learn_systems()
-            specs, self._unsaid = self._unsaid, []
-            replies = await asyncio.gather(
-                *(self._session.ask(RegisterSystem(spec)) for spec in specs)
-            )
-        finally:
-            self._starting = None
-        failures = [reply for reply in replies if isinstance(reply, Failure)]
-        if self._session.over is None:  # else they failed because of that
-            for failure in failures:
-                _log.warning("cannot register: %s", failure.text)
-        self._names.difference_update(failure.system_name or "" for failure in failures)
-        if failures and self._strict:
-            raise error_of(failures[0])
-
-    async def _learn_systems(self) -> None:
-        reply = await self._session.ask(GetAllStatus())
-        if isinstance(reply, AllStatusGiven):
-            self._names.update(status.name for status in reply.systems)
-            self._connected.update(s.name for s in reply.systems if s.is_connected)
-
-    async def _subscribe(self) -> None:
-        request = Subscribe(lifecycle=True, data_from=self._streams.data_names)
-        await self._session.ask(request)
-
-    async def _ask(self, request: Request | SupervisorRequest) -> Reply:
-        if self._session.over is not None:
-            return request.failure(FailureCode.UNAVAILABLE, self._session.over)
-        if not self._is_ready:
-            await self.start()
-        self._session.check_loop()
-        name = getattr(request, "system_name", None)
-        if isinstance(name, str) and name in self._batchers:
-            self._batchers[name].flush()  # what this task sent before must not be overtaken
-        reply = await self._session.ask(request)
-        self._note(reply)
-        return reply
-
-    async def _send(self, name: str, data: Any) -> bool | Failure:
-        if self._session.over is not None:
-            return _invalid(name, self._session.over, FailureCode.UNAVAILABLE)
-        if not self._is_ready:
-            await self.start()
-        self._session.check_loop()
-        if not isinstance(name, str):
-            return _invalid(name, f"a system name is a string, not {type(name).__name__}")
-        try:
-            wrapped = wrap(data)
-            size = payload_size(wrapped)
-        except PayloadError as error:
-            return _invalid(name, str(error))
-        limit = self._options.max_payload_bytes
-        if size > limit and not self._session.is_attached:  # an attached one has its own
-            text = f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,})"
-            return _invalid(name, text)
-        batcher = self._batchers.get(name)
-        if batcher is None:
-            batcher = self._batchers[name] = SendBatcher(name, self._session.ask_stream)
-        return await batcher.send(wrapped, size)
-
     async def _order(self, request: Request, done: type[Reply]) -> bool:
-        reply = await self._ask(request)
+        reply = await self._dialog.ask(request)
         return True if isinstance(reply, done) else self._give_up(reply, False)
 
     async def _order_all(self, request: ConnectAll | DisconnectAll) -> bool:
-        reply = await self._ask(request)
+        reply = await self._dialog.ask(request)
         if not isinstance(reply, AllConnected | AllDisconnected):
             return self._give_up(reply, False)
         failures = [each for each in reply.results.values() if isinstance(each, Failure)]
@@ -424,7 +335,9 @@ class ExternalSystemManager:
             return reply.load()
         except PayloadError as error:
             # The system did what it was asked; only its answer is lost.
-            failure = attrs.evolve(_invalid(reply.system_name, str(error)), outcome=Outcome.UNKNOWN)
+            failure = attrs.evolve(
+                host_failure(reply.system_name, str(error)), outcome=Outcome.UNKNOWN
+            )
             return self._give_up(failure, None)
 
     def _give_up(self, reply: Reply, value: T) -> T:
@@ -437,53 +350,4 @@ class ExternalSystemManager:
         return value
 
     def _refuse_registration(self, name: object, code: FailureCode, text: str) -> bool:
-        return self._give_up(_invalid(name, f"cannot register: {text}", code), False)
-
-    def _note(self, reply: Reply) -> None:
-        """Keep what the answer to an order says of connections: its event may come later."""
-        match reply:
-            case SystemConnected(system_name=str(name)):
-                self._connected.add(name)
-            case SystemDisconnected(system_name=str(name)):
-                self._connected.discard(name)
-            case AllConnected():
-                self._connected.update(n for n, done in reply.results.items() if done is True)
-            case AllDisconnected():
-                self._connected.difference_update(
-                    n for n, done in reply.results.items() if done is True
-                )
-
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, LifecycleEvent):
-            self._note_event(event)
-        self._streams.hear(event)
-
-    def _note_event(self, event: LifecycleEvent) -> None:
-        name = event.system_name
-        match event.kind:
-            case EventKind.REGISTERED:
-                self._names.add(name)
-            case EventKind.CONNECTED:
-                self._connected.add(name)
-            case EventKind.DISCONNECTED | EventKind.CRASHED | EventKind.STOPPED:
-                self._connected.discard(name)
-            case EventKind.UNREGISTERED:
-                self._connected.discard(name)
-                self._names.discard(name)
-
-    def _lose(self, why: str) -> None:
-        self._connected.clear()
-        self._streams.end()
-        _log.warning("%s; its systems cannot be reached any more", why)
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    """Whoever waited for it may have been cancelled: then nobody misses its error."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _invalid(name: object, text: str, code: FailureCode = FailureCode.INVALID_REQUEST) -> Failure:
-    known = name if isinstance(name, str) else None
-    who = f"{known[:40]}: " if known else ""
-    return Failure(request_id=0, system_name=known, code=code, text=f"{who}{text}")
+        return self._give_up(host_failure(name, f"cannot register: {text}", code), False)

@@ -68,7 +68,7 @@ def test_unknown_system() -> None:
 
 def test_duplicate_system_also_when_another_client_registered_it() -> None:
     async def work(manager: ExternalSystemManager) -> None:
-        manager._names.clear()  # as if this manager had never heard of it
+        manager._dialog.names.clear()  # as if this manager had never heard of it
         manager.register_system(mock("a"))
         await manager.start()
 
@@ -244,8 +244,8 @@ def test_a_payload_of_a_hundred_megabytes() -> None:
 
 def test_a_payload_over_the_limit_of_the_supervisor_itself() -> None:
     async def work(manager: ExternalSystemManager) -> None:
-        assert manager._session._connection is not None
-        reply = await manager._session._connection.ask(SendData("a", bytes(20 << 20)))
+        assert manager._dialog.session._connection is not None
+        reply = await manager._dialog.session._connection.ask(SendData("a", bytes(20 << 20)))
         assert getattr(reply, "code", None) is FailureCode.INVALID_REQUEST
         await serves_on(manager)
 

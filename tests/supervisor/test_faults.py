@@ -273,8 +273,8 @@ def test_when_the_host_is_killed_nothing_stays() -> None:
 
 def descendants(manager: ExternalSystemManager) -> dict[str, psutil.Process]:
     """The processes of a manager's runtime, by their part in it."""
-    assert manager._session._runtime is not None
-    root = psutil.Process(manager._session._runtime._process.pid)
+    assert manager._dialog.session._runtime is not None
+    root = psutil.Process(manager._dialog.session._runtime._process.pid)
     [admin] = [each for each in root.children() if each.status() != psutil.STATUS_ZOMBIE]
     supervisor = next(each for each in admin.children() if each.children())
     logger = next(each for each in admin.children() if not each.children())

@@ -525,3 +525,13 @@ def test_a_spec_is_registered_as_well_as_an_object() -> None:
 class NamedThermostat(Thermostat):
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         super().__init__(system_name, connection_details["target"])
+
+
+def test_an_order_to_all_does_not_overtake_what_was_sent_before() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        send = asyncio.ensure_future(manager.send_data_to_system("a", "last words"))
+        await asyncio.sleep(0)
+        assert await manager.disconnect_all()
+        assert await send
+
+    with_manager(work, mock("a"))

@@ -1,0 +1,217 @@
+"""What a host says to its supervisor and hears from it, in the order it was said.
+
+The supervisor is started, or found, when it is first needed. Everything here runs on the
+host's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from actors.messages import (
+    Failure,
+    FailureCode,
+    Reply,
+    Request,
+    SystemConnected,
+    SystemDisconnected,
+)
+from actors.payload import PayloadError, payload_size, wrap
+from supervisor.batching import SendBatcher
+from supervisor.connection import Event
+from supervisor.errors import error_of
+from supervisor.messages import (
+    AllConnected,
+    AllDisconnected,
+    AllStatusGiven,
+    EventKind,
+    GetAllStatus,
+    LifecycleEvent,
+    RegisterSystem,
+    Subscribe,
+    SupervisorRequest,
+)
+from supervisor.options import SupervisorOptions
+from supervisor.session import Session
+from supervisor.spec import SystemSpec
+from supervisor.streams import Streams
+
+_log = logging.getLogger("supervisor.manager")
+
+
+class Dialog:
+    """Of one manager."""
+
+    def __init__(self, options: SupervisorOptions, socket_path: str | None, strict: bool) -> None:
+        """
+        Args:
+            options: of an embedded supervisor.
+            socket_path: of a standalone one; None starts an embedded one.
+            strict: whether a registration that fails is raised, by the call that needed it.
+        """
+        self._options = options
+        self._strict = strict
+        self.session = Session(options, socket_path, self._hear, self._lose)
+        self.streams = Streams()
+        self.names: set[str] = set()
+        """Of the systems that are registered, as far as this process has heard."""
+        self.connected: set[str] = set()
+        self._unsaid: list[SystemSpec] = []
+        """Registered, and not told to the supervisor yet."""
+        self._starting: asyncio.Task[None] | None = None
+        self._batchers: dict[str, SendBatcher] = {}
+
+    def register(self, spec: SystemSpec) -> None:
+        """Have the next request be preceded by this system's registration."""
+        self.names.add(spec.name)
+        self._unsaid.append(spec)
+
+    def forget(self, name: str) -> None:
+        """A system is not registered any more."""
+        self.names.discard(name)
+        self.connected.discard(name)
+
+    async def start(self) -> None:
+        """See that the supervisor runs and knows what was registered.
+
+        Raises:
+            RuntimeError: it did not start.
+            OSError: there is none to attach to.
+            ExternalSystemError: a registration failed, and that is raised.
+        """
+        self.session.check_loop()
+        while not self._is_ready:
+            if self._starting is None:
+                self._starting = asyncio.create_task(self._start())
+                self._starting.add_done_callback(_retrieve)
+            await asyncio.shield(self._starting)
+
+    @property
+    def _is_ready(self) -> bool:
+        return self.session.is_open and not self._unsaid and self._starting is None
+
+    async def _start(self) -> None:
+        try:
+            if not self.session.is_open:
+                await self.session.open()
+                await self.subscribe()
+                if self.session.is_attached:
+                    await self._learn_systems()
+            specs, self._unsaid = self._unsaid, []
+            replies = await asyncio.gather(
+                *(self.session.ask(RegisterSystem(spec)) for spec in specs)
+            )
+        finally:
+            self._starting = None
+        failures = [reply for reply in replies if isinstance(reply, Failure)]
+        if self.session.over is None:  # else they failed because of that
+            for failure in failures:
+                _log.warning("cannot register: %s", failure.text)
+        self.names.difference_update(failure.system_name or "" for failure in failures)
+        if failures and self._strict:
+            raise error_of(failures[0])
+
+    async def _learn_systems(self) -> None:
+        reply = await self.session.ask(GetAllStatus())
+        if isinstance(reply, AllStatusGiven):
+            self.names.update(status.name for status in reply.systems)
+            self.connected.update(s.name for s in reply.systems if s.is_connected)
+
+    async def subscribe(self) -> None:
+        """Hear lifecycle events, and the data that the streams are for."""
+        request = Subscribe(lifecycle=True, data_from=self.streams.data_names)
+        await self.session.ask(request)
+
+    async def ask(self, request: Request | SupervisorRequest) -> Reply:
+        """Ask, and wait for the answer."""
+        if self.session.over is not None:
+            return request.failure(FailureCode.UNAVAILABLE, self.session.over)
+        if not self._is_ready:
+            await self.start()
+        self.session.check_loop()
+        # What this task sent before, to this system or to any, must not be overtaken.
+        if not isinstance(request, Request):
+            for batcher in self._batchers.values():
+                batcher.flush()
+        elif isinstance(request.system_name, str) and request.system_name in self._batchers:
+            self._batchers[request.system_name].flush()
+        reply = await self.session.ask(request)
+        self._note(reply)
+        return reply
+
+    async def send(self, name: str, data: Any) -> bool | Failure:
+        """Send an item, together with what other tasks send now."""
+        if self.session.over is not None:
+            return host_failure(name, self.session.over, FailureCode.UNAVAILABLE)
+        if not self._is_ready:
+            await self.start()
+        self.session.check_loop()
+        if not isinstance(name, str):
+            return host_failure(name, f"a system name is a string, not {type(name).__name__}")
+        try:
+            wrapped = wrap(data)
+            size = payload_size(wrapped)
+        except PayloadError as error:
+            return host_failure(name, str(error))
+        limit = self._options.max_payload_bytes
+        if size > limit and not self.session.is_attached:  # an attached one has its own
+            text = f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,})"
+            return host_failure(name, text)
+        batcher = self._batchers.get(name)
+        if batcher is None:
+            batcher = self._batchers[name] = SendBatcher(name, self.session.ask_stream)
+        return await batcher.send(wrapped, size)
+
+    def _note(self, reply: Reply) -> None:
+        """Keep what the answer to an order says of connections: its event may come later."""
+        match reply:
+            case SystemConnected(system_name=str(name)):
+                self.connected.add(name)
+            case SystemDisconnected(system_name=str(name)):
+                self.connected.discard(name)
+            case AllConnected():
+                self.connected.update(n for n, done in reply.results.items() if done is True)
+            case AllDisconnected():
+                self.connected.difference_update(
+                    n for n, done in reply.results.items() if done is True
+                )
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, LifecycleEvent):
+            self._note_event(event)
+        self.streams.hear(event)
+
+    def _note_event(self, event: LifecycleEvent) -> None:
+        name = event.system_name
+        match event.kind:
+            case EventKind.REGISTERED:
+                self.names.add(name)
+            case EventKind.CONNECTED:
+                self.connected.add(name)
+            case EventKind.DISCONNECTED | EventKind.CRASHED | EventKind.STOPPED:
+                self.connected.discard(name)
+            case EventKind.UNREGISTERED:
+                self.connected.discard(name)
+                self.names.discard(name)
+
+    def _lose(self, why: str) -> None:
+        self.connected.clear()
+        self.streams.end()
+        _log.warning("%s; its systems cannot be reached any more", why)
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Whoever waited for it may have been cancelled: then nobody misses its error."""
+    if not task.cancelled():
+        task.exception()
+
+
+def host_failure(
+    name: object, text: str, code: FailureCode = FailureCode.INVALID_REQUEST
+) -> Failure:
+    """A failure found here, before anything was asked or after it was answered."""
+    known = name if isinstance(name, str) else None
+    who = f"{known[:40]}: " if known else ""
+    return Failure(request_id=0, system_name=known, code=code, text=f"{who}{text}")
