@@ -44,6 +44,7 @@ class EmbeddedRuntime:
         Raises:
             RuntimeError: it did not start; the text says why.
         """
+        _forget_ended()
         directory = private_directory_path()
         setup = {
             "directory": str(directory),
@@ -85,9 +86,19 @@ class EmbeddedRuntime:
 
     def let_go(self) -> None:
         """Have the runtime end, without waiting for it."""
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is not None:
+            try:
+                # Closing is not enough while a fork of the host holds a copy.
+                os.write(lifeline, b"\n")
+            except BrokenPipeError:
+                pass  # it has ended already
+            os.close(lifeline)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was let go of, and is gone."""
+        return self._lifeline is None and self._process.poll() is not None
 
     def stop(self) -> None:
         """Have the runtime end, and wait until it is gone."""
@@ -100,6 +111,13 @@ class EmbeddedRuntime:
         # The root does this itself, unless it was killed.
         shutil.rmtree(self._directory, ignore_errors=True)
         _running.discard(self)
+
+
+def _forget_ended() -> None:
+    """Those let go of that have ended: nobody else waits for their processes."""
+    for runtime in list(_running):
+        if runtime.has_ended:
+            runtime.stop()
 
 
 def _environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ Everything here runs on the host's event loop.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable
 
 from actors.messages import Failure, FailureCode, ManySent, Reply, Request, SendMany
@@ -41,6 +42,8 @@ class Session:
         self._connection: SupervisorConnection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+        """Held while it opens or ends: neither must see the other half done."""
         self.over: str | None = None
         """Why nothing can be asked any more; None while it can."""
 
@@ -72,11 +75,21 @@ class Session:
             RuntimeError: the runtime did not start, or the session is over.
             OSError: there is no supervisor to attach to.
         """
-        if self.over is not None:
+        async with self._changing:
+            if self.over is None:
+                # First of all: from here on the end of the loop ends the runtime.
+                self._keeper = self._keeper or asyncio.create_task(
+                    self._keep(), name="extsys-keeper"
+                )
+                await self._connect()
+        if self.over is not None:  # it may have been closed meanwhile
             raise RuntimeError(self.over)
+
+    async def _connect(self) -> None:
         path = self._socket_path
         if path is None:
-            self._runtime = await asyncio.to_thread(EmbeddedRuntime.start, self._options)
+            if self._runtime is None:
+                self._runtime = await _start_runtime(self._options)
             path = self._runtime.socket_path
         try:
             self._connection = await SupervisorConnection.open(path, self._on_event, self._lose)
@@ -84,7 +97,6 @@ class Session:
             raise ConnectionError(
                 f"no supervisor runs at {path}; start one with 'extsys run'"
             ) from error
-        self._keeper = asyncio.create_task(self._keep(), name="extsys-keeper")
 
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request and wait for its reply. Being cancelled takes the request back."""
@@ -105,21 +117,25 @@ class Session:
 
     async def close(self) -> None:
         """End an embedded runtime; leave an attached supervisor running."""
-        await self._end("the manager is closed", stop=self._runtime is not None)
+        await self._end("the manager is closed", stop=not self.is_attached)
 
     async def _end(self, why: str, *, stop: bool) -> None:
-        connection = self._connection
-        if self.over is None:
+        is_first = self.over is None
+        if is_first:
             self.over = why
-            if stop and connection is not None:
-                await connection.ask(StopSupervisor())
-        if connection is not None:
-            await connection.close()
-        if self._keeper is not None:
-            self._keeper.cancel()
-        runtime, self._runtime = self._runtime, None
-        if runtime is not None:
-            await asyncio.to_thread(runtime.stop)
+        async with self._changing:
+            connection = self._connection
+            if self._loop is not None and self._loop.is_closed():
+                self._connection = self._keeper = None  # nothing of them runs any more
+            elif connection is not None:
+                if is_first and stop:
+                    await connection.ask(StopSupervisor())
+                await connection.close()
+            if self._keeper is not None:
+                self._keeper.cancel()
+            runtime, self._runtime = self._runtime, None
+            if runtime is not None:
+                await asyncio.to_thread(runtime.stop)
 
     async def _keep(self) -> None:
         """Lives as long as the event loop, whose end cancels it: a clean end for a host
@@ -127,14 +143,30 @@ class Session:
         try:
             await asyncio.Event().wait()
         finally:
-            if self._connection is not None:
-                self._connection.abort()
             if self.over is None:
                 self.over = "the manager's event loop has ended"
-                if self._runtime is not None:
-                    self._runtime.let_go()
+            if self._runtime is not None:
+                self._runtime.let_go()
+            # A loop closed under this task allows no more calls.
+            if self._connection is not None and self._loop and not self._loop.is_closed():
+                self._connection.abort()
 
     def _lose(self, why: str) -> None:
         if self.over is None:
             self.over = why
             self._on_lost(why)
+
+
+async def _start_runtime(options: SupervisorOptions) -> EmbeddedRuntime:
+    """Start a runtime in a thread; being cancelled has it end as soon as it is started."""
+    started: concurrent.futures.Future[EmbeddedRuntime] = concurrent.futures.Future()
+
+    def start() -> None:
+        started.set_result(EmbeddedRuntime.start(options))
+
+    try:
+        await asyncio.to_thread(start)
+    except asyncio.CancelledError:
+        started.add_done_callback(lambda done: done.result().let_go())
+        raise
+    return started.result()

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from actors import ExternalSystemInterface, command
@@ -92,6 +93,34 @@ def test_a_host_that_forked_meanwhile_does_not_keep_its_runtime_alive() -> None:
     finally:
         for process in marked_processes(os.environ[MARK]):
             process.kill()
+
+
+def test_a_runtime_let_go_of_ends_although_a_fork_of_the_host_holds_the_lifeline() -> None:
+    runtime = EmbeddedRuntime.start(QUIET)
+    read_fd, write_fd = os.pipe()
+    fork = os.fork()
+    if fork == 0:
+        os.close(write_fd)
+        os.read(read_fd, 1)
+        os._exit(0)
+    try:
+        runtime.let_go()
+        # What is left at last is the fork.
+        assert not wait_until_none(lambda: marked_processes(os.environ[MARK])[1:])
+    finally:
+        os.close(write_fd)
+        os.close(read_fd)
+        os.waitpid(fork, 0)
+        runtime.stop()
+
+
+def test_processes_of_runtimes_let_go_of_do_not_pile_up() -> None:
+    first = EmbeddedRuntime.start(QUIET)
+    process = marked_processes(os.environ[MARK])[0]
+    first.let_go()
+    assert not wait_until_none(lambda: process.status() != psutil.STATUS_ZOMBIE)
+    EmbeddedRuntime.start(QUIET).stop()
+    assert not process.is_running()
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])

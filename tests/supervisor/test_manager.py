@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from supervisor import (
     UnavailableError,
 )
 from supervisor.messages import EventKind, SystemState
+from tests.conftest import MARK, marked_processes, wait_until_none
 from tests.supervisor.support import (
     QUIET,
     mock,
@@ -512,6 +514,67 @@ def test_a_manager_ends_with_its_event_loop() -> None:
     with pytest.raises(UnavailableError, match="event loop has ended"):
         asyncio.run(manager.connect_all())
     asyncio.run(manager.close())
+
+
+def test_a_manager_closed_while_it_starts_leaves_nothing() -> None:
+    async def main() -> None:
+        manager = ExternalSystemManager(options=QUIET)
+        starting = asyncio.create_task(manager.start())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await manager.close()
+        assert not marked_processes(os.environ[MARK])
+        with pytest.raises(RuntimeError, match="the manager is closed"):
+            await starting
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_ends_while_a_manager_starts_ends_the_runtime() -> None:
+    async def main() -> None:
+        starting = asyncio.create_task(ExternalSystemManager(options=QUIET).start())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not starting.done()
+
+    asyncio.run(main())
+    assert not wait_until_none(lambda: marked_processes(os.environ[MARK]))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_that_is_closed_under_a_manager_does_not_keep_the_runtime() -> None:
+    manager = ExternalSystemManager(options=QUIET)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(manager.start())
+    loop.close()
+    asyncio.run(manager.close())
+    assert not marked_processes(os.environ[MARK])
+    del manager, loop
+    gc.collect()  # nobody but the garbage collector can close a socket of a closed loop
+
+
+def test_a_second_close_waits_for_the_first_and_does_not_hurry_it(tmp_path: Any) -> None:
+    marker = tmp_path / "disconnected"
+
+    class Slow(Thermostat):
+        async def disconnect(self) -> bool:
+            await asyncio.sleep(1.0)  # longer than the systems of a dead host get
+            marker.write_text("yes")
+            return await super().disconnect()
+
+    async def main() -> None:
+        manager = ExternalSystemManager(options=QUIET)
+        manager.register_system(Slow("s", 1.0))
+        await manager.connect_all()
+
+        async def close() -> None:
+            await manager.close()
+            assert not marked_processes(os.environ[MARK])
+
+        await asyncio.gather(close(), close())
+
+    asyncio.run(main())
+    assert marker.read_text() == "yes"
 
 
 def test_a_spec_is_registered_as_well_as_an_object() -> None:
