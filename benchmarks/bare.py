@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from thespian.actors import Actor, ActorAddress, ActorSystem, ChildActorExited
 
+from supervisor.base import stay_on_loopback
+
 BASE: Final = "multiprocTCPBase"
 OUTSTANDING: Final = 20
 """Items on their way at once; Thespian stops a sender with more than this unacknowledged."""
@@ -122,27 +124,6 @@ class BareSystem:
             if self._system.listen(_ANSWER_TIMEOUT) is None:
                 raise RuntimeError("bare Thespian gave no answer")
             answered += 1
-
-
-def stay_on_loopback() -> None:
-    """Have the TCP base of this process, and of what it forks, listen on loopback only.
-
-    It would listen on all interfaces, and unpickle whatever arrives there. Its variable
-    for this changes only the address it announces.
-    """
-    os.environ["THESPIAN_BASE_IPADDR"] = "127.0.0.1"
-    from thespian.system.transport.IPBase import IPActorAddress
-
-    announce_only = IPActorAddress.__init__
-    if getattr(announce_only, "on_loopback", False):
-        return
-
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        announce_only(self, *args, **kwargs)
-        self.bindname = self.sockname
-
-    init.on_loopback = True  # type: ignore[attr-defined]
-    IPActorAddress.__init__ = init
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ import socket
 from typing import Any, Final
 
 from thespian.actors import ActorSystem, ActorSystemException
+from thespian.system.transport.IPBase import IPActorAddress
 
 DEFAULT_BASE: Final = "multiprocTCPBase"
 """The environment variable EXTSYS_BASE chooses another."""
@@ -23,6 +24,7 @@ def start_actor_system(log_file: str) -> Any:
     Raises:
         RuntimeError: it did not start.
     """
+    stay_on_loopback()
     os.environ.setdefault("THESPLOG_FILE", log_file)
     # A hung process takes no messages, and Thespian stops all sending once this many are
     # not taken; the default is 20. It is read when a base is first imported.
@@ -38,6 +40,25 @@ def start_actor_system(log_file: str) -> Any:
         except ImportError as error:
             raise RuntimeError(f"EXTSYS_BASE names no actor-system base: {base}") from error
     raise RuntimeError(f"the actor system ({base}) did not start: {'; '.join(errors)}")
+
+
+def stay_on_loopback() -> None:
+    """Have Thespian's IP bases listen on loopback only, in this process and its forks.
+
+    They would listen on all interfaces, and unpickle what arrives there: whoever can reach
+    the port could run code. Their own variable changes only the address they announce.
+    """
+    os.environ["THESPIAN_BASE_IPADDR"] = "127.0.0.1"
+    announce_only = IPActorAddress.__init__
+    if getattr(announce_only, "on_loopback", False):
+        return
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        announce_only(self, *args, **kwargs)
+        self.bindname = self.sockname
+
+    init.on_loopback = True  # type: ignore[attr-defined]
+    IPActorAddress.__init__ = init
 
 
 def _free_port() -> int:

@@ -123,6 +123,22 @@ def test_processes_of_runtimes_let_go_of_do_not_pile_up() -> None:
     assert not process.is_running()
 
 
+def test_a_runtime_listens_on_loopback_only() -> None:
+    """Whatever reaches a port of Thespian's is unpickled."""
+
+    async def work(manager: ExternalSystemManager) -> set[str]:
+        processes = marked_processes(os.environ[MARK])
+        assert len(processes) >= 5
+        return {
+            connection.laddr.ip
+            for process in processes
+            for connection in process.net_connections("inet")
+            if connection.status == "LISTEN"
+        }
+
+    assert with_manager(work, SystemSpec("a", "mock", connect=True)) == {"127.0.0.1"}
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 def test_a_host_killed_while_the_runtime_starts_leaves_nothing(delay: float) -> None:
     program = """
