@@ -342,7 +342,9 @@ class ExternalSystemManager:
         failures = [reply for reply in replies if isinstance(reply, Failure)]
         for failure in failures:
             _log.warning("cannot register: %s", failure.text)
-        self._names.difference_update(failure.system_name or "" for failure in failures)
+        for spec, reply in zip(specs, replies, strict=True):
+            if isinstance(reply, Failure) and reply.code is not FailureCode.DUPLICATE_SYSTEM:
+                self._names.discard(spec.name)
         if failures and self._strict:
             raise error_of(failures[0])
 

@@ -542,6 +542,26 @@ def test_a_spec_is_registered_as_well_as_an_object() -> None:
     assert with_manager(work, spec, mock("m")) == [spec.kind, "mock"]
 
 
+def test_a_request_that_cannot_be_pickled_fails_alone() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        bad = SystemSpec("bad", "mock", {"lock": threading.Lock()})
+        manager.register_system(bad)
+        manager.register_system(mock("good", echo=True))
+        with pytest.raises(InvalidRequestError, match="RegisterSystem cannot be sent"):
+            await manager.start()
+        assert await manager.send_data_to_system("good", "hello")
+        wrong, right = await asyncio.gather(
+            manager.receive_data_from_system("good", timeout=threading.Lock()),  # type: ignore[arg-type]
+            manager.receive_data_from_system("good"),
+            return_exceptions=True,
+        )
+        assert isinstance(wrong, InvalidRequestError)
+        assert right == "hello"
+        assert manager.register_system(mock("bad"))  # the name is free
+
+    with_manager(work)
+
+
 class NamedThermostat(Thermostat):
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         super().__init__(system_name, connection_details["target"])
