@@ -111,6 +111,7 @@ class SupervisorConnection(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close, after what was said is sent."""
+        self._paused = False  # the transport sends all that it has before it closes
         self._flush()
         if self._transport is not None:
             self._transport.close()
