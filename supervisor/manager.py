@@ -314,6 +314,7 @@ class ExternalSystemManager:
         one; then the manager is closed."""
         await self.start()
         await self._session.stop_supervisor()
+        self._streams.end()
 
     async def close(self) -> None:
         """Disconnect all systems and end the runtime; an attached supervisor runs on."""

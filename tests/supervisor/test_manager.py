@@ -26,6 +26,7 @@ from supervisor import (
 from supervisor.messages import EventKind, SystemState
 from tests.conftest import MARK, marked_processes, wait_until_none
 from tests.supervisor.support import (
+    PATIENCE,
     QUIET,
     mock,
     status_of,
@@ -392,6 +393,26 @@ def test_calls_after_close_say_that_it_is_closed() -> None:
             manager.register_system(mock("b"))
 
     asyncio.run(main())
+
+
+def test_events_of_a_closed_manager_end_at_once() -> None:
+    async def main() -> list[Any]:
+        manager = ExternalSystemManager(options=QUIET)
+        await manager.close()
+        async with asyncio.timeout(PATIENCE):
+            return [event async for event in manager.events()]
+
+    assert asyncio.run(main()) == []
+
+
+def test_events_end_when_the_supervisor_is_stopped() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        events = manager.events()
+        await manager.stop_supervisor()
+        async with asyncio.timeout(PATIENCE):
+            assert [event async for event in events]
+
+    with_manager(work, mock("a"))
 
 
 def test_two_managers_have_runtimes_of_their_own() -> None:
