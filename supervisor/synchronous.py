@@ -37,6 +37,9 @@ class SynchronousManager:
 
     def _begin(self, manager: ExternalSystemManager) -> None:
         self._manager = manager
+        self._lock = threading.Lock()
+        """Held while work is given to the loop, and while that ends."""
+        self._closing = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="extsys-manager", daemon=True
@@ -118,19 +121,26 @@ class SynchronousManager:
         self._run(self._manager.stop_supervisor())
 
     def close(self) -> None:
-        if self._loop.is_closed():
-            return
-        self._run(self._manager.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        with self._closing:
+            if self._loop.is_closed():
+                return
+            self._run(self._manager.close())
+            with self._lock:
+                # Calls of other threads end by themselves: the manager is closed.
+                asyncio.run_coroutine_threadsafe(_others_done(), self._loop).result()
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
+                self._loop.close()
 
     # ---- details -----------------------------------------------------------------------------
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop.is_closed():
+        with self._lock:
+            is_closed = self._loop.is_closed()
+            if not is_closed:
+                future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        if is_closed:
             return asyncio.run(work)  # the manager says that it is closed
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
@@ -149,3 +159,9 @@ class SynchronousManager:
         finally:
             if isinstance(items, AsyncGenerator) and not self._loop.is_closed():
                 self._run(items.aclose())
+
+
+async def _others_done() -> None:
+    """Wait for every other task of the running loop."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
@@ -88,3 +89,31 @@ def test_after_close_calls_say_so_and_no_thread_is_left() -> None:
     with pytest.raises(UnavailableError, match="closed"):
         manager.send_data_to_system("a", 1)
     assert "extsys-manager" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_many_threads_may_close_it() -> None:
+    for _ in range(50):
+        manager = SynchronousManager(strict=True, options=QUIET)
+        closed: SimpleQueue[bool] = SimpleQueue()
+
+        def close(manager: SynchronousManager, closed: SimpleQueue[bool]) -> None:
+            manager.close()
+            closed.put(True)
+
+        # Not joined at the end of the process: one that hangs shall fail the test, no more.
+        for _ in range(4):
+            threading.Thread(target=close, args=(manager, closed), daemon=True).start()
+        assert [closed.get(timeout=PATIENCE) for _ in range(4)]
+
+
+def test_a_close_ends_what_other_threads_wait_for() -> None:
+    manager = SynchronousManager(options=QUIET)
+    manager.register_system(mock("a", connect=True))
+    manager.connect_all()
+    events = manager.events()
+    with ThreadPoolExecutor() as threads:
+        receiving = threads.submit(manager.receive_data_from_system, "a", 60)
+        gathering = threads.submit(lambda: list(events))
+        manager.close()
+        assert receiving.result(PATIENCE) is None
+        gathering.result(PATIENCE)
