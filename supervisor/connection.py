@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from actors.errors import describe
 from actors.messages import (
     DataReceived,
     Failure,
@@ -19,6 +20,7 @@ from actors.messages import (
     Outcome,
     Reply,
     Request,
+    invalid_request,
 )
 from supervisor.messages import (
     CancelRequest,
@@ -112,6 +114,7 @@ class SupervisorConnection(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close, after what was said is sent."""
+        self._paused = False  # the transport sends all that it has before it closes
         self._flush()
         if self._transport is not None:
             self._transport.close()
@@ -129,7 +132,17 @@ class SupervisorConnection(asyncio.Protocol):
         self._flush_scheduled = False
         if self._outgoing and not self._paused and self._transport is not None:
             messages, self._outgoing = self._outgoing, []
-            self._transport.write(encode_frame(messages))
+            self._transport.write(self._encode(messages))
+
+    def _encode(self, messages: list[Any]) -> bytes:
+        try:
+            return encode_frame(messages)
+        except Exception as error:  # picklers raise whatever a __reduce__ raises
+            if len(messages) > 1:  # one of them shall not cost the others their answers
+                return b"".join(self._encode([message]) for message in messages)
+            text = f"{type(messages[0]).__name__} cannot be sent: {describe(error)}"
+            self._hear(invalid_request(messages[0], text))
+            return b""
 
     def pause_writing(self) -> None:
         self._paused = True

@@ -109,7 +109,9 @@ class Dialog:
         if self.session.over is None:  # else they failed because of that
             for failure in failures:
                 _log.warning("cannot register: %s", failure.text)
-        self.names.difference_update(failure.system_name or "" for failure in failures)
+        for spec, reply in zip(specs, replies, strict=True):
+            if isinstance(reply, Failure) and reply.code is not FailureCode.DUPLICATE_SYSTEM:
+                self.names.discard(spec.name)
         if failures and self._strict:
             raise error_of(failures[0])
 

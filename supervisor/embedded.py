@@ -48,7 +48,7 @@ class EmbeddedRuntime:
         directory = private_directory_path()
         setup = {
             "directory": str(directory),
-            "sys_path": [os.path.abspath(entry) for entry in sys.path],
+            "sys_path": _import_path(),
             "log_level": options.log_level.value,
             "options": cattrs.unstructure(options),
         }
@@ -118,6 +118,15 @@ def _forget_ended() -> None:
     for runtime in list(_running):
         if runtime.has_ended:
             runtime.stop()
+
+
+def _import_path() -> list[str]:
+    """The host's ``sys.path``, as it is found from any directory."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # it was removed, and nothing can be imported from it
+        return [entry for entry in sys.path if os.path.isabs(entry)]
+    return [os.path.normpath(os.path.join(here, entry)) for entry in sys.path]
 
 
 def _environment() -> dict[str, str]:

@@ -304,6 +304,7 @@ class ExternalSystemManager:
         one; then the manager is closed."""
         await self.start()
         await self._dialog.session.stop_supervisor()
+        self._dialog.streams.end()
 
     async def close(self) -> None:
         """Disconnect all systems and end the runtime; an attached supervisor runs on."""

@@ -17,11 +17,14 @@ class Streams:
     def __init__(self) -> None:
         self._events: WeakSet[EventStream] = WeakSet()
         self._data: list[DataStream] = []
+        self._ended = False
 
     def events(self) -> EventStream:
         """A stream of the lifecycle events from now on."""
         stream = EventStream()
         self._events.add(stream)
+        if self._ended:
+            stream.queue.put_nowait(None)
         return stream
 
     def add_data(self, names: Sequence[str]) -> DataStream:
@@ -52,6 +55,7 @@ class Streams:
 
     def end(self) -> None:
         """Let every consumer finish: there is nothing more to come."""
+        self._ended = True
         for stream in self._events:
             stream.queue.put_nowait(None)
         for each in self._data:

@@ -42,6 +42,9 @@ class SynchronousManager:
 
     def _begin(self, manager: ExternalSystemManager) -> None:
         self._manager = manager
+        self._lock = threading.Lock()
+        """Held while work is given to the loop, and while that ends."""
+        self._closing = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="extsys-manager", daemon=True
@@ -127,23 +130,30 @@ class SynchronousManager:
         self._run(self._manager.stop_supervisor())
 
     def close(self) -> None:
-        if self._loop.is_closed():
-            return
-        self._run(self._manager.close())
-        self._stop_loop()
+        with self._closing:
+            if self._loop.is_closed():
+                return
+            self._run(self._manager.close())
+            # Calls of other threads end by themselves: the manager is closed.
+            self._end_loop(_others_done())
 
     # ---- details -----------------------------------------------------------------------------
 
-    def _stop_loop(self) -> None:
-        _open.discard(self)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    def _end_loop(self, last: Coroutine[Any, Any, None]) -> None:
+        with self._lock:
+            _open.discard(self)
+            asyncio.run_coroutine_threadsafe(last, self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop.is_closed():
+        with self._lock:
+            is_closed = self._loop.is_closed()
+            if not is_closed:
+                future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        if is_closed:
             return asyncio.run(work)  # the manager says that it is closed
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
@@ -182,5 +192,10 @@ def _end_all() -> None:
     if os.getpid() != _host_pid:
         return  # a fork of the host has none of its threads
     for manager in list(_open):
-        manager._run(_cancel_the_others())
-        manager._stop_loop()
+        manager._end_loop(_cancel_the_others())
+
+
+async def _others_done() -> None:
+    """Wait for every other task of the running loop."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)

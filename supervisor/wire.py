@@ -21,16 +21,19 @@ MAX_FRAME: Final = 1 << 30
 
 
 class WireError(Exception):
-    """The bytes that came are no frames of this version. The peer is to be hung up on."""
+    """Bytes are no frames of this version. A peer that sent them is to be hung up on."""
 
 
 def encode_frame(messages: Sequence[Any]) -> bytes:
     """One frame with these messages.
 
     Raises:
-        PayloadError: a message holds data that cannot be pickled.
+        WireError: it is longer than a peer takes.
+        Exception: a message holds something that cannot be pickled, whatever that raised.
     """
     body = pickle.dumps(list(messages), protocol=pickle.HIGHEST_PROTOCOL)
+    if len(body) > MAX_FRAME:
+        raise WireError(f"a frame of {len(body):,} bytes is more than {MAX_FRAME:,}")
     return _HEADER.pack(_MAGIC, len(body)) + body
 
 

@@ -139,6 +139,17 @@ def test_a_runtime_listens_on_loopback_only() -> None:
     assert with_manager(work, SystemSpec("a", "mock", connect=True)) == {"127.0.0.1"}
 
 
+def test_a_host_whose_directory_was_removed_can_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.syspath_prepend("")
+    gone.rmdir()
+    EmbeddedRuntime.start(QUIET).stop()
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 def test_a_host_killed_while_the_runtime_starts_leaves_nothing(delay: float) -> None:
     program = """

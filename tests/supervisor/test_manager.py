@@ -27,6 +27,7 @@ from supervisor import (
 from supervisor.messages import EventKind, SystemState
 from tests.conftest import MARK, marked_processes, wait_until_none
 from tests.supervisor.support import (
+    PATIENCE,
     QUIET,
     mock,
     status_of,
@@ -395,6 +396,26 @@ def test_calls_after_close_say_that_it_is_closed() -> None:
     asyncio.run(main())
 
 
+def test_events_of_a_closed_manager_end_at_once() -> None:
+    async def main() -> list[Any]:
+        manager = ExternalSystemManager(options=QUIET)
+        await manager.close()
+        async with asyncio.timeout(PATIENCE):
+            return [event async for event in manager.events()]
+
+    assert asyncio.run(main()) == []
+
+
+def test_events_end_when_the_supervisor_is_stopped() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        events = manager.events()
+        await manager.stop_supervisor()
+        async with asyncio.timeout(PATIENCE):
+            assert [event async for event in events]
+
+    with_manager(work, mock("a"))
+
+
 def test_two_managers_have_runtimes_of_their_own() -> None:
     async def main() -> None:
         async with (
@@ -583,6 +604,26 @@ def test_a_spec_is_registered_as_well_as_an_object() -> None:
 
     spec = SystemSpec("t", "tests.supervisor.test_manager:NamedThermostat", {"target": 5})
     assert with_manager(work, spec, mock("m")) == [spec.kind, "mock"]
+
+
+def test_a_request_that_cannot_be_pickled_fails_alone() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        bad = SystemSpec("bad", "mock", {"lock": threading.Lock()})
+        manager.register_system(bad)
+        manager.register_system(mock("good", echo=True))
+        with pytest.raises(InvalidRequestError, match="RegisterSystem cannot be sent"):
+            await manager.start()
+        assert await manager.send_data_to_system("good", "hello")
+        wrong, right = await asyncio.gather(
+            manager.receive_data_from_system("good", timeout=threading.Lock()),  # type: ignore[arg-type]
+            manager.receive_data_from_system("good"),
+            return_exceptions=True,
+        )
+        assert isinstance(wrong, InvalidRequestError)
+        assert right == "hello"
+        assert manager.register_system(mock("bad"))  # the name is free
+
+    with_manager(work)
 
 
 class NamedThermostat(Thermostat):

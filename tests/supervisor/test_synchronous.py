@@ -6,6 +6,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
@@ -103,3 +104,31 @@ def test_a_program_that_never_closes_ends_cleanly() -> None:
     ended = run_program(["-c", textwrap.dedent(program)])
     assert (ended.code, ended.stdout, ended.stderr) == (0, "True\n", "")
     assert (ended.leftover_files, ended.leftover_processes) == ([], [])
+
+
+def test_many_threads_may_close_it() -> None:
+    for _ in range(50):
+        manager = SynchronousManager(strict=True, options=QUIET)
+        closed: SimpleQueue[bool] = SimpleQueue()
+
+        def close(manager: SynchronousManager, closed: SimpleQueue[bool]) -> None:
+            manager.close()
+            closed.put(True)
+
+        # Not joined at the end of the process: one that hangs shall fail the test, no more.
+        for _ in range(4):
+            threading.Thread(target=close, args=(manager, closed), daemon=True).start()
+        assert [closed.get(timeout=PATIENCE) for _ in range(4)]
+
+
+def test_a_close_ends_what_other_threads_wait_for() -> None:
+    manager = SynchronousManager(options=QUIET)
+    manager.register_system(mock("a", connect=True))
+    manager.connect_all()
+    events = manager.events()
+    with ThreadPoolExecutor() as threads:
+        receiving = threads.submit(manager.receive_data_from_system, "a", 60)
+        gathering = threads.submit(lambda: list(events))
+        manager.close()
+        assert receiving.result(PATIENCE) is None
+        gathering.result(PATIENCE)
