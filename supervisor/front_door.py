@@ -109,8 +109,13 @@ class FrontDoor:
                 _log().warning("a client left %d bytes unread; hanging up", connection.unsent_bytes)
                 self._hang_up(connection)
                 continue
-            frame = encode_frame(connection.outgoing)
-            connection.outgoing.clear()
+            messages, connection.outgoing = connection.outgoing, []
+            try:
+                frame = encode_frame(messages)
+            except Exception as error:  # too long: the others shall not wait for this one
+                _log().error("hanging up on a client that cannot be answered: %s", error)
+                self._hang_up(connection)
+                continue
             connection.unsent.append(memoryview(frame))
             connection.unsent_bytes += len(frame)
             if not connection.writable_wanted:

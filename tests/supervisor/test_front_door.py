@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.messages import Reply
-from supervisor import front_door
+from supervisor import front_door, wire
 from supervisor.front_door import Arrived, DoorClient, FrontDoor
 from supervisor.messages import GetAllStatus
 from supervisor.wire import FrameReader, encode_frame
@@ -58,6 +58,23 @@ def test_one_long_answer_reaches_a_client_that_reads(
         came += reader.feed(data)
         list(door.serve())
     assert came == [long_reply()]
+
+
+def test_an_answer_too_long_for_a_frame_costs_only_its_own_client(
+    door: FrontDoor, caller: socket.socket, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = client_of(door, caller)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.connect(str(runtime_dir / "door"))
+        list(door.serve())
+        second = client_of(door, other)
+        monkeypatch.setattr(wire, "MAX_FRAME", LIMIT)
+        door.tell(first, long_reply())
+        door.tell(second, Reply(request_id=2))
+        door.flush()
+        other.settimeout(10)
+        assert list(FrameReader().feed(other.recv(1 << 16))) == [Reply(request_id=2)]
+    assert caller.recv(1) == b""
 
 
 def test_a_client_that_reads_nothing_is_hung_up_on(door: FrontDoor, caller: socket.socket) -> None:
