@@ -90,7 +90,7 @@ class RuntimeDirectory:
 
     def release(self, *, remove: bool) -> None:
         """Let go; with ``remove`` the directory goes too, if nothing foreign is in it."""
-        for name in ("supervisor.sock", "thespian.log"):
+        for name in ("supervisor.sock", "thespian.log", "thespian.log.old"):
             (self.path / name).unlink(missing_ok=True)
         if self._lock is not None:
             (self.path / "lock").unlink(missing_ok=True)
@@ -107,7 +107,8 @@ class RuntimeDirectory:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                with open(self.path / "lock", "a+") as lock:
+                # Not made if it is not there: that would keep the directory from going.
+                with open(self.path / "lock") as lock:
                     fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                     return True
             except FileNotFoundError:

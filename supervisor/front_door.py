@@ -23,7 +23,7 @@ from supervisor.wire import FrameReader, WireError, encode_frame, stranger
 
 _READ_BYTES: Final = 1 << 20
 _MAX_UNSENT: Final = 256 << 20
-"""Bytes that a client may leave unread before it is hung up on."""
+"""Bytes that a client may leave unread; when more is to be said, it is hung up on."""
 
 
 @attrs.frozen
@@ -105,15 +105,21 @@ class FrontDoor:
         for connection in list(self._connections.values()):
             if not connection.outgoing:
                 continue
-            frame = encode_frame(connection.outgoing)
-            connection.outgoing.clear()
+            if connection.unsent_bytes > _MAX_UNSENT:
+                _log().warning("a client left %d bytes unread; hanging up", connection.unsent_bytes)
+                self._hang_up(connection)
+                continue
+            messages, connection.outgoing = connection.outgoing, []
+            try:
+                frame = encode_frame(messages)
+            except Exception as error:  # too long: the others shall not wait for this one
+                _log().error("hanging up on a client that cannot be answered: %s", error)
+                self._hang_up(connection)
+                continue
             connection.unsent.append(memoryview(frame))
             connection.unsent_bytes += len(frame)
             if not connection.writable_wanted:
                 self._write(connection)
-            if connection.unsent_bytes > _MAX_UNSENT:
-                _log().warning("a client left %d bytes unread; hanging up", connection.unsent_bytes)
-                self._hang_up(connection)
 
     def tell_all(self, message: Any) -> None:
         for client in self._connections:

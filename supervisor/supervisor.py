@@ -226,7 +226,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         # Carrying out one action may make the core decide more.
         while actions := self._core.take_actions():
             for action in actions:
-                self._do(action)
+                try:
+                    self._do(action)
+                except Exception as error:  # the others are owed to others
+                    self._fail(action, error)
         if self._door is not None:
             self._door.flush()
 
@@ -255,6 +258,12 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case Finish():
                 if self._door is not None:
                     self._door.tell_all(SupervisorClosing())
+
+    def _fail(self, action: Action, error: Exception) -> None:
+        _log().exception("%s could not be carried out", type(action).__name__)
+        if isinstance(action, StartChild):  # no process will ever tell
+            how = Reason(type(error).__name__, f"its process did not start: {error}")
+            self._core.child_exited(action.name, action.incarnation, how, time.monotonic())
 
     def _start(self, action: StartChild) -> None:
         address = self.createActor(SystemActor)

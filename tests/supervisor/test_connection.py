@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from actors.messages import CheckHealth
+import pytest
+
+from actors.messages import CheckHealth, Failure, SendData
+from supervisor import wire
 from supervisor.connection import SupervisorConnection
 from supervisor.messages import CancelRequest
 from supervisor.wire import FrameReader
@@ -40,3 +43,24 @@ def test_what_was_said_while_the_peer_was_slow_is_sent_before_a_close() -> None:
         return transport.said
 
     assert [type(each) for each in asyncio.run(main())] == [CheckHealth, CancelRequest]
+
+
+def test_requests_too_long_together_travel_apart_and_one_too_long_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "MAX_FRAME", 10_000)
+
+    async def main() -> None:
+        connection = SupervisorConnection(lambda event: None, lambda why: None)
+        transport = Remembering(connection)
+        connection.connection_made(transport)
+        asked = [SendData("a", b"x" * size) for size in (6_000, 6_000, 12_000)]
+        answers = [asyncio.create_task(connection.ask(each)) for each in asked]
+        refused = await answers[2]
+        assert isinstance(refused, Failure)
+        assert "10,000" in refused.text
+        assert transport.said == asked[:2]
+        await connection.close()
+        await asyncio.gather(*answers)
+
+    asyncio.run(main())

@@ -1,0 +1,85 @@
+"""The supervisor's socket, in this process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.messages import Reply
+from supervisor import front_door, wire
+from supervisor.front_door import Arrived, DoorClient, FrontDoor
+from supervisor.messages import GetAllStatus
+from supervisor.wire import FrameReader, encode_frame
+
+LIMIT = 1 << 20
+
+
+@pytest.fixture
+def door(runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrontDoor]:
+    monkeypatch.setattr(front_door, "_MAX_UNSENT", LIMIT)
+    runtime_dir.mkdir(0o700)
+    made = FrontDoor(str(runtime_dir / "door"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def caller(door: FrontDoor, runtime_dir: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(runtime_dir / "door"))
+        yield sock
+
+
+def client_of(door: FrontDoor, caller: socket.socket) -> DoorClient:
+    caller.sendall(encode_frame([GetAllStatus()]))
+    while True:
+        for event in door.serve():
+            assert isinstance(event, Arrived)
+            return event.client
+
+
+def long_reply() -> Reply:
+    return Reply(request_id=1, system_name="x" * 2 * LIMIT)
+
+
+def test_one_long_answer_reaches_a_client_that_reads(
+    door: FrontDoor, caller: socket.socket
+) -> None:
+    door.tell(client_of(door, caller), long_reply())
+    door.flush()
+    reader, came = FrameReader(), []
+    caller.settimeout(10)
+    while not came:
+        data = caller.recv(1 << 16)
+        assert data, "hung up on"
+        came += reader.feed(data)
+        list(door.serve())
+    assert came == [long_reply()]
+
+
+def test_an_answer_too_long_for_a_frame_costs_only_its_own_client(
+    door: FrontDoor, caller: socket.socket, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = client_of(door, caller)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.connect(str(runtime_dir / "door"))
+        list(door.serve())
+        second = client_of(door, other)
+        monkeypatch.setattr(wire, "MAX_FRAME", LIMIT)
+        door.tell(first, long_reply())
+        door.tell(second, Reply(request_id=2))
+        door.flush()
+        other.settimeout(10)
+        assert list(FrameReader().feed(other.recv(1 << 16))) == [Reply(request_id=2)]
+    assert caller.recv(1) == b""
+
+
+def test_a_client_that_reads_nothing_is_hung_up_on(door: FrontDoor, caller: socket.socket) -> None:
+    client = client_of(door, caller)
+    for _ in range(2):
+        door.tell(client, long_reply())
+        door.flush()
+    assert [event.client for event in door.serve()] == [client]
