@@ -11,7 +11,7 @@ from typing import Any, Final
 from actors.errors import ActorSetupError, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import SystemDefinition
-from actors.payload import PayloadError, decode
+from actors.payload import PayloadError, decode, unwrap
 
 KINDS: Final[dict[str, str]] = {
     "mock": "actors.mock:MockExternalSystem",
@@ -78,7 +78,11 @@ def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
         except ActorSetupError as error:
             raise ActorSetupError(f"system {name!r}: {error}") from error
         _check_signature(system_class, name)
-        system: Any = system_class(name, definition.connection_details)
+        try:
+            details = unwrap(definition.connection_details)
+        except PayloadError as error:
+            raise ActorSetupError(f"system {name!r}: connection_details: {error}") from error
+        system: Any = system_class(name, details)
     else:
         try:
             system = decode(definition.snapshot)

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from actors.errors import describe
-from actors.payload import unwrap, wrap
+from actors.payload import Payload, unwrap, wrap
 
 _request_numbers = itertools.count(1)
 
@@ -276,7 +276,7 @@ class SystemDefinition:
     system_name: str
     kind: str
     """``mock``, ``tcp``, or ``package.module:Class``; of a snapshot, its class's name."""
-    connection_details: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    connection_details: dict[str, Any] | Payload = attrs.field(factory=dict, repr=False)
     snapshot: bytes | None = attrs.field(default=None, repr=False)
     """The pickled object; None builds ``Class(system_name, connection_details)``."""
 

@@ -22,6 +22,7 @@ from supervisor.errors import (
 from supervisor.manager import ExternalSystemManager
 from supervisor.options import SupervisorOptions
 from supervisor.spec import BackoffPolicy, RestartPolicy, SystemSpec
+from supervisor.streams import FellBehindError
 from supervisor.synchronous import SynchronousManager
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "DuplicateSystemError",
     "ExternalSystemError",
     "ExternalSystemManager",
+    "FellBehindError",
     "InvalidRequestError",
     "NotConnectedError",
     "OverloadedError",

@@ -107,6 +107,11 @@ class SupervisorConnection(asyncio.Protocol):
         self._streams[request.request_id] = on_part
         self._say(request)
 
+    def give_up(self, why: str) -> None:
+        """Answer all that waits, and close at once."""
+        self._lose(why)
+        self.abort()
+
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None:

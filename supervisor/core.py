@@ -43,6 +43,8 @@ from supervisor.messages import (
     EventKind,
     GetAllStatus,
     GetStatus,
+    Ping,
+    Pong,
     RegisterSystem,
     RestartSystem,
     ReturnData,
@@ -170,7 +172,7 @@ class SupervisorCore:
                 self._router.accept(child, client, request, now, group=None)
 
     def _to_supervisor(self, client: Client, request: SupervisorRequest, now: float) -> None:
-        if self._stopping and not isinstance(request, GetAllStatus | StopSupervisor):
+        if self._stopping and not isinstance(request, GetAllStatus | Ping | StopSupervisor):
             failure = request.failure(FailureCode.UNAVAILABLE, "the supervisor is stopping")
             self._actions.append(TellClient(client, failure))
             return
@@ -181,6 +183,8 @@ class SupervisorCore:
                 self._to_all(client, request, ConnectSystem, now)
             case DisconnectAll():
                 self._to_all(client, request, DisconnectSystem, now)
+            case Ping():
+                self._actions.append(TellClient(client, Pong(request_id=request.request_id)))
             case GetAllStatus():
                 statuses = tuple(child.status(now) for child in self._children.values())
                 reply = AllStatusGiven(request_id=request.request_id, systems=statuses)

@@ -72,6 +72,7 @@ class Dialog:
         """A system is not registered any more."""
         self.names.discard(name)
         self.connected.discard(name)
+        self._batchers.pop(name, None)
 
     async def start(self) -> None:
         """See that the supervisor runs and knows what was registered.
@@ -195,8 +196,7 @@ class Dialog:
             case EventKind.DISCONNECTED | EventKind.CRASHED | EventKind.STOPPED:
                 self.connected.discard(name)
             case EventKind.UNREGISTERED:
-                self.connected.discard(name)
-                self.names.discard(name)
+                self.forget(name)
 
     def _lose(self, why: str) -> None:
         self.connected.clear()

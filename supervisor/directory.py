@@ -71,6 +71,11 @@ class RuntimeDirectory:
                 f"a supervisor (pid {holder}) runs in {self.path} already; "
                 "stop it with 'extsys stop', or choose another --runtime-dir"
             ) from None
+        if not _is_at(lock, self.path / "lock"):
+            # Its last holder removed it between our open and our lock.
+            lock.close()
+            self.take()
+            return
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -133,3 +138,10 @@ class RuntimeDirectory:
                 f"others may enter {self.path}; choose another --runtime-dir, or, "
                 f"if it is for extsys alone, run 'chmod 700 {self.path}'"
             )
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -31,7 +31,7 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
-from actors.payload import PayloadError, payload_size
+from actors.payload import PayloadError, payload_size, unwrap
 from supervisor.bound import bind, is_bound
 from supervisor.dialog import Dialog, host_failure
 from supervisor.directory import RuntimeDirectory, default_directory
@@ -285,13 +285,21 @@ class ExternalSystemManager:
         """``(name, item)`` for each item that comes from these systems, or from all.
 
         While this is iterated the systems are received from all the time.
+
+        Raises:
+            FellBehindError: items come faster than they are taken, for too long.
         """
         await self.start()
         stream = self._dialog.streams.add_data(names)
         try:
             await self._dialog.subscribe()
-            while (event := await stream.queue.get()) is not None:
-                for item in event.load():
+            while (event := await stream.take()) is not None:
+                for data in event.items:
+                    try:
+                        item = unwrap(data)
+                    except PayloadError as error:
+                        _log.warning("%s: an item is lost: %s", event.system_name, error)
+                        continue
                     yield event.system_name, item
         finally:
             self._dialog.streams.remove_data(stream)

@@ -22,7 +22,7 @@ from actors.messages import (
     Request,
     new_request_id,
 )
-from actors.payload import unwrap, wrap
+from actors.payload import Payload, unwrap, wrap
 from supervisor.options import SupervisorOptions
 from supervisor.spec import SystemSpec
 
@@ -35,6 +35,13 @@ def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:
 
 def _wrap_each(items: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(map(wrap, items))
+
+
+def _seal_details(spec: SystemSpec) -> SystemSpec:
+    """The details may hold what only the host and the system can unpickle."""
+    if isinstance(spec, SystemSpec) and isinstance(spec.connection_details, dict):
+        return attrs.evolve(spec, connection_details=Payload(spec.connection_details))
+    return spec
 
 
 class SystemState(enum.StrEnum):
@@ -74,7 +81,7 @@ class RegisterSystem(SupervisorRequest):
     to be tried again, and to be quarantined if that does not help.
     """
 
-    spec: SystemSpec
+    spec: SystemSpec = attrs.field(converter=_seal_details)
     keep: bool = False
 
 
@@ -130,6 +137,11 @@ class Unsubscribe(SupervisorRequest):
 
 
 @attrs.frozen
+class Ping(SupervisorRequest):
+    """Answered by :class:`Pong`, by a supervisor that is not hung."""
+
+
+@attrs.frozen
 class StopSupervisor(SupervisorRequest):
     """Disconnect and end all systems. Answered by :class:`SupervisorStopped`."""
 
@@ -168,6 +180,11 @@ class SupervisorReady(Reply):
     pid: int
     parent_pid: int
     """Of the actor system's admin, where each actor has its own process."""
+
+
+@attrs.frozen(kw_only=True)
+class Pong(Reply):
+    """The supervisor is there."""
 
 
 @attrs.frozen(kw_only=True)

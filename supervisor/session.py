@@ -12,8 +12,13 @@ from collections.abc import Callable
 from actors.messages import Failure, FailureCode, ManySent, Reply, Request, SendMany
 from supervisor.connection import STOPPED, Event, SupervisorConnection
 from supervisor.embedded import EmbeddedRuntime
-from supervisor.messages import StopSupervisor, SupervisorRequest
+from supervisor.messages import Ping, StopSupervisor, SupervisorRequest
 from supervisor.options import SupervisorOptions
+
+PING_EVERY = 5.0
+"""Seconds between two questions whether the supervisor hangs."""
+PING_PATIENCE = 10.0
+"""Seconds that it may take to answer; it is asked twice."""
 
 
 class Session:
@@ -141,7 +146,7 @@ class Session:
         """Lives as long as the event loop, whose end cancels it: a clean end for a host
         that never calls close."""
         try:
-            await asyncio.Event().wait()
+            await self._watch()
         finally:
             if self.over is None:
                 self.over = "the manager's event loop has ended"
@@ -151,10 +156,32 @@ class Session:
             if self._connection is not None and self._loop and not self._loop.is_closed():
                 self._connection.abort()
 
+    async def _watch(self) -> None:
+        """See that the supervisor answers; one that hangs is given up."""
+        while True:
+            await asyncio.sleep(PING_EVERY)
+            connection = self._connection
+            if connection is None or not connection.is_open:
+                continue
+            # Once more after the first silence: the whole machine may have stood still.
+            if not await _answers(connection) and not await _answers(connection):
+                connection.give_up("the supervisor does not answer")
+                if self._runtime is not None:
+                    self._runtime.let_go()
+
     def _lose(self, why: str) -> None:
         if self.over is None:
             self.over = why
             self._on_lost(why)
+
+
+async def _answers(connection: SupervisorConnection) -> bool:
+    try:
+        async with asyncio.timeout(PING_PATIENCE):
+            await connection.ask(Ping())
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _start_runtime(options: SupervisorOptions) -> EmbeddedRuntime:

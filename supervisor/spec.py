@@ -8,7 +8,7 @@ import attrs
 
 from actors.interface import ExternalSystemInterface, check_system_name
 from actors.messages import SystemDefinition
-from actors.payload import encode
+from actors.payload import Payload, encode
 from actors.settings import Allowed, flag, seconds, table_of, text, whole_number
 
 
@@ -55,8 +55,8 @@ class SystemSpec:
     name: str = attrs.field(validator=lambda _, __, value: check_system_name(value) and None)
     kind: str = attrs.field(validator=text())
     """``mock``, ``tcp``, or ``package.module:Class``."""
-    connection_details: dict[str, Any] = attrs.field(
-        factory=dict, repr=False, validator=Allowed(text="a table of keys", types=(dict,))
+    connection_details: dict[str, Any] | Payload = attrs.field(
+        factory=dict, repr=False, validator=Allowed(text="a table of keys", types=(dict, Payload))
     )
     """Passed to the class as it is. Never printed: it may hold a password."""
     connect: bool = attrs.field(default=False, kw_only=True, validator=flag())

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Self
+from typing import Final, Generic, Self, TypeVar
 from weakref import WeakSet
 
 from supervisor.connection import Event
 from supervisor.messages import DataArrived, LifecycleEvent
+
+T = TypeVar("T")
+
+MAX_BACKLOG: Final = 100_000
+"""Events that may wait to be taken from one stream."""
 
 
 class Streams:
@@ -47,11 +52,11 @@ class Streams:
         """Pass an event on to those it is for."""
         if isinstance(event, LifecycleEvent):
             for stream in self._events:
-                stream.queue.put_nowait(event)
+                stream.put(event)
             return
         for each in self._data:
             if not each.names or event.system_name in each.names:
-                each.queue.put_nowait(event)
+                each.put(event)
 
     def end(self) -> None:
         """Let every consumer finish: there is nothing more to come."""
@@ -62,26 +67,55 @@ class Streams:
             each.queue.put_nowait(None)
 
 
-class EventStream(AsyncIterator[LifecycleEvent]):
-    """Iterate over it with ``async for``; it ends when the manager closes."""
+class FellBehindError(Exception):
+    """A stream was ended, because whoever iterates over it is too slow. The consumer's fault:
+    do what takes long elsewhere."""
+
+
+class _Backlog(Generic[T]):
+    """What one consumer has not taken yet."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[LifecycleEvent | None] = asyncio.Queue()
+        self.queue: asyncio.Queue[T | None] = asyncio.Queue()
+        self._fell_behind = False
+
+    def put(self, item: T) -> None:
+        if self.queue.qsize() < MAX_BACKLOG:
+            self.queue.put_nowait(item)
+        elif not self._fell_behind:
+            self._fell_behind = True
+            self.queue.put_nowait(None)
+
+    async def take(self) -> T | None:
+        """The next one, or None at the end.
+
+        Raises:
+            FellBehindError: more came than may wait.
+        """
+        item = await self.queue.get()
+        if item is None:
+            self.queue.put_nowait(None)  # for whoever asks again
+            if self._fell_behind:
+                raise FellBehindError(f"more than {MAX_BACKLOG} events waited to be taken")
+        return item
+
+
+class EventStream(_Backlog[LifecycleEvent], AsyncIterator[LifecycleEvent]):
+    """Iterate over it with ``async for``; it ends when the manager closes."""
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> LifecycleEvent:
-        event = await self.queue.get()
+        event = await self.take()
         if event is None:
-            self.queue.put_nowait(None)  # for whoever asks again
             raise StopAsyncIteration
         return event
 
 
-class DataStream:
+class DataStream(_Backlog[DataArrived]):
     """The data of some systems, or of all if it has no names."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
         self.names = names
-        self.queue: asyncio.Queue[DataArrived | None] = asyncio.Queue()

@@ -212,8 +212,17 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._core.child_exited(link.name, link.incarnation, how, now)
 
     def _configure(self, message: ConfigureSupervisor, sender: ActorAddress) -> None:
-        if message.socket_path is not None and self._door is None:
-            self._door = FrontDoor(message.socket_path)
+        if self._links or self._door is not None:
+            text = "ConfigureSupervisor comes first, and once"
+            self.send(sender, invalid_request(message, text))
+            return
+        if message.socket_path is not None:
+            try:
+                self._door = FrontDoor(message.socket_path)
+            except OSError as error:
+                text = f"cannot listen on {message.socket_path}: {describe(error)}"
+                self.send(sender, invalid_request(message, text))
+                return
         self._core = SupervisorCore(message.options, random.Random(), time.time)
         ready = SupervisorReady(
             request_id=message.request_id, pid=os.getpid(), parent_pid=os.getppid()

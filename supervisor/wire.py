@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import stat
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -75,8 +76,7 @@ class FrameReader:
 
 def stranger(sock: socket.socket) -> int | None:
     """The user id at the other end of a Unix socket, if it is neither ours nor root's:
-    root could run code as us anyway. Where the system cannot tell, the permissions of
-    the socket's directory are what keeps strangers out."""
+    root could run code as us anyway. None also where the system cannot tell."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     size = struct.calcsize("3i")
@@ -88,8 +88,12 @@ def refuse_stranger(sock: socket.socket, path: str) -> None:
     """Make sure that it is safe to unpickle what the socket's other end says.
 
     Raises:
-        PermissionError: another user listens at ``path``.
+        PermissionError: another user listens at ``path``, or could.
     """
     uid = stranger(sock)
     if uid is not None:
         raise PermissionError(f"{path} belongs to user id {uid}, not to you; not trusting it")
+    if not hasattr(socket, "SO_PEERCRED"):
+        status = os.stat(os.path.dirname(path))
+        if status.st_uid not in (os.getuid(), 0) or stat.S_IMODE(status.st_mode) & 0o022:
+            raise PermissionError(f"others may write beside {path}; not trusting it")

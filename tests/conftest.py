@@ -54,8 +54,7 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:
-    """The processes, other than this one, that carry a mark. Zombies that nobody waits for
-    are found too: they have no environment, but they have a parent that is marked or us."""
+    """The processes, other than this one, that carry a mark. A zombie has none any more."""
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():

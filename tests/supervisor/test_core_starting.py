@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors.messages import Failure, FailureCode, Reason, SendData, SystemDefinition
-from supervisor.actions import StartChild
+from actors.messages import Failure, FailureCode, Reason, SendData
+from actors.payload import unwrap
 from supervisor.core import SupervisorCore
 from supervisor.messages import (
     EventKind,
@@ -26,9 +26,10 @@ def plant():
 def test_a_registered_system_gets_a_process_that_is_told_what_to_build():
     core = SupervisorCore(SupervisorOptions(), NO_JITTER, lambda: 0.0)
     core.request("ann", RegisterSystem(spec(connection_details={"port": 1})), 0.0)
-    assert core.take_actions() == [
-        StartChild("plc", 1, SystemDefinition("plc", "mock", {"port": 1}))
-    ]
+    [start] = core.take_actions()
+    assert (start.name, start.incarnation) == ("plc", 1)
+    assert (start.definition.system_name, start.definition.kind) == ("plc", "mock")
+    assert unwrap(start.definition.connection_details) == {"port": 1}
 
 
 def test_a_registration_is_answered_when_the_system_is_built(plant):

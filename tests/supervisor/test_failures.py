@@ -351,3 +351,24 @@ def test_arguments_that_make_no_sense(make: Any) -> None:
         await call
 
     assert isinstance(failure_of(work, mock("a")), InvalidRequestError)
+
+
+def test_details_of_a_class_that_only_the_host_knows_harm_nobody() -> None:
+    class Local:
+        pass
+
+    class OnlyHere:
+        def __reduce__(self) -> Any:
+            return (_refuse, ())
+
+    async def work(manager: ExternalSystemManager) -> None:
+        await manager.send_data_to_system("other", 1)
+        manager.register_system(SystemSpec("fine", "mock", {"mode": Local()}))
+        await manager.start()
+        manager.register_system(SystemSpec("bad", "mock", {"mode": OnlyHere()}))
+        with pytest.raises(InvalidRequestError, match="connection_details"):
+            await manager.start()
+        assert await manager.connect_system("fine")
+        assert await manager.send_data_to_system("other", 2)
+
+    with_manager(work, mock("other"))

@@ -22,6 +22,7 @@ from supervisor import (
     SupervisorOptions,
     SystemCrashedError,
     UnavailableError,
+    session,
 )
 from supervisor.messages import SystemState
 from supervisor.options import LogLevel
@@ -309,6 +310,21 @@ def test_when_a_part_of_the_runtime_is_killed_calls_fail_clearly_and_nothing_sta
         assert not wait_until_none(lambda: [pid for pid in pids if runs(pid)])
 
     with_manager(work, mock("victim"), mock("other"))
+
+
+def test_a_hung_supervisor_is_given_up_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        await until_state(manager, "victim", SystemState.CONNECTED)
+        descendants(manager)["supervisor"].suspend()
+        monkeypatch.setattr(session, "PING_EVERY", 0.05)
+        monkeypatch.setattr(session, "PING_PATIENCE", 0.2)
+        receive = manager.receive_data_from_system("victim", timeout=300.0)
+        with pytest.raises(UnavailableError, match="the supervisor does not answer"):
+            await asyncio.wait_for(receive, PATIENCE)
+
+    # The first round of pings still has the usual interval.
+    monkeypatch.setattr(session, "PING_EVERY", 0.5)
+    with_manager(work, mock("victim"))
 
 
 def test_no_descriptor_of_a_client_stays_open_in_a_restarted_system() -> None:

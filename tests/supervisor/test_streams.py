@@ -1,0 +1,65 @@
+"""What a host is told unasked, and how much of it may wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from supervisor import FellBehindError, streams
+from supervisor.messages import DataArrived, EventKind, LifecycleEvent
+from supervisor.streams import Streams
+
+
+def event(sequence: int) -> LifecycleEvent:
+    return LifecycleEvent(
+        sequence=sequence, time=0.0, kind=EventKind.STARTED, system_name="a", incarnation=1
+    )
+
+
+def test_each_stream_gets_all_events_from_its_beginning_to_the_end() -> None:
+    async def main() -> None:
+        all_streams = Streams()
+        first = all_streams.events()
+        all_streams.hear(event(1))
+        second = all_streams.events()
+        all_streams.hear(event(2))
+        all_streams.end()
+        assert [each.sequence async for each in first] == [1, 2]
+        assert [each.sequence async for each in second] == [2]
+        assert [each async for each in first] == []
+
+    asyncio.run(main())
+
+
+def test_data_goes_to_the_streams_that_are_for_its_system() -> None:
+    async def main() -> None:
+        all_streams = Streams()
+        everything = all_streams.add_data([])
+        some = all_streams.add_data(["b"])
+        for name in "ab":
+            all_streams.hear(DataArrived(name, ("item",)))
+        all_streams.end()
+        assert [(await everything.take()).system_name for _ in range(2)] == ["a", "b"]
+        assert (await some.take()).system_name == "b"
+        assert await some.take() is None
+
+    asyncio.run(main())
+
+
+def test_a_stream_whose_consumer_is_too_slow_ends_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "MAX_BACKLOG", 3)
+
+    async def main() -> None:
+        all_streams = Streams()
+        slow = all_streams.events()
+        for sequence in range(1, 10):
+            all_streams.hear(event(sequence))
+        assert [(await anext(slow)).sequence for _ in range(3)] == [1, 2, 3]
+        for _ in range(2):
+            with pytest.raises(FellBehindError, match="more than 3"):
+                await anext(slow)
+
+    asyncio.run(main())
