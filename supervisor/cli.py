@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -14,6 +13,7 @@ import click
 
 from actors.messages import FailureCode
 from supervisor import cli_format as fmt
+from supervisor.cli_input import parse_args, parse_item, parts, read_lines
 from supervisor.config import Config, ConfigError, load_config
 from supervisor.connection import STOPPED
 from supervisor.directory import DirectoryError, RuntimeDirectory, default_directory
@@ -26,8 +26,6 @@ EXIT_UNREACHABLE = 3
 EXIT_BUSY = 4
 EXIT_NOTHING = 5
 EXIT_INTERRUPTED = 130
-
-_SENT_AT_ONCE = 100
 
 _EPILOG = """\b
 Exit codes:
@@ -151,14 +149,14 @@ def send(directory: Path, name: str, data: tuple[str, ...], form: str) -> None:
     """Send items to a system, in order. A DATA of - stands for the lines of standard input."""
     items: list[Any] = []
     for text in data:
-        lines = _read_lines() if text == "-" else [os.fsencode(text)]
-        items.extend(_parse_item(line, form) for line in lines)
+        lines = read_lines() if text == "-" else [os.fsencode(text)]
+        items.extend(parse_item(line, form) for line in lines)
     sent = 0
 
     async def ask(manager: ExternalSystemManager) -> None:
         nonlocal sent
         # Some at a time, for a mailbox has an end; and what fails is not followed by more.
-        for part in _parts(items):
+        for part in parts(items):
             try:
                 await manager.send_many_to_system(name, part)
             except ExceptionGroup as error:
@@ -208,7 +206,7 @@ def call(directory: Path, name: str, command: str, args: tuple[str, ...], json_:
 
     Each of ARGS is JSON, or else a text; KEY=VALUE passes it by name.
     """
-    positional, keyword = _parse_args(args)
+    positional, keyword = parse_args(args)
 
     async def ask(manager: ExternalSystemManager) -> Any:
         return await manager.call_command(name, command, *positional, **keyword)
@@ -365,57 +363,6 @@ def _print(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             sys.exit(EXIT_FAILED)  # as with "| head": nobody wants the rest
         _fail(EXIT_FAILED, f"cannot write the output: {error.strerror}")
-
-
-def _read_lines() -> list[bytes]:
-    """The lines of standard input, which may be anything: only a line feed ends one."""
-    lines = sys.stdin.buffer.read().split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return [line.removesuffix(b"\r") for line in lines]
-
-
-def _parse_item(data: bytes, form: str) -> Any:
-    if form == "bytes":
-        return data
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        hint = "" if form == "hex" else "; --as bytes takes anything"
-        raise click.UsageError(f"{data[:40]!r} is not UTF-8{hint}") from None
-    try:
-        match form:
-            case "hex":
-                return bytes.fromhex(text)
-            case "json":
-                return json.loads(text)
-    except ValueError as error:
-        raise click.UsageError(f"{text[:40]!r} is not {form}: {error}") from None
-    return text
-
-
-def _parts(items: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(items), _SENT_AT_ONCE):
-        yield items[start : start + _SENT_AT_ONCE]
-
-
-def _parse_args(args: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
-    positional: list[Any] = []
-    keyword: dict[str, Any] = {}
-    for arg in args:
-        key, equals, value = arg.partition("=")
-        if equals and key.isidentifier():
-            keyword[key] = _json_or_text(value)
-        else:
-            positional.append(_json_or_text(arg))
-    return positional, keyword
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _fail(code: int, text: str) -> NoReturn:

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-import pickle
 import subprocess
 import sys
 import textwrap
@@ -15,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from actors import ExternalSystemInterface, MockExternalSystem, command
+from actors import MockExternalSystem, command
 from actors.messages import Outcome
 from supervisor import (
-    DuplicateSystemError,
     ExternalSystemManager,
     InvalidRequestError,
     SystemSpec,
@@ -32,9 +30,9 @@ from tests.supervisor.support import (
     mock,
     status_of,
     until,
-    until_state,
     with_manager,
 )
+from tests.supervisor.thermostat import Thermostat, with_object
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -178,165 +176,6 @@ def test_an_unknown_system_gives_false_or_none_and_a_warning(
     with caplog.at_level(logging.WARNING, "supervisor"):
         with_manager(work, mock("plc-1"), strict=False)
     assert caplog.messages.count("plc-2: no such system; did you mean 'plc-1'?") == 6
-
-
-# ---- registered objects ----------------------------------------------------------------------
-
-
-class Thermostat(ExternalSystemInterface):
-    """With state of its own, and a constructor argument that no spec knows."""
-
-    def __init__(self, system_name: str, target: float) -> None:
-        super().__init__(system_name, {"token": "secret"})
-        self.target = target
-
-    async def connect(self) -> bool:
-        self.is_connected = True
-        return True
-
-    async def disconnect(self) -> bool:
-        self.is_connected = False
-        return True
-
-    async def send_data(self, data: Any) -> bool:
-        self.target = data
-        return True
-
-    async def receive_data(self) -> Any | None:
-        return self.target
-
-    @command
-    async def raise_target(self, by: float = 1.0) -> float:
-        self.target += by
-        return self.target
-
-
-def with_object(work: Any, system: ExternalSystemInterface) -> Any:
-    async def main() -> Any:
-        async with ExternalSystemManager(strict=True, options=QUIET) as manager:
-            manager.register_system(system)
-            return await work(manager)
-
-    return asyncio.run(main())
-
-
-def test_a_registered_object_acts_on_its_actor() -> None:
-    thermostat = Thermostat("t", 20.0)
-
-    async def work(manager: ExternalSystemManager) -> None:
-        assert not thermostat.is_connected
-        assert await thermostat.connect()
-        assert thermostat.is_connected
-        assert await thermostat.raise_target(by=2.5) == 22.5
-        assert await thermostat.send_data(30.0)
-        assert await manager.receive_data_from_system("t") == 30.0
-        assert await thermostat.receive_data() == 30.0
-        assert await thermostat.check_health()
-        assert await thermostat.send_many([1.0, 2.0]) == [True, True]
-        assert await thermostat.disconnect()
-
-    with_object(work, thermostat)
-
-
-def test_a_registered_object_has_no_second_copy_of_the_state() -> None:
-    thermostat = Thermostat("t", 20.0)
-
-    async def work(manager: ExternalSystemManager) -> None:
-        assert isinstance(thermostat, Thermostat)
-        assert thermostat.connection_details == {"token": "secret"}
-        with pytest.raises(AttributeError, match="lives in its system actor"):
-            _ = thermostat.target
-        with pytest.raises(AttributeError, match="no attribute 'targte'"):
-            _ = thermostat.targte  # type: ignore[attr-defined]
-        with pytest.raises(TypeError, match="handle"):
-            pickle.dumps(thermostat)
-
-    with_object(work, thermostat)
-
-
-def test_each_incarnation_starts_as_the_object_was_when_registered() -> None:
-    thermostat = Thermostat("t", 20.0)
-
-    async def work(manager: ExternalSystemManager) -> None:
-        await thermostat.connect()
-        await thermostat.raise_target()
-        await manager.restart_system("t")
-        await until_state(manager, "t", SystemState.CONNECTED, incarnation=2)
-        assert await thermostat.raise_target() == 21.0
-
-    with_object(work, thermostat)
-
-
-def test_a_class_defined_inside_a_function_works() -> None:
-    class Local(Thermostat):
-        @command
-        async def whoami(self) -> str:
-            return type(self).__qualname__
-
-    async def work(manager: ExternalSystemManager) -> Any:
-        return await manager.call_command("t", "whoami")
-
-    assert "Local" in with_object(work, Local("t", 1.0))
-
-
-def test_data_queued_before_registering_is_received_after_it() -> None:
-    system = MockExternalSystem("m", {})
-
-    async def work(manager: ExternalSystemManager) -> Any:
-        await system.connect()
-        return await system.receive_data()
-
-    asyncio.run(system.mock_incoming_data("early"))
-    assert with_object(work, system) == "early"
-
-
-def test_the_same_name_is_registered_once() -> None:
-    async def work(manager: ExternalSystemManager) -> None:
-        with pytest.raises(DuplicateSystemError, match="a: cannot register"):
-            manager.register_system(mock("a"))
-
-    with_manager(work, mock("a"))
-
-
-def test_an_unregistered_name_is_free_again() -> None:
-    async def work(manager: ExternalSystemManager) -> None:
-        for _ in range(2):
-            assert await manager.unregister_system("a")
-            assert manager.register_system(mock("a"))
-            assert await manager.send_data_to_system("a", 1)
-
-    with_manager(work, mock("a"))
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("", "must not be empty"),
-        (7, "is a string, not int"),
-        ("x" * 10_000, "at most 200 characters"),
-        (" a", "surrounding spaces"),
-        ("a\n", "surrounding spaces"),
-    ],
-)
-def test_an_odd_name_cannot_be_registered(name: Any, text: str) -> None:
-    manager = ExternalSystemManager(strict=True)
-    with pytest.raises(InvalidRequestError, match=text):
-        manager.register_system(MockExternalSystem(name, {}))
-
-
-def test_something_else_than_a_system_cannot_be_registered() -> None:
-    manager = ExternalSystemManager(strict=True)
-    with pytest.raises(InvalidRequestError, match="str is no ExternalSystemInterface"):
-        manager.register_system("plc-1")  # type: ignore[arg-type]
-
-
-def test_an_object_that_cannot_be_pickled_stays_as_it_was() -> None:
-    system = MockExternalSystem("m", {})
-    system.lock = threading.Lock()  # type: ignore[attr-defined]
-    manager = ExternalSystemManager(strict=True)
-    with pytest.raises(InvalidRequestError, match="cannot be sent to another process"):
-        manager.register_system(system)
-    assert asyncio.run(system.connect())
 
 
 # ---- events and data -------------------------------------------------------------------------
@@ -602,7 +441,7 @@ def test_a_spec_is_registered_as_well_as_an_object() -> None:
     async def work(manager: ExternalSystemManager) -> Any:
         return [status.kind for status in await manager.status_all()]
 
-    spec = SystemSpec("t", "tests.supervisor.test_manager:NamedThermostat", {"target": 5})
+    spec = SystemSpec("t", "tests.supervisor.thermostat:NamedThermostat", {"target": 5})
     assert with_manager(work, spec, mock("m")) == [spec.kind, "mock"]
 
 
@@ -624,11 +463,6 @@ def test_a_request_that_cannot_be_pickled_fails_alone() -> None:
         assert manager.register_system(mock("bad"))  # the name is free
 
     with_manager(work)
-
-
-class NamedThermostat(Thermostat):
-    def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
-        super().__init__(system_name, connection_details["target"])
 
 
 def test_an_order_to_all_does_not_overtake_what_was_sent_before() -> None:
