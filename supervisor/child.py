@@ -176,12 +176,18 @@ class Child:
         connecting = any(isinstance(each.request, ConnectSystem) for each in self.open.values())
         return SystemState.CONNECTING if connecting else SystemState.DISCONNECTED
 
+    def is_still(self, incarnation: int, phase: Phase) -> bool:
+        """For timers: whether what they were set for is still so. A child that was removed
+        is GONE, whoever has its name by now."""
+        return self.incarnation == incarnation and self.phase is phase
+
     def begin(self, now: float) -> None:
         """Count a new incarnation, and forget what was known of the one before."""
         self.incarnation += 1
         self.phase = Phase.STARTING
         self.purpose = None
         self.crash = None
+        self.start_code = None
         self.pid = None
         self.is_connected = False
         self.connect_failures = 0

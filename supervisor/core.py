@@ -282,8 +282,7 @@ class SupervisorCore:
         child = self._children.get(name)
         if child is None or child.incarnation != incarnation or not child.has_process:
             return
-        if child.crash is None:
-            child.crash = how or Reason("exit", "its process ended without a word")
+        child.crash = child.crash or how
         self._lifecycle.exited(child, now)
 
     def _finish(self) -> None:

@@ -74,12 +74,6 @@ class Lifecycle:
         self._random = random
         router.own_connect_failed = self._own_connect_failed
 
-    def _is_still(self, child: Child, incarnation: int, phase: Phase) -> bool:
-        """For timers: whether what they were set for is still so. The name may have been
-        registered anew since."""
-        registered = self._children.get(child.name) is child
-        return registered and child.incarnation == incarnation and child.phase is phase
-
     # ---- starting ---------------------------------------------------------------------------
 
     def register(self, client: Client, request: RegisterSystem, now: float) -> None:
@@ -105,7 +99,7 @@ class Lifecycle:
         )
 
     def _start_ran_out(self, child: Child, incarnation: int, now: float) -> None:
-        if not self._is_still(child, incarnation, Phase.STARTING):
+        if not child.is_still(incarnation, Phase.STARTING):
             return
         child.crash = Reason("timeout", f"not built within {child.spec.start_timeout:g} s")
         self._act(KillChild(child.name, incarnation))
@@ -191,7 +185,7 @@ class Lifecycle:
         self._timers.add(now + delay, lambda then: self._connect_again(child, incarnation, then))
 
     def _connect_again(self, child: Child, incarnation: int, now: float) -> None:
-        still = self._is_still(child, incarnation, Phase.RUNNING)
+        still = child.is_still(incarnation, Phase.RUNNING)
         if still and child.wanted and not child.is_connected:
             self._router.connect_on_its_own(child, now)
 
@@ -248,7 +242,7 @@ class Lifecycle:
         self._timers.add(now + delay, lambda then: self._waited(child, incarnation, then))
 
     def _waited(self, child: Child, incarnation: int, now: float) -> None:
-        if self._is_still(child, incarnation, Phase.WAITING):
+        if child.is_still(incarnation, Phase.WAITING):
             self._start(child, now)
 
     def _quarantine(self, child: Child, reason: Reason) -> None:
@@ -310,7 +304,7 @@ class Lifecycle:
         incarnation = child.incarnation
 
         def kill(then: float) -> None:
-            if self._is_still(child, incarnation, Phase.ENDING):
+            if child.is_still(incarnation, Phase.ENDING):
                 self._kill(child, then)
 
         self._timers.add(now + delay, kill)
@@ -322,7 +316,7 @@ class Lifecycle:
         self._act(KillChild(child.name, incarnation))
 
         def abandon(then: float) -> None:
-            if self._is_still(child, incarnation, Phase.ENDING):
+            if child.is_still(incarnation, Phase.ENDING):
                 self._act(
                     Log(logging.WARNING, f"{child.name}: no exit seen after SIGKILL; going on")
                 )

@@ -336,3 +336,14 @@ def test_each_step_of_a_crash_is_announced_without_a_gap(plant):
     assert events[1].delay == 0.0
     assert events[4].reason == BUG
     assert events[0].time == 1e9 + plant.now
+
+
+def test_a_crash_is_logged_also_after_a_start_that_failed_for_its_definition(plant):
+    plant.register(keep=True).crash_and_exit()
+    plant.actor().fail_start("invalid_request")
+    plant.actor().exit()
+    plant.advance(1)
+    plant.actor().start()
+    before = len(plant.logs)
+    plant.actor().crash_and_exit()
+    assert any(BUG.text in str(log) for log in plant.logs[before:])
