@@ -7,12 +7,11 @@ answer goes back the same way.
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any, Final
 
 from thespian.actors import Actor, ActorAddress, ActorSystem, ChildActorExited
 
-from supervisor.base import stay_on_loopback
+from supervisor.base import free_port, stay_on_loopback
 
 BASE: Final = "multiprocTCPBase"
 OUTSTANDING: Final = 20
@@ -89,7 +88,7 @@ class BareSystem:
     def __init__(self) -> None:
         stay_on_loopback()
         # transientUnique: another actor system of this process must not be taken for this.
-        self._system = ActorSystem(BASE, {"Admin Port": _free_port()}, transientUnique=True)
+        self._system = ActorSystem(BASE, {"Admin Port": free_port()}, transientUnique=True)
 
     def create(self, actor: type[Actor]) -> ActorAddress:
         return self._system.createActor(actor)
@@ -124,9 +123,3 @@ class BareSystem:
             if self._system.listen(_ANSWER_TIMEOUT) is None:
                 raise RuntimeError("bare Thespian gave no answer")
             answered += 1
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

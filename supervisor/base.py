@@ -34,7 +34,7 @@ def start_actor_system(log_file: str) -> Any:
     for _ in range(_ATTEMPTS):
         # Between finding a free port and using it, somebody else may take it.
         try:
-            return ActorSystem(base, {"Admin Port": _free_port()})
+            return ActorSystem(base, {"Admin Port": free_port()})
         except (ActorSystemException, OSError) as error:
             errors.append(f"{type(error).__name__}: {error}")
         except ImportError as error:
@@ -61,7 +61,8 @@ def stay_on_loopback() -> None:
     IPActorAddress.__init__ = init
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody uses now; somebody may take it before its asker does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

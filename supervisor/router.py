@@ -73,12 +73,13 @@ class Router:
         if isinstance(request, SendMany) and 0 < room < len(request.items):
             refused = (_overloaded(child, request),) * (len(request.items) - room)
             request = attrs.evolve(request, items=request.items[:room])
-        refusal = self._refusal(child, request)
+        pending = self._weigh(client, request, group)
+        pending.refused = refused
+        refusal = self._refusal(child, pending)
         if refusal is not None:
             self._answer_group_or(client, group, refusal)
             return
-        pending = self._open(child, client, request, group)
-        pending.refused = refused
+        self._open(child, pending)
         if isinstance(request, DisconnectSystem):
             child.wanted, child.last_disconnect = False, pending.ref
         child.mailbox.append(pending)
@@ -97,8 +98,9 @@ class Router:
         if any(each.own for each in child.open.values()):
             return
         request = ConnectSystem(child.name)
-        pending = self._open(child, None, request, None)
+        pending = self._weigh(None, request, None)
         pending.own = True
+        self._open(child, pending)
         child.mailbox.appendleft(pending)
         self._set_deadline(pending, now)
 
@@ -208,7 +210,8 @@ class Router:
 
     # ---- details --------------------------------------------------------------------------
 
-    def _refusal(self, child: Child, request: Request) -> Failure | None:
+    def _refusal(self, child: Child, pending: Pending) -> Failure | None:
+        request = pending.request
         control = isinstance(request, ConnectSystem | DisconnectSystem)
         if child.phase is Phase.QUARANTINED:
             cause = child.last_crash.text if child.last_crash else "it crashed too often"
@@ -221,9 +224,9 @@ class Router:
             return request.failure(FailureCode.UNAVAILABLE, "being unregistered")
         if control:  # a few, and what puts an overloaded system right
             return None
-        if child.weight + weight_of(request) > child.spec.mailbox_size:
+        if child.weight + pending.weight > child.spec.mailbox_size:
             return _overloaded(child, request)
-        if child.size + size_of(request) > MAILBOX_BYTES:
+        if child.size + pending.size > MAILBOX_BYTES:
             text = f"{child.size:,} bytes wait already; send less, or wait for answers"
             return request.failure(FailureCode.OVERLOADED, text)
         return None
@@ -245,17 +248,17 @@ class Router:
             return self._options.request_timeout + (request.wait or 0.0)
         return self._options.request_timeout
 
-    def _open(
-        self, child: Child, client: Client | None, request: Request, group: Group | None
-    ) -> Pending:
+    def _weigh(self, client: Client | None, request: Request, group: Group | None) -> Pending:
+        """Measured once: a SendMany may have a thousand items."""
         ref = next(self._refs)
-        pending = Pending(ref, client, request, weight_of(request), size_of(request), group)
-        child.open[ref] = pending
+        return Pending(ref, client, request, weight_of(request), size_of(request), group)
+
+    def _open(self, child: Child, pending: Pending) -> None:
+        child.open[pending.ref] = pending
         child.weight += pending.weight
         child.size += pending.size
-        self._children[ref] = child
+        self._children[pending.ref] = child
         self.touch(child)
-        return pending
 
     def _close(self, child: Child, pending: Pending) -> None:
         del child.open[pending.ref]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -42,13 +41,6 @@ def short_directory() -> Iterator[Path]:
         yield path.resolve()
     finally:
         shutil.rmtree(path)
-
-
-def free_port() -> int:
-    """A TCP port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_program(arguments: Sequence[str], *, seconds: float = 60.0) -> Finished:

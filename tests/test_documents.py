@@ -20,9 +20,10 @@ import docutils.core
 import pytest
 from docutils import nodes
 
+from supervisor.base import free_port
 from supervisor.cli import main
 from supervisor.config import check_kind, parse_config
-from tests.programs import ROOT, free_port, run_program
+from tests.programs import ROOT, run_program
 
 DOCUMENTS = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *sorted((ROOT / "docs").glob("*.rst"))]
 

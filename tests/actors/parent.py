@@ -7,7 +7,6 @@ starts one, and leaves sockets for the interpreter to close, which pytest must n
 import contextlib
 import os
 import pickle
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import attrs
 from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExited
 
 from actors.system_actor import SystemActor
+from supervisor.base import free_port
 
 CAP = 15.0
 _ROOT = Path(__file__).parents[2]
@@ -168,12 +168,6 @@ def family(host):
 
 
 # ---- in the host's process -------------------------------------------------------------
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def serve(system, orders, answers):
