@@ -5,6 +5,7 @@ import pytest
 from actors.messages import (
     CheckHealth,
     DataSent,
+    FailureCode,
     Reason,
     ReceiveData,
     Report,
@@ -340,7 +341,7 @@ def test_each_step_of_a_crash_is_announced_without_a_gap(plant):
 
 def test_a_crash_is_logged_also_after_a_start_that_failed_for_its_definition(plant):
     plant.register(keep=True).crash_and_exit()
-    plant.actor().fail_start("invalid_request")
+    plant.actor().fail_start(FailureCode.INVALID_REQUEST)
     plant.actor().exit()
     plant.advance(1)
     plant.actor().start()
