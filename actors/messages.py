@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from actors.errors import describe
-from actors.payload import Payload, unwrap, wrap
+from actors.payload import Payload, unwrap, wrap, wrap_each
 
 _request_numbers = itertools.count(1)
 
@@ -30,7 +30,7 @@ def new_request_id() -> int:
 def _wrap_items(items: Any) -> tuple[Any, ...]:
     if isinstance(items, str | bytes | bytearray | memoryview):
         raise TypeError("items is a sequence of items, not one string; use SendData for one item")
-    return tuple(map(wrap, items))
+    return wrap_each(items)
 
 
 class FailureCode(enum.StrEnum):

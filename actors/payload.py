@@ -8,6 +8,7 @@ one that fails to unpickle, cannot harm what is in the middle.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable
 from typing import Any, Final
 
 import cloudpickle
@@ -98,8 +99,13 @@ def wrap(obj: Any) -> Any:
     return Payload(obj)
 
 
+def wrap_each(items: Iterable[Any]) -> tuple[Any, ...]:
+    """The same for each of several."""
+    return tuple(map(wrap, items))
+
+
 def wrap_encoded(obj: Any) -> Any:
-    """The same, pickled at once: for where an error can still be answered.
+    """What :func:`wrap` gives, pickled at once: for where an error can still be answered.
 
     Raises:
         PayloadError: the object cannot be pickled.

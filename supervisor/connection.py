@@ -85,7 +85,7 @@ class SupervisorConnection(asyncio.Protocol):
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request, and wait for its reply. Being cancelled takes the request back."""
         if self._lost is not None:
-            return _unavailable(request, self._lost, Outcome.NOT_SENT)
+            return request.failure(FailureCode.UNAVAILABLE, self._lost)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[request.request_id] = future
         self._say(request)
@@ -102,7 +102,7 @@ class SupervisorConnection(asyncio.Protocol):
         """Send a request that is answered in parts; ``on_part`` gets each, up to the final
         one or a failure."""
         if self._lost is not None:
-            on_part(_unavailable(request, self._lost, Outcome.NOT_SENT))
+            on_part(request.failure(FailureCode.UNAVAILABLE, self._lost))
             return
         self._streams[request.request_id] = on_part
         self._say(request)
@@ -222,10 +222,6 @@ class SupervisorConnection(asyncio.Protocol):
         for request_id, on_part in streams.items():
             on_part(_lost_reply(request_id, why))
         self._on_lost(why)
-
-
-def _unavailable(request: Request | SupervisorRequest, why: str, outcome: Outcome) -> Failure:
-    return request.failure(FailureCode.UNAVAILABLE, why, outcome)
 
 
 def _lost_reply(request_id: int, why: str) -> Failure:

@@ -22,7 +22,7 @@ from actors.messages import (
     Request,
     new_request_id,
 )
-from actors.payload import Payload, unwrap, wrap
+from actors.payload import Payload, unwrap, wrap_each
 from supervisor.options import SupervisorOptions
 from supervisor.spec import SystemSpec
 
@@ -31,10 +31,6 @@ def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:
     if isinstance(names, str):
         raise TypeError(f"data_from is a sequence of names, not one string: ({names!r},)")
     return None if names is None else tuple(names)
-
-
-def _wrap_each(items: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(map(wrap, items))
 
 
 def _seal_details(spec: SystemSpec) -> SystemSpec:
@@ -158,7 +154,7 @@ class ReturnData:
     """Items that the asker was given and cannot use; the next receive gets them first."""
 
     system_name: str
-    items: tuple[Any, ...] = attrs.field(repr=False, converter=_wrap_each)
+    items: tuple[Any, ...] = attrs.field(repr=False, converter=wrap_each)
 
 
 @attrs.frozen
