@@ -14,7 +14,7 @@ Client = Hashable
 
 
 @attrs.frozen
-class StartChild:
+class StartActor:
     """Create a system actor and tell it what to build."""
 
     name: str
@@ -23,7 +23,7 @@ class StartChild:
 
 
 @attrs.frozen
-class TellChild:
+class TellActor:
     """Send a message to a system actor."""
 
     name: str
@@ -32,7 +32,7 @@ class TellChild:
 
 
 @attrs.frozen
-class KillChild:
+class KillActor:
     """End a system actor's process with SIGKILL. Its exit is noticed like any other."""
 
     name: str
@@ -40,7 +40,7 @@ class KillChild:
 
 
 @attrs.frozen
-class ForgetChild:
+class ForgetActor:
     """This incarnation's exit has been dealt with; what comes from it now is stale."""
 
     name: str
@@ -68,4 +68,4 @@ class Finish:
     """All systems are gone: the supervisor is done."""
 
 
-Action = StartChild | TellChild | KillChild | ForgetChild | TellClient | Log | Finish
+Action = StartActor | TellActor | KillActor | ForgetActor | TellClient | Log | Finish

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from actors.messages import Reason, TapData
-from supervisor.actions import Action, Client, TellChild, TellClient
+from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.child import Child, Phase
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent, Subscribe
 
@@ -68,7 +68,7 @@ class Announcer:
         wanted = next(self._for_data(child.name), None) is not None
         if child.phase is Phase.RUNNING and wanted != child.tapped:
             child.tapped = wanted
-            self._act(TellChild(child.name, child.incarnation, TapData(wanted)))
+            self._act(TellActor(child.name, child.incarnation, TapData(wanted)))
 
     def data_arrived(self, child: Child, items: tuple[object, ...]) -> None:
         """Pass items on to the subscribers."""

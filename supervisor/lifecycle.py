@@ -23,11 +23,11 @@ from actors.messages import (
 from supervisor.actions import (
     Action,
     Client,
-    ForgetChild,
-    KillChild,
+    ForgetActor,
+    KillActor,
     Log,
-    StartChild,
-    TellChild,
+    StartActor,
+    TellActor,
     TellClient,
 )
 from supervisor.announcer import Announcer
@@ -92,7 +92,7 @@ class Lifecycle:
     def _start(self, child: Child, now: float) -> None:
         child.begin(now)
         incarnation = child.incarnation
-        self._act(StartChild(child.name, incarnation, child.spec.definition()))
+        self._act(StartActor(child.name, incarnation, child.spec.definition()))
         self._timers.add(
             now + child.spec.start_timeout,
             lambda then: self._start_ran_out(child, incarnation, then),
@@ -102,7 +102,7 @@ class Lifecycle:
         if not child.is_still(incarnation, Phase.STARTING):
             return
         child.crash = Reason("timeout", f"not built within {child.spec.start_timeout:g} s")
-        self._act(KillChild(child.name, incarnation))
+        self._act(KillActor(child.name, incarnation))
         # It may have died so early that Thespian cannot tell whose exit it saw.
         self.exited(child, now)
 
@@ -201,7 +201,7 @@ class Lifecycle:
     def exited(self, child: Child, now: float) -> None:
         purpose = child.purpose or Purpose.CRASH
         reason = child.crash or Reason("exit", "its process ended without a word")
-        self._act(ForgetChild(child.name, child.incarnation))
+        self._act(ForgetActor(child.name, child.incarnation))
         child.is_connected = False
         if purpose is Purpose.CRASH:
             self._crashed(child, reason, now)
@@ -291,7 +291,7 @@ class Lifecycle:
             return
         if started:
             grace = child.spec.shutdown
-            self._act(TellChild(child.name, child.incarnation, StopSystem(grace)))
+            self._act(TellActor(child.name, child.incarnation, StopSystem(grace)))
             self._kill_later(child, grace + EXIT_GRACE, now)
         else:
             self._kill(child, now)
@@ -313,7 +313,7 @@ class Lifecycle:
         """Kill it, and go on without it if even that is not noticed to end it: a process
         in an uninterruptible call, or one that died before Thespian knew its address."""
         incarnation = child.incarnation
-        self._act(KillChild(child.name, incarnation))
+        self._act(KillActor(child.name, incarnation))
 
         def abandon(then: float) -> None:
             if child.is_still(incarnation, Phase.ENDING):

@@ -33,7 +33,7 @@ from actors.messages import (
     SystemDisconnected,
     TakeBack,
 )
-from supervisor.actions import Action, Client, TellChild, TellClient
+from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.checks import size_of, weight_of
 from supervisor.child import DELIVERY_BYTES, DELIVERY_ITEMS, Child, Group, Pending, Phase
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
@@ -378,7 +378,7 @@ class Router:
             self.take_back(child, reply.items)
 
     def _tell(self, child: Child, message: object) -> None:
-        self._act(TellChild(child.name, child.incarnation, message))
+        self._act(TellActor(child.name, child.incarnation, message))
 
 
 def _overloaded(child: Child, request: Request) -> Failure:

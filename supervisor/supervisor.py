@@ -44,11 +44,11 @@ from actors.system_actor import SystemActor
 from supervisor.actions import (
     Action,
     Finish,
-    ForgetChild,
-    KillChild,
+    ForgetActor,
+    KillActor,
     Log,
-    StartChild,
-    TellChild,
+    StartActor,
+    TellActor,
     TellClient,
 )
 from supervisor.core import SupervisorCore
@@ -244,17 +244,17 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _do(self, action: Action) -> None:
         match action:
-            case StartChild():
+            case StartActor():
                 self._start(action)
-            case TellChild():
+            case TellActor():
                 link = self._link(action.name, action.incarnation)
                 if link is not None:
                     self.send(link.address, action.message)
-            case KillChild():
+            case KillActor():
                 link = self._link(action.name, action.incarnation)
                 if link is not None:
                     _kill(link)
-            case ForgetChild():
+            case ForgetActor():
                 if self._link(action.name, action.incarnation) is not None:
                     del self._links[action.name]
             case TellClient(client=DoorClient() as client):
@@ -270,11 +270,11 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _fail(self, action: Action, error: Exception) -> None:
         _log().exception("%s could not be carried out", type(action).__name__)
-        if isinstance(action, StartChild):  # no process will ever tell
+        if isinstance(action, StartActor):  # no process will ever tell
             how = Reason(type(error).__name__, f"its process did not start: {error}")
             self._core.child_exited(action.name, action.incarnation, how, time.monotonic())
 
-    def _start(self, action: StartChild) -> None:
+    def _start(self, action: StartActor) -> None:
         address = self.createActor(SystemActor)
         self._links[action.name] = _Link(
             action.name, action.incarnation, address, _newest_process(self)

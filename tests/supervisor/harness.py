@@ -30,11 +30,11 @@ from actors.messages import (
 )
 from supervisor.actions import (
     Finish,
-    ForgetChild,
-    KillChild,
+    ForgetActor,
+    KillActor,
     Log,
-    StartChild,
-    TellChild,
+    StartActor,
+    TellActor,
     TellClient,
 )
 from supervisor.child import WINDOW
@@ -59,7 +59,7 @@ def spec(name: str = "plc", **options: Any) -> SystemSpec:
 class FakeActor:
     """One incarnation of a system actor, as far as the supervisor can tell."""
 
-    def __init__(self, harness: Harness, start: StartChild) -> None:
+    def __init__(self, harness: Harness, start: StartActor) -> None:
         self.harness = harness
         self.name = start.name
         self.incarnation = start.incarnation
@@ -236,13 +236,13 @@ class Harness:
 
     def _do(self, action: Any) -> None:
         match action:
-            case StartChild():
+            case StartActor():
                 living = [a for a in self.actors if a.name == action.name and not a.forgotten]
                 assert not living, f"{action.name} has a process already"
                 before = self.incarnations(action.name)
                 assert action.incarnation in (1, before[-1] + 1 if before else 1)
                 self.actors.append(FakeActor(self, action))
-            case TellChild(message=message):
+            case TellActor(message=message):
                 actor = self._living(action)
                 assert not actor.killed, f"{message} to {actor.name}, which was killed"
                 actor.told.append(message)
@@ -251,9 +251,9 @@ class Harness:
                     assert message.number == len(actor.deliveries)
                     assert len(actor.deliveries) - actor.taken <= WINDOW
                     assert message.requests
-            case KillChild():
+            case KillActor():
                 self._living(action).killed = True
-            case ForgetChild():
+            case ForgetActor():
                 self._living(action).forgotten = True
             case TellClient(client, message):
                 self.told.append((client, message))
@@ -268,7 +268,7 @@ class Harness:
             case _:
                 raise AssertionError(f"no action: {action}")
 
-    def _living(self, action: TellChild | KillChild | ForgetChild) -> FakeActor:
+    def _living(self, action: TellActor | KillActor | ForgetActor) -> FakeActor:
         actor = self.actor(action.name)
         assert actor.incarnation == action.incarnation, f"{action}, but {actor.incarnation} lives"
         assert not actor.forgotten, f"{action} after its end was dealt with"
