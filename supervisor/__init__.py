@@ -21,7 +21,16 @@ from supervisor.errors import (
 )
 from supervisor.manager import ExternalSystemManager
 from supervisor.options import SupervisorOptions
-from supervisor.spec import BackoffPolicy, RestartPolicy, SystemSpec
+from supervisor.policies import (
+    AutoShutdown,
+    BackoffPolicy,
+    GiveUp,
+    OnStartFailure,
+    RestartPolicy,
+    RestartType,
+    Strategy,
+)
+from supervisor.spec import GroupSpec, SystemSpec
 from supervisor.streams import FellBehindError
 from supervisor.synchronous import SynchronousManager
 
@@ -29,17 +38,23 @@ if TYPE_CHECKING:
     from supervisor.supervisor import Supervisor
 
 __all__ = [
+    "AutoShutdown",
     "BackoffPolicy",
     "ConnectorFailedError",
     "DuplicateSystemError",
     "ExternalSystemError",
     "ExternalSystemManager",
     "FellBehindError",
+    "GiveUp",
+    "GroupSpec",
     "InvalidRequestError",
     "NotConnectedError",
+    "OnStartFailure",
     "OverloadedError",
     "RequestTimeoutError",
     "RestartPolicy",
+    "RestartType",
+    "Strategy",
     "Supervisor",
     "SupervisorOptions",
     "SynchronousManager",

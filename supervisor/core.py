@@ -60,6 +60,7 @@ from supervisor.messages import (
 )
 from supervisor.options import SupervisorOptions
 from supervisor.orders import Order, Orders
+from supervisor.policies import as_seconds
 from supervisor.router import Router
 from supervisor.timers import Timers
 
@@ -202,7 +203,10 @@ class SupervisorCore:
                 )
             case StopSupervisor():
                 self._stopping = True
-                slowest = max((each.spec.shutdown for each in self._children.values()), default=0.0)
+                slowest = max(
+                    (as_seconds(each.spec.shutdown) for each in self._children.values()),
+                    default=0.0,
+                )
                 patience = self._options.request_timeout + slowest
                 order = self._orders.open(client, request, None, patience, now)
                 self._stop_orders.append(order)

@@ -111,7 +111,8 @@ class Dialog:
             for failure in failures:
                 _log.warning("cannot register: %s", failure.text)
         for spec, reply in zip(specs, replies, strict=True):
-            if isinstance(reply, Failure) and reply.code is not FailureCode.DUPLICATE_SYSTEM:
+            taken = (FailureCode.ALREADY_STARTED, FailureCode.ALREADY_PRESENT)
+            if isinstance(reply, Failure) and reply.code not in taken:
                 self.names.discard(spec.name)
         if failures and self._strict:
             raise error_of(failures[0])

@@ -29,7 +29,27 @@ class UnknownSystemError(ExternalSystemError):
 
 
 class DuplicateSystemError(ExternalSystemError):
-    """A system of this name is registered already. The caller's fault."""
+    """A child of this name is there already. The caller's fault."""
+
+
+class AlreadyStartedError(DuplicateSystemError):
+    """It runs, or is being restarted."""
+
+
+class AlreadyPresentError(DuplicateSystemError):
+    """It does not run, but its spec is kept: restart it, or delete it first."""
+
+
+class ChildNotFoundError(ExternalSystemError):
+    """There is no child, or no group, of this name. The caller's fault."""
+
+
+class ChildRunningError(ExternalSystemError):
+    """The child must not run for this, and does: terminate it first."""
+
+
+class ChildRestartingError(ExternalSystemError):
+    """The child must not run for this, and is being restarted: terminate it first."""
 
 
 class NotConnectedError(ExternalSystemError):
@@ -52,6 +72,14 @@ class InvalidRequestError(ExternalSystemError):
     """The request makes no sense. The caller's fault."""
 
 
+class InvalidSpecError(InvalidRequestError):
+    """A spec does not fit where it was to be added. The caller's fault."""
+
+
+class EventsLostError(ExternalSystemError):
+    """Events were asked for that are not kept any more: begin anew with the present state."""
+
+
 class UnknownCommandError(ExternalSystemError):
     """The system has no such command. The caller's fault."""
 
@@ -66,7 +94,13 @@ class UnavailableError(ExternalSystemError):
 
 _ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {
     FailureCode.UNKNOWN_SYSTEM: UnknownSystemError,
-    FailureCode.DUPLICATE_SYSTEM: DuplicateSystemError,
+    FailureCode.ALREADY_STARTED: AlreadyStartedError,
+    FailureCode.ALREADY_PRESENT: AlreadyPresentError,
+    FailureCode.NOT_FOUND: ChildNotFoundError,
+    FailureCode.RUNNING: ChildRunningError,
+    FailureCode.RESTARTING: ChildRestartingError,
+    FailureCode.INVALID_SPEC: InvalidSpecError,
+    FailureCode.EVENTS_LOST: EventsLostError,
     FailureCode.NOT_CONNECTED: NotConnectedError,
     FailureCode.SYSTEM_CRASHED: SystemCrashedError,
     FailureCode.TIMEOUT: RequestTimeoutError,

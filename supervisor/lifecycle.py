@@ -43,6 +43,7 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.orders import Order, Orders
+from supervisor.policies import as_seconds
 from supervisor.restarts import RestartHistory, backoff_delay
 from supervisor.router import Router
 from supervisor.timers import Timers
@@ -80,7 +81,7 @@ class Lifecycle:
         spec = request.spec
         if spec.name in self._children:
             text = f"{spec.name}: there is a system of this name; unregister it first"
-            failure = request.failure(FailureCode.DUPLICATE_SYSTEM, text)
+            failure = request.failure(FailureCode.ALREADY_STARTED, text)
             self._act(TellClient(client, failure))
             return
         child = Child(spec, RestartHistory(spec.restart), keep=request.keep, wanted=spec.connect)
@@ -124,7 +125,9 @@ class Lifecycle:
     def _await_start(
         self, child: Child, client: Client, request: Request | SupervisorRequest, now: float
     ) -> None:
-        patience = self._request_timeout + child.spec.shutdown + child.spec.start_timeout
+        patience = (
+            self._request_timeout + as_seconds(child.spec.shutdown) + child.spec.start_timeout
+        )
         order = self._orders.open(client, request, child.name, patience, now)
         child.start_waiters.append(order)
 
@@ -274,7 +277,7 @@ class Lifecycle:
     def unregister(
         self, child: Child, client: Client, request: UnregisterSystem, now: float
     ) -> None:
-        patience = self._request_timeout + child.spec.shutdown
+        patience = self._request_timeout + as_seconds(child.spec.shutdown)
         child.end_waiters.append(self._orders.open(client, request, child.name, patience, now))
         self.end(child, Purpose.UNREGISTER, now)
 
@@ -290,7 +293,7 @@ class Lifecycle:
         if was_ending:
             return
         if started:
-            grace = child.spec.shutdown
+            grace = as_seconds(child.spec.shutdown)
             self._act(TellActor(child.name, child.incarnation, StopSystem(grace)))
             self._kill_later(child, grace + EXIT_GRACE, now)
         else:

@@ -138,7 +138,7 @@ class ExternalSystemManager:
             )
         if isinstance(name, str) and name in self._dialog.names:
             text = "there is a system of this name; unregister it first"
-            return self._refuse_registration(name, FailureCode.DUPLICATE_SYSTEM, text)
+            return self._refuse_registration(name, FailureCode.ALREADY_STARTED, text)
         try:
             if isinstance(system, SystemSpec):
                 spec = system

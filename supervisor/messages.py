@@ -22,22 +22,16 @@ from actors.messages import (
     Request,
     new_request_id,
 )
-from actors.payload import Payload, unwrap, wrap_each
+from actors.payload import unwrap, wrap_each
+from supervisor.crashes import CrashReport
 from supervisor.options import SupervisorOptions
-from supervisor.spec import SystemSpec
+from supervisor.spec import ROOT, SystemSpec, seal_details
 
 
 def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:
     if isinstance(names, str):
         raise TypeError(f"data_from is a sequence of names, not one string: ({names!r},)")
     return None if names is None else tuple(names)
-
-
-def _seal_details(spec: SystemSpec) -> SystemSpec:
-    """The details may hold what only the host and the system can unpickle."""
-    if isinstance(spec, SystemSpec) and isinstance(spec.connection_details, dict):
-        return attrs.evolve(spec, connection_details=Payload(spec.connection_details))
-    return spec
 
 
 class SystemState(enum.StrEnum):
@@ -53,6 +47,18 @@ class SystemState(enum.StrEnum):
     QUARANTINED = "quarantined"
     """It crashed too often, and waits for a :class:`RestartSystem`."""
     STOPPING = "stopping"
+    TERMINATED = "terminated"
+    """It does not run, and is not meant to: it was terminated, or has ended for good."""
+    UP = "up"
+    """Of a group: it is started."""
+
+
+class DesiredState(enum.StrEnum):
+    """What a system is meant to be; whatever restarts it brings it back to this."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    TERMINATED = "terminated"
 
 
 @attrs.frozen
@@ -77,7 +83,7 @@ class RegisterSystem(SupervisorRequest):
     to be tried again, and to be quarantined if that does not help.
     """
 
-    spec: SystemSpec = attrs.field(converter=_seal_details)
+    spec: SystemSpec = attrs.field(converter=seal_details)
     keep: bool = False
 
 
@@ -125,6 +131,9 @@ class Subscribe(SupervisorRequest):
     lifecycle: bool = True
     data_from: tuple[str, ...] | None = attrs.field(default=(), converter=_tuple_or_none)
     """Names of systems, also of ones not registered yet; None means all."""
+    since: int | None = None
+    """The sequence number of the last event that the asker has; those after it come first.
+    Fails with ``events_lost`` if some of them are not kept any more. None begins now."""
 
 
 @attrs.frozen
@@ -243,6 +252,11 @@ class SystemStatus:
     last_crash: Reason | None
     last_error: str | None
     """Why it could not be connected, or is not any more; None once it is."""
+    group: str = ROOT
+    """The group it is in."""
+    desired: DesiredState = DesiredState.DISCONNECTED
+    crashes: tuple[CrashReport, ...] = ()
+    """The last of them, oldest first."""
 
 
 @attrs.frozen(kw_only=True)
@@ -280,19 +294,37 @@ class EventKind(enum.StrEnum):
     """What happened to a system."""
 
     REGISTERED = "registered"
+    """Its spec was added."""
+    STARTING = "starting"
+    """A process for its next incarnation is being made; a group begins to start."""
     STARTED = "started"
+    CONNECTING = "connecting"
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
+    """Also after a connect that failed."""
+    HUNG = "hung"
+    """It is silent for too long, and is being killed; ``crashed`` follows."""
     CRASHED = "crashed"
+    """It ended abnormally, or could not be started."""
+    ABANDONED = "abandoned"
+    """Its process did not end by SIGKILL, and is left to itself."""
     RESTARTING = "restarting"
+    """It is to be started again, after ``delay`` seconds."""
     QUARANTINED = "quarantined"
+    GAVE_UP = "gave_up"
+    """A group has used up its restarts, and ends."""
+    STOPPING = "stopping"
     STOPPED = "stopped"
+    """It ended as it was asked to, or by itself in order."""
+    CHANGED = "changed"
+    """Its spec was changed while it runs."""
     UNREGISTERED = "unregistered"
+    """Its spec was removed."""
 
 
 @attrs.frozen(kw_only=True)
 class LifecycleEvent:
-    """Something happened to a system."""
+    """Something happened to a system or a group."""
 
     sequence: int
     """Counts the events of a supervisor without a gap: 1, 2, 3..."""
@@ -305,6 +337,8 @@ class LifecycleEvent:
     """Of a crash, or of a quarantine."""
     delay: float | None = None
     """Of ``restarting``: seconds until the next incarnation starts."""
+    report: CrashReport | None = None
+    """Of ``crashed``."""
 
 
 @attrs.frozen

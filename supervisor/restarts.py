@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 
-from supervisor.spec import BackoffPolicy, RestartPolicy
+from supervisor.policies import BackoffPolicy, RestartPolicy
 
 
 @attrs.define

@@ -1,47 +1,50 @@
-"""What a supervisor needs to know to keep one system alive: OTP's child specification."""
+"""What a supervisor needs to know of its children: OTP's child specifications.
+
+A child is a system or a group of children; a group is what OTP calls a supervisor.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import attrs
 
 from actors.interface import ExternalSystemInterface, check_system_name
 from actors.messages import SystemDefinition
 from actors.payload import Payload, encode
-from actors.settings import Allowed, flag, seconds, table_of, text, whole_number
+from actors.settings import Allowed, flag, one_of, seconds, table_of, text, whole_number
+from supervisor.policies import (
+    INFINITY,
+    AutoShutdown,
+    BackoffPolicy,
+    GiveUp,
+    OnStartFailure,
+    RestartPolicy,
+    RestartType,
+    Shutdown,
+    Strategy,
+    refuse_unreachable,
+    shutdown_time,
+    time_limit,
+)
+
+ROOT: Final = "root"
+"""The name of the group that all others are in, unless its spec gives it another."""
 
 
-@attrs.frozen(kw_only=True)
-class BackoffPolicy:
-    """How long to wait between attempts: twice as long each time, within limits."""
-
-    backoff_min: float = attrs.field(default=0.1, validator=seconds())
-    """Seconds to wait after the second failure in a row; after the first, nothing."""
-    backoff_max: float = attrs.field(default=1.0, validator=seconds())
-    """Seconds never to be exceeded."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.backoff_max < self.backoff_min:
-            raise ValueError(
-                f"backoff_max ({self.backoff_max:g}) must not be less than "
-                f"backoff_min ({self.backoff_min:g})"
-            )
+def _choice(choices: Any, default: Any) -> Any:
+    """A keyword field for a member of an enum, or its value."""
+    allowed = one_of(*choices)
+    return attrs.field(default=default, kw_only=True, converter=allowed.convert, validator=allowed)
 
 
-@attrs.frozen(kw_only=True)
-class RestartPolicy(BackoffPolicy):
-    """When a crashed system is restarted, and when that is given up.
-
-    Restart intensity follows OTP (https://www.erlang.org/doc/system/sup_princ.html,
-    "Maximum Restart Intensity"): more than ``max_restarts`` within ``period`` seconds
-    sets the system aside in quarantine. The first restart after a stable time is
-    immediate; each further one within ``period`` waits twice as long as the one before.
-    """
-
-    max_restarts: int = attrs.field(default=3, validator=whole_number(0))
-    period: float = attrs.field(default=5.0, validator=seconds())
-    """Seconds."""
+def _check_significance(restart_type: RestartType, significant: bool) -> None:
+    if significant and restart_type is RestartType.PERMANENT:
+        raise ValueError(
+            "significant is for transient and temporary children: a permanent one never ends "
+            "for good"
+        )
 
 
 @attrs.frozen
@@ -61,19 +64,26 @@ class SystemSpec:
     """Passed to the class as it is. Never printed: it may hold a password."""
     connect: bool = attrs.field(default=False, kw_only=True, validator=flag())
     """Connect as soon as the system is started."""
+    restart_type: RestartType = _choice(RestartType, RestartType.PERMANENT)
     restart: RestartPolicy = attrs.field(
         factory=RestartPolicy, kw_only=True, validator=table_of(RestartPolicy)
     )
+    significant: bool = attrs.field(default=False, kw_only=True, validator=flag())
+    """Whether its end counts for the ``auto_shutdown`` of its group."""
     reconnect: BackoffPolicy = attrs.field(
-        factory=lambda: BackoffPolicy(backoff_min=0.2, backoff_max=30.0),
+        factory=lambda: BackoffPolicy(backoff_min=0.2, backoff_max=30.0, stable_after=30.0),
         kw_only=True,
         validator=table_of(BackoffPolicy),
     )
     """Between attempts to connect a system that is meant to be connected, after a restart."""
     start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=seconds())
     """Seconds the class may take to be imported and built."""
-    shutdown: float = attrs.field(default=5.0, kw_only=True, validator=seconds(zero=True))
-    """Seconds to disconnect in when stopped; then the process is killed."""
+    shutdown: Shutdown = attrs.field(default=5.0, kw_only=True, validator=shutdown_time())
+    """Seconds to disconnect in when stopped, then its process is killed; or ``"infinity"``,
+    or ``"brutal_kill"``."""
+    hang_timeout: float | str = attrs.field(default=30.0, kw_only=True, validator=time_limit())
+    """Seconds for which its message thread or its event loop may be silent; then it hangs,
+    is killed and counts as crashed. ``"infinity"`` looks for no hang."""
     mailbox_size: int = attrs.field(default=10_000, kw_only=True, validator=whole_number(1))
     """Unanswered items above which the system is ``overloaded``."""
     snapshot: bytes | None = attrs.field(
@@ -83,6 +93,9 @@ class SystemSpec:
         validator=Allowed(text="a pickle", types=(bytes,)).or_none(),
     )
     """A pickled instance to start from, in place of ``kind``."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_significance(self.restart_type, self.significant)
 
     @classmethod
     def of(cls, system: ExternalSystemInterface, **options: Any) -> SystemSpec:
@@ -103,3 +116,101 @@ class SystemSpec:
     def definition(self) -> SystemDefinition:
         """The part that the system actor needs."""
         return SystemDefinition(self.name, self.kind, self.connection_details, self.snapshot)
+
+
+@attrs.frozen
+class GroupSpec:
+    """A group of children that are started, stopped and restarted together.
+
+    Children are started in their order, each after the one before it is up, and stopped in
+    reverse order. Names are unique in the whole tree.
+
+    Raises:
+        ValueError: a field's value makes no sense, or two children have one name.
+    """
+
+    name: str = attrs.field(validator=lambda _, __, value: check_system_name(value) and None)
+    children: tuple[ChildSpec, ...] = attrs.field(default=(), converter=tuple)
+    strategy: Strategy = _choice(Strategy, Strategy.ONE_FOR_ONE)
+    give_up: GiveUp = _choice(GiveUp, GiveUp.QUARANTINE)
+    max_restarts: int = attrs.field(default=3, kw_only=True, validator=whole_number(0))
+    """With ``period`` the budget that the children of a group share which gives up by
+    ``escalate``. OTP's ``intensity``."""
+    period: float = attrs.field(default=5.0, kw_only=True, validator=seconds())
+    """Seconds."""
+    on_start_failure: OnStartFailure = _choice(
+        OnStartFailure, OnStartFailure.RETRY_CONNECTION_ERRORS
+    )
+    auto_shutdown: AutoShutdown = _choice(AutoShutdown, AutoShutdown.NEVER)
+    restart_type: RestartType = _choice(RestartType, RestartType.PERMANENT)
+    """As a child of the group it is in, like the fields below."""
+    restart: RestartPolicy = attrs.field(
+        factory=RestartPolicy, kw_only=True, validator=table_of(RestartPolicy)
+    )
+    significant: bool = attrs.field(default=False, kw_only=True, validator=flag())
+    shutdown: Shutdown = attrs.field(default=INFINITY, kw_only=True, validator=shutdown_time())
+    """Seconds for all its children to stop in, after which all that are left are killed."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_significance(self.restart_type, self.significant)
+        for child in self.children:
+            if not isinstance(child, SystemSpec | GroupSpec):
+                raise ValueError(
+                    f"children are SystemSpecs and GroupSpecs, not {type(child).__name__}"
+                )
+            refuse_combination(self, child)
+        twice = first_repeated(spec.name for spec in self.walk())
+        if twice is not None:
+            raise ValueError(f"{twice!r} is the name of two; names are unique in the whole tree")
+        if self.give_up is GiveUp.ESCALATE:
+            backoffs = [child.restart for child in self.children]
+            refuse_unreachable(self.max_restarts, self.period, backoffs)
+
+    def walk(self) -> Iterator[ChildSpec]:
+        """This group and all that are in it at any depth, each after the group it is in."""
+        yield self
+        for child in self.children:
+            if isinstance(child, GroupSpec):
+                yield from child.walk()
+            else:
+                yield child
+
+    @property
+    def systems(self) -> tuple[SystemSpec, ...]:
+        """The systems in it at any depth, in the order of their start."""
+        return tuple(spec for spec in self.walk() if isinstance(spec, SystemSpec))
+
+
+ChildSpec = SystemSpec | GroupSpec
+
+
+def seal_details(spec: Any) -> Any:
+    """The same spec, with connection details that only the host and the system unpickle."""
+    if isinstance(spec, SystemSpec) and isinstance(spec.connection_details, dict):
+        return attrs.evolve(spec, connection_details=Payload(spec.connection_details))
+    if isinstance(spec, GroupSpec):
+        return attrs.evolve(spec, children=tuple(map(seal_details, spec.children)))
+    return spec
+
+
+def refuse_combination(group: GroupSpec, child: ChildSpec) -> None:
+    """Make sure that a child fits into a group (OTP's ``bad_combination``).
+
+    Raises:
+        ValueError: it is significant, and that would mean nothing there.
+    """
+    if child.significant and group.auto_shutdown is AutoShutdown.NEVER:
+        raise ValueError(
+            f"{child.name} is significant, but auto_shutdown of its group {group.name} is "
+            '"never"; choose "any_significant" or "all_significant" there'
+        )
+
+
+def first_repeated(names: Iterable[str]) -> str | None:
+    """The first name that was there before; None if there is none."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

@@ -41,7 +41,8 @@ from supervisor.child import WINDOW
 from supervisor.core import SupervisorCore
 from supervisor.messages import RegisterSystem
 from supervisor.options import SupervisorOptions
-from supervisor.spec import RestartPolicy, SystemSpec
+from supervisor.policies import RestartPolicy
+from supervisor.spec import SystemSpec
 
 NO_JITTER = type("NoJitter", (Random,), {"random": lambda self: 0.0})()
 BUG = Reason("ZeroDivisionError", "ZeroDivisionError: division by zero", "Traceback...")

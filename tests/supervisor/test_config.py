@@ -15,7 +15,8 @@ from supervisor.config import (
     parse_config,
 )
 from supervisor.options import LogLevel, SupervisorOptions
-from supervisor.spec import RestartPolicy, SystemSpec
+from supervisor.policies import RestartPolicy
+from supervisor.spec import SystemSpec
 
 SECRET = "hunter2-and-more"
 

@@ -45,14 +45,14 @@ def test_a_registration_is_answered_when_the_system_is_built(plant):
 def test_a_second_system_of_the_same_name_is_refused(plant):
     plant.register("plc")
     failure = plant.ask(RegisterSystem(spec("plc")))
-    assert failed(failure) == ("duplicate_system", "not_sent")
+    assert failed(failure) == ("already_started", "not_sent")
     assert "plc" in failure.text
     assert plant.incarnations() == [1]
 
 
 def test_a_second_system_of_the_same_name_is_refused_while_the_first_starts(plant):
     plant.tell(RegisterSystem(spec("plc")))
-    assert failed(plant.ask(RegisterSystem(spec("plc"))))[0] == "duplicate_system"
+    assert failed(plant.ask(RegisterSystem(spec("plc"))))[0] == "already_started"
 
 
 def test_a_system_that_cannot_be_built_leaves_nothing_behind(plant):

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from supervisor.policies import BackoffPolicy, RestartPolicy
 from supervisor.restarts import RestartHistory, backoff_delay
-from supervisor.spec import BackoffPolicy, RestartPolicy
 from tests.supervisor.harness import NO_JITTER
 
 

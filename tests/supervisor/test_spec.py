@@ -3,7 +3,8 @@
 import pytest
 
 from supervisor.options import LogLevel, SupervisorOptions
-from supervisor.spec import BackoffPolicy, RestartPolicy, SystemSpec
+from supervisor.policies import BackoffPolicy, RestartPolicy
+from supervisor.spec import SystemSpec
 
 
 def spec(**options):

@@ -1,0 +1,27 @@
+"""What is known of a crash."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.messages import Reason
+
+
+@attrs.frozen(kw_only=True)
+class CrashReport:
+    """One crash of one system, as far as could be told."""
+
+    reason: Reason
+    incarnation: int
+    time: float
+    """Seconds since the epoch."""
+    uptime: float
+    """Seconds that the incarnation was up; 0 if it never was."""
+    exit_code: int | None = None
+    """Of its process, if it exited by itself."""
+    signal: str | None = None
+    """Such as ``SIGSEGV``, if a signal ended its process."""
+    out_of_memory: bool | None = None
+    """Whether the kernel killed it for want of memory; None where that cannot be told."""
+    in_progress: str | None = None
+    """The type of the oldest request it was busy with, such as ``SendData``."""

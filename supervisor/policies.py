@@ -1,0 +1,195 @@
+"""How a supervisor treats its children: OTP's supervisor flags and child options, and backoff.
+
+The words and their meanings are OTP's, unless a docstring says otherwise
+(https://www.erlang.org/doc/apps/stdlib/supervisor.html).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+import attrs
+
+from actors.settings import Allowed, seconds, whole_number
+
+
+class RestartType(enum.StrEnum):
+    """Whether a child that has ended is started again."""
+
+    PERMANENT = "permanent"
+    """Always."""
+    TRANSIENT = "transient"
+    """Only if it ended abnormally: by anything but an exit with code 0, its own or one
+    that it was asked for."""
+    TEMPORARY = "temporary"
+    """Never. It is forgotten as soon as it has ended."""
+
+
+class Strategy(enum.StrEnum):
+    """Who is restarted when one child of a group ends and is to be restarted."""
+
+    ONE_FOR_ONE = "one_for_one"
+    """Only that child."""
+    ONE_FOR_ALL = "one_for_all"
+    """All: the others are stopped, then all are started."""
+    REST_FOR_ONE = "rest_for_one"
+    """That child and those that were started after it."""
+
+
+class GiveUp(enum.StrEnum):
+    """What a group does about a child that was restarted more often than is allowed."""
+
+    QUARANTINE = "quarantine"
+    """Each child has a budget of its own; the one that has used it up is set aside, and the
+    others go on. Not in OTP."""
+    ESCALATE = "escalate"
+    """OTP's: all children share one budget. When it is used up, the group stops them all and
+    ends, and leaves the rest to the group it is in."""
+
+
+class OnStartFailure(enum.StrEnum):
+    """What a group does, while it starts, about a child that cannot be started."""
+
+    FAIL = "fail"
+    """OTP's: stop those that were started, in reverse order, and fail itself."""
+    RETRY = "retry"
+    """Go on with the next, and try this one again as if it had crashed."""
+    RETRY_CONNECTION_ERRORS = "retry_connection_errors"
+    """``retry`` for what a system raises when its counterpart cannot be reached, ``fail``
+    for anything else: a system that is down is not a bug."""
+
+
+class AutoShutdown(enum.StrEnum):
+    """When a group ends because significant children have ended by themselves."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    """As soon as one has."""
+    ALL_SIGNIFICANT = "all_significant"
+    """When the last has."""
+
+
+BRUTAL_KILL: Final = "brutal_kill"
+INFINITY: Final = "infinity"
+
+Shutdown = float | str
+"""Seconds to disconnect in, then a SIGKILL; or :data:`INFINITY`, without a limit; or
+:data:`BRUTAL_KILL`, a SIGKILL at once."""
+
+
+def shutdown_time() -> Allowed:
+    """What a field of type :data:`Shutdown` takes."""
+    duration = seconds(zero=True)
+    words = (INFINITY, BRUTAL_KILL)
+
+    def check(value: Any) -> bool:
+        return value in words if isinstance(value, str) else duration.check(value)
+
+    return Allowed(
+        text='a finite number of seconds, 0 or more, a duration such as "5s", '
+        '"infinity" or "brutal_kill"',
+        types=(int, float, str),
+        check=check,
+        convert=duration.convert,
+        words=words,
+    )
+
+
+def time_limit() -> Allowed:
+    """What a field takes that is a number of seconds above 0, or ``"infinity"`` for none."""
+    duration = seconds()
+
+    def check(value: Any) -> bool:
+        return value == INFINITY if isinstance(value, str) else duration.check(value)
+
+    return Allowed(
+        text='a finite number of seconds, more than 0, a duration such as "30s", or "infinity"',
+        types=(int, float, str),
+        check=check,
+        convert=duration.convert,
+        words=(INFINITY,),
+    )
+
+
+def as_seconds(limit: float | str) -> float:
+    """A :data:`Shutdown` or a time limit as a number: ``math.inf`` for "infinity", 0 for
+    "brutal_kill"."""
+    if isinstance(limit, str):
+        return math.inf if limit == INFINITY else 0.0
+    return limit
+
+
+@attrs.frozen(kw_only=True)
+class BackoffPolicy:
+    """How long to wait between attempts: twice as long each time, within limits.
+
+    The first attempt after a stable time waits for nothing. Not in OTP.
+    """
+
+    backoff_min: float = attrs.field(default=0.1, validator=seconds())
+    """Seconds to wait after the second failure in a row."""
+    backoff_max: float = attrs.field(default=1.0, validator=seconds())
+    """Seconds never to be exceeded."""
+    stable_after: float = attrs.field(default=5.0, validator=seconds())
+    """Seconds to be up in, after which the failures before are forgotten."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.backoff_max < self.backoff_min:
+            raise ValueError(
+                f"backoff_max ({self.backoff_max:g}) must not be less than "
+                f"backoff_min ({self.backoff_min:g})"
+            )
+
+    def wait_after(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row, before chance shortens them."""
+        if failures < 2:
+            return 0.0
+        doublings = min(failures - 2, 60)
+        return min(self.backoff_max, self.backoff_min * 2.0**doublings)
+
+
+@attrs.frozen(kw_only=True)
+class RestartPolicy(BackoffPolicy):
+    """When a child that failed is restarted, and when that is given up.
+
+    Giving up follows OTP's restart intensity
+    (https://www.erlang.org/doc/system/sup_princ.html, "Maximum Restart Intensity"): more
+    than ``max_restarts`` within ``period``. It is for a child of a group that gives up by
+    ``quarantine``; one that gives up by ``escalate`` has a budget for all its children, and
+    of this only the backoff counts.
+    """
+
+    max_restarts: int = attrs.field(default=3, validator=whole_number(0))
+    period: float = attrs.field(default=5.0, validator=seconds())
+    """Seconds."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        refuse_unreachable(self.max_restarts, self.period, [self])
+
+
+def refuse_unreachable(max_restarts: int, period: float, children: Iterable[BackoffPolicy]) -> None:
+    """Make sure that children which crash at once, whenever they are started, are given up.
+
+    Raises:
+        ValueError: the backoff makes them crash too seldom for that.
+    """
+    crashes: list[float] = []
+    most = min(max_restarts, 100_000)
+    for child in children:
+        time = 0.0
+        for failures in range(1, most + 2):
+            crashes.append(time)
+            time += child.wait_after(failures)
+            if time > period:
+                break
+    crashes.sort()
+    if crashes and (len(crashes) <= most or crashes[most] > period):
+        raise ValueError(
+            f"max_restarts ({max_restarts}) within period ({period:g} s) can never be exceeded: "
+            "the waits between restarts (backoff_min, backoff_max) are too long for so many; "
+            "raise period, or lower max_restarts or backoff_max"
+        )

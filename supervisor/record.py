@@ -1,0 +1,116 @@
+"""What outlives a supervisor: enough to start its systems again as they were meant to be.
+
+A supervisor tells its keepers of every change. Keepers are the guardian, which restarts a
+killed supervisor, the root, which restarts a killed guardian, and the host, which restarts
+a killed root. Kept in memory only: specs may hold passwords. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import attrs
+
+from actors.messages import Reason, Reply
+from supervisor.crashes import CrashReport
+from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
+from supervisor.spec import ChildSpec, GroupSpec
+
+EVENTS_KEPT: Final = 1000
+"""The last of them, for subscribers that were away."""
+
+
+@attrs.frozen
+class ChildKept:
+    """A child was added as the last of a group, or its spec was changed."""
+
+    spec: ChildSpec
+    """Of a group without its children."""
+    group: str | None
+    """None for the root group itself."""
+
+
+@attrs.frozen
+class ChildForgotten:
+    name: str
+
+
+@attrs.frozen
+class StateKept:
+    """How a child fares, as far as it matters after the supervisor's end."""
+
+    name: str
+    desired: DesiredState
+    incarnation: int
+    restarts: int
+    quarantine: Reason | None = None
+    """Why it is in quarantine."""
+    crashes: tuple[CrashReport, ...] = ()
+
+
+RecordChange = ChildKept | ChildForgotten | StateKept | LifecycleEvent
+
+
+@attrs.define
+class Record:
+    """Everything kept."""
+
+    children: dict[str, ChildKept] = attrs.field(factory=dict)
+    """By name; each after its group, and in the order of its group."""
+    states: dict[str, StateKept] = attrs.field(factory=dict)
+    """By name."""
+    events: deque[LifecycleEvent] = attrs.field(factory=lambda: deque(maxlen=EVENTS_KEPT))
+
+    def apply(self, change: RecordChange) -> None:
+        """Take note of a change."""
+        match change:
+            case ChildKept():
+                self.children[change.spec.name] = change
+            case ChildForgotten():
+                self.children.pop(change.name, None)
+                self.states.pop(change.name, None)
+            case StateKept():
+                self.states[change.name] = change
+            case LifecycleEvent():
+                self.events.append(change)
+
+    def tree(self) -> GroupSpec:
+        """The specs as one tree.
+
+        Raises:
+            LookupError: nothing was recorded.
+        """
+        [root] = [kept.spec for kept in self.children.values() if kept.group is None]
+        tree = self._with_children(root)
+        assert isinstance(tree, GroupSpec)
+        return tree
+
+    def _with_children(self, spec: ChildSpec) -> ChildSpec:
+        if not isinstance(spec, GroupSpec):
+            return spec
+        children = (k.spec for k in self.children.values() if k.group == spec.name)
+        return attrs.evolve(spec, children=tuple(map(self._with_children, children)))
+
+
+# ---- messages -----------------------------------------------------------------------------
+
+
+@attrs.frozen
+class KeepRecord(SupervisorRequest):
+    """Have the asker be a keeper. Answered by :class:`RecordGiven`; :class:`RecordChanged`
+    follow, as long as the asker is there."""
+
+
+@attrs.frozen(kw_only=True)
+class RecordGiven(Reply):
+    """The record as it is now."""
+
+    record: Record = attrs.field(repr=False)
+
+
+@attrs.frozen
+class RecordChanged:
+    """What changed, in order."""
+
+    changes: tuple[RecordChange, ...] = attrs.field(repr=False)
