@@ -89,8 +89,8 @@ class Record:
     def _with_children(self, spec: ChildSpec) -> ChildSpec:
         if not isinstance(spec, GroupSpec):
             return spec
-        children = (k.spec for k in self.children.values() if k.group == spec.name)
-        return attrs.evolve(spec, children=tuple(map(self._with_children, children)))
+        children = [kept.spec for kept in self.children.values() if kept.group == spec.name]
+        return attrs.evolve(spec, children=[self._with_children(child) for child in children])
 
 
 # ---- messages -----------------------------------------------------------------------------
