@@ -39,6 +39,10 @@ def _choice(choices: Any, default: Any) -> Any:
     return attrs.field(default=default, kw_only=True, converter=allowed.convert, validator=allowed)
 
 
+def _in_order(children: Iterable[ChildSpec]) -> tuple[ChildSpec, ...]:
+    return tuple(children)
+
+
 def _check_significance(restart_type: RestartType, significant: bool) -> None:
     if significant and restart_type is RestartType.PERMANENT:
         raise ValueError(
@@ -130,7 +134,7 @@ class GroupSpec:
     """
 
     name: str = attrs.field(validator=lambda _, __, value: check_system_name(value) and None)
-    children: tuple[ChildSpec, ...] = attrs.field(default=(), converter=tuple)
+    children: tuple[ChildSpec, ...] = attrs.field(default=(), converter=_in_order)
     strategy: Strategy = _choice(Strategy, Strategy.ONE_FOR_ONE)
     give_up: GiveUp = _choice(GiveUp, GiveUp.QUARANTINE)
     max_restarts: int = attrs.field(default=3, kw_only=True, validator=whole_number(0))
