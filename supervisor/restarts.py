@@ -1,4 +1,4 @@
-"""Whether and when a crashed system is restarted. Pure: time and chance are arguments."""
+"""Whether a child may be restarted once more, and when. Pure: time and chance are arguments."""
 
 from __future__ import annotations
 
@@ -7,49 +7,38 @@ from random import Random
 
 import attrs
 
-from supervisor.policies import BackoffPolicy, RestartPolicy
+from supervisor.policies import BackoffPolicy
 
 
 @attrs.define
-class RestartHistory:
-    """The recent restarts of one system.
+class RestartWindow:
+    """The recent restarts of one child, or of all children of a group.
 
     Follows ``add_restart`` of OTP's supervisor: the new restart is put in front, those
     older than ``period`` are dropped, and more than ``max_restarts`` left means giving up
     (https://www.erlang.org/doc/apps/stdlib/supervisor.html, "intensity" and "period").
     """
 
-    policy: RestartPolicy
     _times: deque[float] = attrs.field(factory=deque)
 
-    def next_delay(self, now: float, random: Random) -> float | None:
-        """Count a crash.
+    def add(self, now: float, max_restarts: int, period: float) -> bool:
+        """Count a restart; False if it is one too many.
 
         Args:
             now: seconds of a monotonic clock.
-
-        Returns:
-            seconds until the restart; None to give up.
+            period: seconds.
         """
         self._times.append(now)
-        while self._times[0] < now - self.policy.period:
+        while self._times[0] < now - period:
             self._times.popleft()
-        count = len(self._times)
-        if count > self.policy.max_restarts:
-            return None
-        return backoff_delay(self.policy, count - 1, random)
+        return len(self._times) <= max_restarts
 
     def clear(self) -> None:
         """Forget the past, after a restart by hand."""
         self._times.clear()
 
 
-def backoff_delay(policy: BackoffPolicy, failures_before: int, random: Random) -> float:
-    """Seconds to wait after so many failures in a row: 0 after none, then ``backoff_min``,
-    doubled each time, never more than ``backoff_max``; less up to a quarter by chance, so
-    that what failed together does not come back together."""
-    if failures_before == 0:
-        return 0.0
-    doublings = min(failures_before - 1, 60)
-    delay = min(policy.backoff_max, policy.backoff_min * 2.0**doublings)
-    return delay * (1.0 - 0.25 * random.random())
+def backoff_delay(policy: BackoffPolicy, failures: int, random: Random) -> float:
+    """Seconds to wait after so many failures in a row: what the policy says, less up to a
+    quarter by chance, so that what failed together does not come back together."""
+    return policy.wait_after(failures) * (1.0 - 0.25 * random.random())

@@ -1,0 +1,242 @@
+"""The supervision tree as data: groups and systems, and how each stands. Pure."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from actors.messages import FailureCode, Reason
+from supervisor.messages import EventKind
+from supervisor.policies import RestartType
+from supervisor.restarts import RestartWindow
+from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
+
+
+class Status(enum.Enum):
+    """Where a child stands."""
+
+    DOWN = enum.auto()
+    STARTING = enum.auto()
+    UP = enum.auto()
+    STOPPING = enum.auto()
+    RESTARTING = enum.auto()
+    """It does not run, and is to be started again: after a delay, or in its turn."""
+
+
+class Down(enum.Enum):
+    """Why a child is DOWN."""
+
+    WAITING = enum.auto()
+    """It is started when its turn comes, or was added by a change of specs."""
+    TERMINATED = enum.auto()
+    """By hand. It stays so whatever is restarted around it."""
+    ENDED = enum.auto()
+    """By itself, for good; like OTP, a restart of its whole group starts it again."""
+    QUARANTINED = enum.auto()
+
+
+class Wish(enum.Enum):
+    """What somebody wants of a child that is being stopped."""
+
+    TERMINATE = enum.auto()
+    REMOVE = enum.auto()
+    RESTART = enum.auto()
+
+
+class StartedBy(enum.Enum):
+    """What a failed start means depends on who asked for it."""
+
+    GROUP = enum.auto()
+    """Its group, while it starts itself or restarts several."""
+    RESTART = enum.auto()
+    """A restart of this child alone."""
+    NEW = enum.auto()
+    """By hand, as a new child: if it fails, nothing is left of it."""
+    HAND = enum.auto()
+    """By hand, from a spec that is kept."""
+
+
+@attrs.frozen
+class End:
+    """How a child ended, or why it did not start."""
+
+    reason: Reason
+    normal: bool = False
+    """In order, as OTP's ``normal`` and ``shutdown``."""
+    unreachable: bool = False
+    """It did not start because its counterpart could not be reached."""
+
+
+class Ending(enum.Enum):
+    """Why a group stops."""
+
+    ASKED = enum.auto()
+    START_FAILED = enum.auto()
+    GAVE_UP = enum.auto()
+    AUTO_SHUTDOWN = enum.auto()
+
+
+@attrs.define(eq=False, kw_only=True)
+class Round:
+    """Children that a group is stopping, then starting, one after the other."""
+
+    stop: list[Node]
+    """Those still to be stopped, in that order."""
+    start: list[Node]
+    """Those still to be started, in that order."""
+    not_before: float = -math.inf
+    """When starting may begin."""
+    cause: Node | None = None
+    """The child that is restarted, if it is for a restart."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Node:
+    """One child; the root group is one as well."""
+
+    spec: ChildSpec
+    parent: Group | None
+    status: Status = Status.DOWN
+    down: Down = Down.WAITING
+    wish: Wish | None = None
+    """Set while STOPPING."""
+    started_by: StartedBy = StartedBy.GROUP
+    incarnation: int = 0
+    up_since: float = math.inf
+    """``math.inf`` if this incarnation was never up."""
+    restarts: int = 0
+    failures: int = 0
+    """In a row, without a stable time between them."""
+    alone: bool = False
+    """It could not be started with its group, and is tried again by itself: its siblings
+    cannot miss what was never up."""
+    window: RestartWindow = attrs.field(factory=RestartWindow)
+    """Of its own restarts, for a group that gives up by quarantine."""
+    cause: Reason | None = None
+    """Of the last restart or quarantine."""
+    start_orders: list[Any] = attrs.field(factory=list)
+    """Whoever waits until it is up."""
+    stop_orders: list[Any] = attrs.field(factory=list)
+    """Whoever waits until it is down."""
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.spec.restart_type is RestartType.TEMPORARY
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it is down, and its group is about to start it."""
+        round_ = self.parent.round if self.parent else None
+        startable = self.status is Status.DOWN and self.down in (Down.WAITING, Down.ENDED)
+        return startable and round_ is not None and self in round_.start
+
+
+@attrs.define(eq=False, kw_only=True)
+class System(Node):
+    spec: SystemSpec
+    parent: Group
+
+
+@attrs.define(eq=False, kw_only=True)
+class Group(Node):
+    spec: GroupSpec
+    children: dict[str, Node] = attrs.field(factory=dict)
+    """In the order of their start."""
+    round: Round | None = None
+    shared_window: RestartWindow = attrs.field(factory=RestartWindow)
+    """Of all restarts in it, for a group that gives up by escalation."""
+    ending: Ending | None = None
+    """Set while STOPPING."""
+    end: End | None = None
+    """What made it end, if it was not asked to."""
+
+    def walk(self) -> Iterator[Node]:
+        """It and all that is in it, at any depth."""
+        yield self
+        for child in self.children.values():
+            if isinstance(child, Group):
+                yield from child.walk()
+            else:
+                yield child
+
+    def after(self, node: Node) -> list[Node]:
+        """The children that are started after this one."""
+        children = list(self.children.values())
+        return children[children.index(node) + 1 :]
+
+
+# ---- what a tree decides ----------------------------------------------------------------
+
+
+@attrs.frozen
+class StartProcess:
+    """Have a system's next incarnation built."""
+
+    name: str
+    incarnation: int
+
+
+@attrs.frozen
+class StopProcess:
+    """Have a system's process end."""
+
+    name: str
+    incarnation: int
+    brutal: bool
+    """Kill it at once."""
+
+
+@attrs.frozen
+class Happened:
+    """An event for whoever watches."""
+
+    kind: EventKind
+    name: str
+    incarnation: int
+    reason: Reason | None = None
+    delay: float | None = None
+
+
+@attrs.frozen
+class Settled:
+    """What somebody waits for has come to pass, or never will."""
+
+    order: Any
+    name: str
+    incarnation: int
+    failure: tuple[FailureCode, str] | None = None
+    """Why it never will."""
+
+
+@attrs.frozen
+class Removed:
+    """A child is in the tree no more."""
+
+    node: Node
+
+
+@attrs.frozen
+class RootEnded:
+    """The whole tree is down."""
+
+    ending: Ending
+    end: End | None
+
+
+TreeAction = StartProcess | StopProcess | Happened | Settled | Removed | RootEnded
+
+
+class RefusedError(Exception):
+    """An order cannot be carried out; nothing was changed."""
+
+    def __init__(self, code: FailureCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
