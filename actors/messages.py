@@ -263,17 +263,24 @@ class HealthChecked(Reply):
     healthy: bool
 
 
+NORMAL_EXIT = "normal"
+"""The kind of the reason of an end that is no crash, OTP's word for it."""
+
+
 @attrs.frozen
 class Reason:
     """Why something crashed or could not start, as data: exceptions do not cross processes."""
 
     kind: str
-    """The exception's type, or what ended the process: ``exit`` or ``killed``."""
+    """The exception's type, or what ended the process: ``exit``, ``killed``, or
+    :data:`NORMAL_EXIT`."""
     text: str
     traceback: str = attrs.field(default="", repr=False)
 
     @classmethod
     def of(cls, error: BaseException) -> Reason:
+        if isinstance(error, SystemExit) and not error.code:
+            return cls(NORMAL_EXIT, "it ended itself (SystemExit)")
         lines = traceback_module.format_exception(error)
         return cls(type(error).__name__, describe(error), "".join(lines))
 
@@ -360,6 +367,8 @@ class SystemStartFailed:
     incarnation: int
     code: FailureCode
     reason: Reason
+    unreachable: bool = False
+    """Its class raised what says that its counterpart cannot be reached."""
 
 
 @attrs.frozen

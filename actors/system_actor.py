@@ -26,7 +26,7 @@ from thespian.actors import (
 )
 
 from actors.engine import Engine
-from actors.errors import ActorSetupError
+from actors.errors import EXPECTED_ERRORS, ActorSetupError
 from actors.interface import ExternalSystemInterface, command_names
 from actors.kinds import build_system
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
@@ -252,6 +252,7 @@ class _LoopSide:
                 self._start.incarnation,
                 code,
                 Reason.of(error),
+                isinstance(error, EXPECTED_ERRORS),
             )
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from actors.messages import Reason, TapData
 from supervisor.actions import Action, Client, TellActor, TellClient
-from supervisor.child import Child, Phase
+from supervisor.child import Child
+from supervisor.crashes import CrashReport
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent, Subscribe
+from supervisor.record import EVENTS_KEPT
 
 
 class Announcer:
@@ -18,21 +21,43 @@ class Announcer:
         children: Mapping[str, Child],
         act: Callable[[Action], None],
         wall_clock: Callable[[], float],
+        keep: Callable[[LifecycleEvent], None],
+        past: Iterable[LifecycleEvent] = (),
     ) -> None:
+        """
+        Args:
+            keep: told of every event, for what outlives this supervisor.
+            past: the last events of the supervisor before this one.
+        """
         self._children = children
         self._act = act
         self._wall_clock = wall_clock
+        self._keep = keep
         self._by_client: dict[Client, Subscribe] = {}
-        self._sequence = 0
+        self.events: deque[LifecycleEvent] = deque(past, maxlen=EVENTS_KEPT)
+        self._sequence = self.events[-1].sequence if self.events else 0
 
-    @property
-    def next_sequence(self) -> int:
-        return self._sequence + 1
+    def subscribe(self, client: Client, request: Subscribe) -> int | None:
+        """In place of what the client subscribed to before.
 
-    def subscribe(self, client: Client, request: Subscribe) -> None:
-        """In place of what the client subscribed to before."""
+        Returns:
+            the sequence number of the event that comes first; None, and nothing is
+            changed, if not all events are kept that were asked for.
+        """
+        first = self._sequence + 1 if request.since is None else request.since + 1
+        kept = self.events[0].sequence if self.events else self._sequence + 1
+        if not kept <= first <= self._sequence + 1:
+            return None
         self._by_client[client] = request
         self._adjust_taps()
+        return first
+
+    def replay(self, client: Client, first: int) -> None:
+        """Tell a client the events from a sequence number on."""
+        if self._by_client[client].lifecycle:
+            for event in self.events:
+                if event.sequence >= first:
+                    self._act(TellClient(client, event))
 
     def unsubscribe(self, client: Client) -> None:
         self._by_client.pop(client, None)
@@ -40,21 +65,27 @@ class Announcer:
 
     def publish(
         self,
-        child: Child,
+        name: str,
+        incarnation: int,
         kind: EventKind,
         reason: Reason | None = None,
+        *,
         delay: float | None = None,
+        report: CrashReport | None = None,
     ) -> None:
         self._sequence += 1
         event = LifecycleEvent(
             sequence=self._sequence,
             time=self._wall_clock(),
             kind=kind,
-            system_name=child.name,
-            incarnation=child.incarnation,
+            system_name=name,
+            incarnation=incarnation,
             reason=reason,
             delay=delay,
+            report=report,
         )
+        self.events.append(event)
+        self._keep(event)
         for client, request in self._by_client.items():
             if request.lifecycle:
                 self._act(TellClient(client, event))
@@ -66,7 +97,7 @@ class Announcer:
     def adjust_tap(self, child: Child) -> None:
         """See that the system receives on its own account if there are subscribers."""
         wanted = next(self._for_data(child.name), None) is not None
-        if child.phase is Phase.RUNNING and wanted != child.tapped:
+        if child.is_running and wanted != child.tapped:
             child.tapped = wanted
             self._act(TellActor(child.name, child.incarnation, TapData(wanted)))
 

@@ -100,10 +100,12 @@ class ByHand:
         so far count no more."""
         node = self._below_root(name)
         assert node.parent is not None
+        _refuse_not_running(node.parent)
         if node.wish in (Wish.TERMINATE, Wish.REMOVE):
             raise RefusedError(FailureCode.UNAVAILABLE, f"{name}: it is being stopped")
         if node.status is Status.DOWN and not node.in_turn:
-            self._start(node, StartedBy.HAND, order, now)
+            # If it cannot be started it is tried again, as after a crash.
+            self._start(node, StartedBy.RESTART, order, now)
             return
         node.window.clear()
         node.failures = 0
@@ -235,6 +237,8 @@ def _own_names(spec: GroupSpec) -> set[str]:
 
 
 def _refuse_not_running(group: Group) -> None:
+    if group.status is Status.STOPPING:
+        raise RefusedError(FailureCode.UNAVAILABLE, f"{group.name} is being stopped")
     if group.status not in (Status.STARTING, Status.UP):
         text = f"its group {group.name} does not run; restart that first"
         raise RefusedError(FailureCode.UNAVAILABLE, text)

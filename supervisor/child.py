@@ -1,8 +1,7 @@
-"""What a supervisor knows of one system. Changed by the core and the router only."""
+"""What a supervisor knows of one system, beside where it stands in the tree."""
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import deque
 from typing import Final
@@ -11,9 +10,15 @@ import attrs
 
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
 from supervisor.actions import Client
-from supervisor.messages import SupervisorRequest, SystemState, SystemStatus
-from supervisor.orders import Order
-from supervisor.restarts import RestartHistory
+from supervisor.crashes import CrashReport
+from supervisor.messages import (
+    DesiredState,
+    EventKind,
+    SupervisorRequest,
+    SystemState,
+    SystemStatus,
+)
+from supervisor.nodes import Down, Node, Status, System
 from supervisor.spec import SystemSpec
 from supervisor.timers import Timer
 
@@ -25,31 +30,8 @@ DELIVERY_BYTES: Final = 1 << 20
 """A delivery ends with the request that reaches one of these."""
 
 
-class Phase(enum.Enum):
-    """Where the child's process stands."""
-
-    STARTING = enum.auto()
-    RUNNING = enum.auto()
-    ENDING = enum.auto()
-    """It is to exit, or has crashed; its exit has not been noticed yet."""
-    WAITING = enum.auto()
-    """There is no process; the next starts after a delay."""
-    QUARANTINED = enum.auto()
-    GONE = enum.auto()
-    """It is registered no more. Timers may still look at it, and must leave it alone."""
-
-
-class Purpose(enum.Enum):
-    """Why a child's process ends."""
-
-    CRASH = enum.auto()
-    RESTART = enum.auto()
-    UNREGISTER = enum.auto()
-    STOP = enum.auto()
-
-
 @attrs.define(eq=False)
-class Group:
+class Gathering:
     """A request to all systems, while their answers come in."""
 
     client: Client | None
@@ -69,7 +51,7 @@ class Pending:
     request: Request
     weight: int
     size: int
-    group: Group | None = None
+    gathering: Gathering | None = None
     own: bool = False
     """The supervisor's own connect, to bring a restarted system back."""
     deadline: float = math.inf
@@ -90,42 +72,37 @@ class Pending:
 
 @attrs.define(eq=False)
 class Child:
-    """One registered system."""
+    """One system: its process, what it is meant to be, and the requests to it."""
 
-    spec: SystemSpec
-    history: RestartHistory
-    phase: Phase = Phase.STARTING
-    purpose: Purpose | None = None
-    """Set while ENDING."""
-    incarnation: int = 0
-    was_up: bool = False
-    """Whether any incarnation was ever built."""
-    keep: bool = False
-    pid: int | None = None
-    commands: tuple[str, ...] = ()
+    node: System
+    """Where it stands in the tree."""
     wanted: bool = False
     """Whether it is meant to be connected."""
+    has_process: bool = False
+    crashed: bool = False
+    """It said that it crashed and is being killed; its exit has not been noticed yet."""
+    crash: Reason | None = None
+    """What it said of its crash."""
+    unreachable: bool = False
+    """It said that it could not start for want of its counterpart."""
+    start_code: FailureCode | None = None
+    """Of the last start that failed."""
+    pid: int | None = None
+    commands: tuple[str, ...] = ()
     last_disconnect: int = 0
     """The ref of the last order to disconnect."""
     is_connected: bool = False
     connect_failures: int = 0
     """How often in a row it could not be connected, or lost its connection soon."""
     connected_at: float = 0.0
+    announced: EventKind | None = None
+    """The last event that told of its connection."""
     last_error: str | None = None
     """Why it is not connected, when it was tried."""
-    started_at: float = 0.0
-    restarts: int = 0
+    crashes: deque[CrashReport] = attrs.field(factory=deque)
+    """The last of them, oldest first."""
     sent: int = 0
     received: int = 0
-    last_crash: Reason | None = None
-    crash: Reason | None = None
-    """What the current incarnation said of its crash, before its exit was noticed."""
-    start_code: FailureCode | None = None
-    """Of the last start that failed."""
-    start_waiters: list[Order] = attrs.field(factory=list)
-    """Register and restart requests, answered when the next start ends."""
-    end_waiters: list[Order] = attrs.field(factory=list)
-    """Unregister requests, answered when the process is gone."""
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""
     open: dict[int, Pending] = attrs.field(factory=dict)
@@ -143,73 +120,83 @@ class Child:
 
     @property
     def name(self) -> str:
-        return self.spec.name
+        return self.node.name
 
     @property
-    def has_process(self) -> bool:
-        return self.phase in (Phase.STARTING, Phase.RUNNING, Phase.ENDING)
+    def spec(self) -> SystemSpec:
+        return self.node.spec
+
+    @property
+    def incarnation(self) -> int:
+        return self.node.incarnation
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes requests."""
+        return self.node.status is Status.UP and not self.crashed
 
     @property
     def can_deliver(self) -> bool:
-        return (
-            self.phase is Phase.RUNNING
-            and bool(self.mailbox)
-            and self.delivered - self.taken < WINDOW
-        )
+        return self.is_running and bool(self.mailbox) and self.delivered - self.taken < WINDOW
+
+    @property
+    def desired(self) -> DesiredState:
+        if self.node.status is Status.DOWN and self.node.down in (Down.TERMINATED, Down.ENDED):
+            return DesiredState.TERMINATED
+        return DesiredState.CONNECTED if self.wanted else DesiredState.DISCONNECTED
 
     @property
     def state(self) -> SystemState:
-        match self.phase:
-            case Phase.STARTING:
-                return SystemState.RESTARTING if self.was_up else SystemState.STARTING
-            case Phase.WAITING:
-                return SystemState.RESTARTING
-            case Phase.QUARANTINED:
-                return SystemState.QUARANTINED
-            case Phase.GONE:
-                return SystemState.STOPPING
-            case Phase.ENDING:
-                crashed = self.purpose in (Purpose.CRASH, Purpose.RESTART)
-                return SystemState.RESTARTING if crashed else SystemState.STOPPING
+        if not self.is_running:
+            return SystemState.RESTARTING if self.crashed else state_of(self.node)
         if self.is_connected:
             return SystemState.CONNECTED
         connecting = any(isinstance(each.request, ConnectSystem) for each in self.open.values())
         return SystemState.CONNECTING if connecting else SystemState.DISCONNECTED
 
-    def is_still(self, incarnation: int, phase: Phase) -> bool:
-        """For timers: whether what they were set for is still so. A child that was removed
-        is GONE, whoever has its name by now."""
-        return self.incarnation == incarnation and self.phase is phase
-
-    def begin(self, now: float) -> None:
-        """Count a new incarnation, and forget what was known of the one before."""
-        self.incarnation += 1
-        self.phase = Phase.STARTING
-        self.purpose = None
+    def begin(self) -> None:
+        """A new incarnation starts: forget what was known of the one before."""
+        self.has_process = True
+        self.crashed = self.unreachable = False
         self.crash = None
         self.start_code = None
         self.pid = None
         self.is_connected = False
+        self.announced = EventKind.DISCONNECTED
         self.connect_failures = 0
-        self.started_at = now
         self.delivered = self.taken = 0
         self.tapped = False
 
     def status(self, now: float) -> SystemStatus:
-        running = self.phase is Phase.RUNNING
         return SystemStatus(
             name=self.name,
             kind=self.spec.kind,
+            group=self.node.parent.name,
+            desired=self.desired,
             state=self.state,
             incarnation=self.incarnation,
-            is_connected=running and self.is_connected,
+            is_connected=self.is_running and self.is_connected,
             pid=self.pid if self.has_process else None,
-            uptime=now - self.started_at if running else 0.0,
-            restarts=self.restarts,
+            uptime=now - self.node.up_since if self.is_running else 0.0,
+            restarts=self.node.restarts,
             sent=self.sent,
             received=self.received,
             waiting=self.weight,
             commands=self.commands,
-            last_crash=self.last_crash,
+            crashes=tuple(self.crashes),
+            last_crash=self.crashes[-1].reason if self.crashes else None,
             last_error=self.last_error,
         )
+
+
+def state_of(node: Node) -> SystemState:
+    """What to call where a child stands; of a system that is up, :attr:`Child.state`
+    knows more."""
+    if node.status is Status.UP:
+        return SystemState.UP
+    if node.is_coming:
+        return SystemState.STARTING if node.incarnation <= 1 else SystemState.RESTARTING
+    if node.status is Status.STOPPING:
+        return SystemState.STOPPING
+    quarantined = node.down is Down.QUARANTINED
+    return SystemState.QUARANTINED if quarantined else SystemState.TERMINATED

@@ -32,20 +32,24 @@ from supervisor.actions import (
     TellClient,
 )
 from supervisor.announcer import Announcer
+from supervisor.by_hand import ByHand
 from supervisor.checks import mistake_in
-from supervisor.child import Child, Phase, Purpose
+from supervisor.child import Child
+from supervisor.child_orders import ChildOrder, ChildOrders
+from supervisor.connecting import Connecting
+from supervisor.keepers import Keepers, restore
 from supervisor.lifecycle import Lifecycle
 from supervisor.messages import (
     AllStatusGiven,
     CancelRequest,
     ConnectAll,
+    DesiredState,
     DisconnectAll,
     EventKind,
     GetAllStatus,
     GetStatus,
     Ping,
     Pong,
-    RegisterSystem,
     RestartSystem,
     ReturnData,
     StatusGiven,
@@ -54,15 +58,20 @@ from supervisor.messages import (
     Subscribed,
     SupervisorRequest,
     SupervisorStopped,
+    SystemState,
     UnregisterSystem,
     Unsubscribe,
     Unsubscribed,
 )
+from supervisor.nodes import Ending, RootEnded, Status
 from supervisor.options import SupervisorOptions
 from supervisor.orders import Order, Orders
 from supervisor.policies import as_seconds
+from supervisor.record import KeepRecord, Record, RecordGiven
 from supervisor.router import Router
+from supervisor.spec import ROOT, GroupSpec
 from supervisor.timers import Timers
+from supervisor.tree import Tree
 
 _NAMES_SHOWN: Final = 8
 """Of the systems there are, to whoever asks for one that there is not."""
@@ -70,41 +79,75 @@ _NAMES_SHOWN: Final = 8
 
 class SupervisorCore:
     def __init__(
-        self, options: SupervisorOptions, random: Random, wall_clock: Callable[[], float]
+        self,
+        options: SupervisorOptions,
+        random: Random,
+        wall_clock: Callable[[], float],
+        tree: GroupSpec | None = None,
+        record: Record | None = None,
     ) -> None:
         """
         Args:
             wall_clock: seconds since the epoch, for the time in events.
+            tree: what to start; None is a root group with nothing in it.
+            record: what to come back from, in place of ``tree``.
         """
         self._options = options
+        self._record = record
         self._children: dict[str, Child] = {}
         self._actions: list[Action] = []
         act = self._actions.append
         self._timers = Timers()
         self._router = Router(options, self._timers, act)
-        self._announcer = Announcer(self._children, act, wall_clock)
         self._orders = Orders(self._timers, act)
+        self._keepers = Keepers(self._children, act)
+        self._announcer = Announcer(
+            self._children,
+            act,
+            wall_clock,
+            self._keepers.note,
+            record.events if record is not None else (),
+        )
+        self._connecting = Connecting(self._router, self._timers, act, random)
         self._lifecycle = Lifecycle(
             self._children,
             self._router,
             self._timers,
             self._announcer,
             self._orders,
-            options.request_timeout,
+            self._keepers,
             act,
-            random,
         )
-        self._stopping = False
+        spec = record.tree() if record is not None else tree or GroupSpec(ROOT)
+        self._tree = Tree(spec, self._timers, random, self._lifecycle.decide)
+        self._lifecycle.tree = self._tree
+        self._by_hand = ByHand(self._tree, self._lifecycle.decide)
+        self._child_orders = ChildOrders(
+            self._tree, self._by_hand, self._children, self._orders, options.request_timeout, act
+        )
         self._stop_orders: list[Order] = []
         self._finished = False
+        self._stopping = False
+
+    def begin(self, now: float) -> None:
+        """Start the tree; before anything else is asked."""
+        self._lifecycle.carry_out(now)
+        if self._record is not None:
+            restore(self._tree, self._record, self._children)
+        self._tree.start(now, recovering=self._record is not None)
+        self._lifecycle.carry_out(now)
+        self._record = None
 
     # ---- what the shell asks ----------------------------------------------------------------
 
     def take_actions(self) -> list[Action]:
         """What is to be done now, in order."""
+        for child in self._router.ready:
+            self._announce_connection(child)
         self._router.deliver()
-        if self._stopping and not self._children:
-            self._finish()
+        if self._lifecycle.ended is not None:
+            self._finish(self._lifecycle.ended)
+        self._keepers.flush()
         actions = self._actions[:]
         self._actions.clear()
         return actions
@@ -117,6 +160,7 @@ class SupervisorCore:
         """Do what is due."""
         for call in self._timers.due(now):
             call(now)
+            self._lifecycle.carry_out(now)
 
     # ---- from clients -----------------------------------------------------------------------
 
@@ -130,7 +174,7 @@ class SupervisorCore:
                         self._orders.cancel(client, request_id)
             case ReturnData(system_name=str() as name):
                 child = self._children.get(name)
-                if child is not None and child.phase is Phase.RUNNING:
+                if child is not None and child.is_running:
                     self._router.take_back(child, message.items)
             case Request() | SupervisorRequest():
                 mistake = mistake_in(message, self._options.max_payload_bytes)
@@ -152,8 +196,15 @@ class SupervisorCore:
         self._router.forget_client(client)
         self._orders.forget_client(client)
         self._announcer.unsubscribe(client)
+        self._keepers.remove(client)
 
     def _to_system(self, client: Client, request: Request, now: float) -> None:
+        if isinstance(request, RestartSystem | UnregisterSystem) and (
+            request.system_name in self._tree.nodes  # it may be a group
+        ):
+            self._child_orders.obey(client, request, now)
+            self._lifecycle.carry_out(now)
+            return
         child = self._children.get(request.system_name)
         if child is None:
             failure = request.failure(FailureCode.UNKNOWN_SYSTEM, self._who_else(request))
@@ -165,12 +216,10 @@ class SupervisorCore:
                     request_id=request.request_id, system_name=child.name, status=child.status(now)
                 )
                 self._actions.append(TellClient(client, status))
-            case UnregisterSystem():
-                self._lifecycle.unregister(child, client, request, now)
-            case RestartSystem():
-                self._lifecycle.restart_by_hand(child, client, request, now)
             case _:
-                self._router.accept(child, client, request, now, group=None)
+                self._router.accept(child, client, request, now, gathering=None)
+                if isinstance(request, ConnectSystem | DisconnectSystem):
+                    self._keepers.touch(child.node)
 
     def _to_supervisor(self, client: Client, request: SupervisorRequest, now: float) -> None:
         if self._stopping and not isinstance(request, GetAllStatus | Ping | StopSupervisor):
@@ -178,8 +227,15 @@ class SupervisorCore:
             self._actions.append(TellClient(client, failure))
             return
         match request:
-            case RegisterSystem():
-                self._lifecycle.register(client, request, now)
+            case _ if isinstance(request, ChildOrder):
+                self._child_orders.obey(client, request, now)
+                self._lifecycle.carry_out(now)
+            case KeepRecord():
+                self._keepers.add(client)
+                record = self._keepers.record(self._tree)
+                record.events.extend(self._announcer.events)
+                given = RecordGiven(request_id=request.request_id, record=record)
+                self._actions.append(TellClient(client, given))
             case ConnectAll():
                 self._to_all(client, request, ConnectSystem, now)
             case DisconnectAll():
@@ -191,27 +247,21 @@ class SupervisorCore:
                 reply = AllStatusGiven(request_id=request.request_id, systems=statuses)
                 self._actions.append(TellClient(client, reply))
             case Subscribe():
-                self._announcer.subscribe(client, request)
-                subscribed = Subscribed(
-                    request_id=request.request_id, next_sequence=self._announcer.next_sequence
-                )
-                self._actions.append(TellClient(client, subscribed))
+                self._subscribe(client, request)
             case Unsubscribe():
                 self._announcer.unsubscribe(client)
                 self._actions.append(
                     TellClient(client, Unsubscribed(request_id=request.request_id))
                 )
             case StopSupervisor():
-                self._stopping = True
-                slowest = max(
-                    (as_seconds(each.spec.shutdown) for each in self._children.values()),
-                    default=0.0,
-                )
+                specs = (each.spec for each in self._children.values())
+                slowest = sum(as_seconds(each.shutdown) for each in specs)
                 patience = self._options.request_timeout + slowest
                 order = self._orders.open(client, request, None, patience, now)
                 self._stop_orders.append(order)
-                for child in list(self._children.values()):
-                    self._lifecycle.end(child, Purpose.STOP, now)
+                self._stopping = True
+                self._tree.stop(now)
+                self._lifecycle.carry_out(now)
             case _:
                 text = f"{type(request).__name__} cannot be asked of a running supervisor"
                 self._actions.append(TellClient(client, invalid_request(request, text)))
@@ -223,12 +273,27 @@ class SupervisorCore:
         kind: type[ConnectSystem | DisconnectSystem],
         now: float,
     ) -> None:
-        group = self._router.open_group(client, request, len(self._children))
-        for child in list(self._children.values()):
+        # What was terminated is not meant to be connected.
+        meant = [c for c in self._children.values() if c.desired is not DesiredState.TERMINATED]
+        gathering = self._router.open_gathering(client, request, len(meant))
+        for child in meant:
             each = kind(child.name, timeout=request.timeout)
-            self._router.accept(child, None, each, now, group)
-        if not self._children:
-            self._router.answer_group(group)
+            self._router.accept(child, None, each, now, gathering)
+            self._keepers.touch(child.node)
+        if not meant:
+            self._router.answer_gathering(gathering)
+
+    def _subscribe(self, client: Client, request: Subscribe) -> None:
+        first = self._announcer.subscribe(client, request)
+        reply: Reply
+        if first is None:
+            text = f"not all events since {request.since} are kept any more; begin anew"
+            reply = request.failure(FailureCode.EVENTS_LOST, text)
+        else:
+            reply = Subscribed(request_id=request.request_id, next_sequence=first)
+        self._actions.append(TellClient(client, reply))
+        if first is not None:
+            self._announcer.replay(client, first)
 
     def _who_else(self, request: Request) -> str:
         close = get_close_matches(request.system_name, self._children, n=1)
@@ -245,12 +310,12 @@ class SupervisorCore:
         child = self._children.get(name)
         if child is None or child.incarnation != incarnation or not child.has_process:
             return
+        starting = child.node.status is Status.STARTING
         match message:
-            case SystemStarted() if child.phase is Phase.STARTING:
+            case SystemStarted() if starting and not child.crashed:
                 self._lifecycle.started(child, message, now)
-            case SystemStartFailed() if child.phase is Phase.STARTING:
-                child.start_code = message.code
-                self._lifecycle.told_of_crash(child, message.reason, now)
+            case SystemStartFailed() if starting:
+                self._lifecycle.start_failed(child, message, now)
             case SystemCrashed():
                 self._lifecycle.told_of_crash(child, message.reason, now)
             case Report():
@@ -263,15 +328,15 @@ class SupervisorCore:
         was_connected = child.is_connected
         child.is_connected = report.is_connected
         if report.is_connected != was_connected:
-            kind = EventKind.CONNECTED if report.is_connected else EventKind.DISCONNECTED
-            self._announcer.publish(child, kind)
+            self._announce_connection(child)
         for ref, reply in report.replies:
             pending = self._router.settle(child, ref, reply, now)
             if pending is not None and isinstance(pending.request, ConnectSystem):
-                self._lifecycle.connect_ended(child, pending, reply, now)
+                self._connecting.connect_ended(child, pending, reply, now)
+                self._keepers.touch(child.node)
         lost = was_connected and not child.is_connected
-        if lost and child.wanted and child.phase is Phase.RUNNING:
-            self._lifecycle.connection_lost(child, now)
+        if lost and child.wanted and child.is_running:
+            self._connecting.connection_lost(child, now)
         if report.tapped:
             child.received += len(report.tapped)
             self._announcer.data_arrived(child, report.tapped)
@@ -286,14 +351,43 @@ class SupervisorCore:
         child = self._children.get(name)
         if child is None or child.incarnation != incarnation or not child.has_process:
             return
-        child.crash = child.crash or how
-        self._lifecycle.exited(child, now)
+        self._lifecycle.exited(child, how, now)
 
-    def _finish(self) -> None:
+    # ---- what follows -----------------------------------------------------------------------
+
+    def _announce_connection(self, child: Child) -> None:
+        """Publish whether it is connected, or about to be, if that is new."""
+        kind = _CONNECTION.get(child.state)
+        if kind is not None and kind is not child.announced:
+            child.announced = kind
+            self._announcer.publish(child.name, child.incarnation, kind)
+
+    def _finish(self, ended: RootEnded) -> None:
         for order in self._stop_orders:
             reply = SupervisorStopped(request_id=order.request.request_id)
             self._orders.answer(order, reply)
         self._stop_orders.clear()
         if not self._finished:
             self._finished = True
-            self._actions.append(Finish())
+            self._stopping = True
+            self._actions.append(Finish(*_last_words(ended)))
+
+
+_CONNECTION: Final = {
+    SystemState.CONNECTED: EventKind.CONNECTED,
+    SystemState.CONNECTING: EventKind.CONNECTING,
+    SystemState.DISCONNECTED: EventKind.DISCONNECTED,
+}
+
+
+def _last_words(ended: RootEnded) -> tuple[str, bool]:
+    """Why the supervisor ends, and whether that is a failure."""
+    cause = f": {ended.end.reason.text}" if ended.end is not None else ""
+    match ended.ending:
+        case Ending.START_FAILED:
+            return f"its systems could not be started{cause}", True
+        case Ending.GAVE_UP:
+            return f"it gave up, restarts having exceeded the limit of its root group{cause}", True
+        case Ending.AUTO_SHUTDOWN:
+            return f"its significant systems have ended{cause}", False
+    return "it was stopped", False

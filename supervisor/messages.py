@@ -24,7 +24,6 @@ from actors.messages import (
 )
 from actors.payload import unwrap, wrap_each
 from supervisor.crashes import CrashReport
-from supervisor.options import SupervisorOptions
 from supervisor.spec import ROOT, SystemSpec, seal_details
 
 
@@ -77,14 +76,10 @@ class SupervisorRequest:
 
 @attrs.frozen
 class RegisterSystem(SupervisorRequest):
-    """Start a system. Answered by :class:`SystemRegistered` once it is built.
-
-    A system that cannot be built leaves nothing behind, unless ``keep`` says that it is
-    to be tried again, and to be quarantined if that does not help.
-    """
+    """Start a system in the root group. Answered by :class:`SystemRegistered` once it is
+    built. A system that cannot be built leaves nothing behind."""
 
     spec: SystemSpec = attrs.field(converter=seal_details)
-    keep: bool = False
 
 
 @attrs.frozen
@@ -164,15 +159,6 @@ class ReturnData:
 
     system_name: str
     items: tuple[Any, ...] = attrs.field(repr=False, converter=wrap_each)
-
-
-@attrs.frozen
-class ConfigureSupervisor(SupervisorRequest):
-    """Sent first, by whoever starts a runtime. Answered by :class:`SupervisorReady`."""
-
-    options: SupervisorOptions
-    socket_path: str | None = None
-    """Where to listen for clients on a Unix socket; None for actor messages only."""
 
 
 # ---- replies ------------------------------------------------------------------------------
@@ -360,3 +346,7 @@ class DataArrived:
 @attrs.frozen
 class SupervisorClosing:
     """The last message on every client's connection when the supervisor ends in order."""
+
+    reason: str = "it was stopped"
+    failed: bool = False
+    """Whether it could not go on: its root group gave up, or could not be started."""

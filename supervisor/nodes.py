@@ -138,6 +138,23 @@ class Node:
         startable = self.status is Status.DOWN and self.down in (Down.WAITING, Down.ENDED)
         return startable and round_ is not None and self in round_.start
 
+    @property
+    def is_coming(self) -> bool:
+        """Whether it comes up by itself, soon: whoever needs it may wait."""
+        group = self.parent
+        above = group is not None and group.status is not Status.UP and group.is_coming
+        match self.status:
+            case Status.STARTING | Status.RESTARTING:
+                return True
+            case Status.STOPPING if self.wish is None:
+                round_ = group.round if group is not None else None
+                return above or (round_ is not None and self in round_.start)
+            case Status.STOPPING:
+                return self.wish is Wish.RESTART
+            case Status.DOWN if self.down is Down.WAITING:
+                return self.in_turn or above
+        return False
+
 
 @attrs.define(eq=False, kw_only=True)
 class System(Node):

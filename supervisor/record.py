@@ -15,6 +15,7 @@ import attrs
 from actors.messages import Reason, Reply
 from supervisor.crashes import CrashReport
 from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
+from supervisor.options import SupervisorOptions
 from supervisor.spec import ChildSpec, GroupSpec
 
 EVENTS_KEPT: Final = 1000
@@ -23,7 +24,7 @@ EVENTS_KEPT: Final = 1000
 
 @attrs.frozen
 class ChildKept:
-    """A child was added as the last of a group, or its spec was changed."""
+    """A child is now the last of a group, and this is its spec."""
 
     spec: ChildSpec
     """Of a group without its children."""
@@ -57,7 +58,7 @@ class Record:
     """Everything kept."""
 
     children: dict[str, ChildKept] = attrs.field(factory=dict)
-    """By name; each after its group, and in the order of its group."""
+    """By name; the children of a group in their order."""
     states: dict[str, StateKept] = attrs.field(factory=dict)
     """By name."""
     events: deque[LifecycleEvent] = attrs.field(factory=lambda: deque(maxlen=EVENTS_KEPT))
@@ -66,6 +67,7 @@ class Record:
         """Take note of a change."""
         match change:
             case ChildKept():
+                self.children.pop(change.spec.name, None)
                 self.children[change.spec.name] = change
             case ChildForgotten():
                 self.children.pop(change.name, None)
@@ -114,3 +116,16 @@ class RecordChanged:
     """What changed, in order."""
 
     changes: tuple[RecordChange, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class ConfigureSupervisor(SupervisorRequest):
+    """Sent first, by whoever starts a runtime. Answered by :class:`SupervisorReady`."""
+
+    options: SupervisorOptions
+    socket_path: str | None = None
+    """Where to listen for clients on a Unix socket; None for actor messages only."""
+    tree: GroupSpec | None = None
+    """What to start; None is a root group with nothing in it."""
+    record: Record | None = attrs.field(default=None, repr=False)
+    """What to come back from, in place of ``tree``."""

@@ -24,12 +24,12 @@ from actors.lifeline import can_die_with_parent, child_pids, end_descendants_wit
 from actors.logs import log_to_stderr
 from supervisor.directory import RuntimeDirectory
 from supervisor.messages import (
-    ConfigureSupervisor,
     StopSupervisor,
     SupervisorClosing,
     SupervisorReady,
 )
 from supervisor.options import SupervisorOptions
+from supervisor.record import ConfigureSupervisor
 from supervisor.wire import FrameReader, encode_frame
 
 START_TIMEOUT: Final = 20.0

@@ -35,8 +35,9 @@ from actors.messages import (
 )
 from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.checks import size_of, weight_of
-from supervisor.child import DELIVERY_BYTES, DELIVERY_ITEMS, Child, Group, Pending, Phase
+from supervisor.child import DELIVERY_BYTES, DELIVERY_ITEMS, Child, Gathering, Pending
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
+from supervisor.nodes import Down, Status, System
 from supervisor.options import SupervisorOptions
 from supervisor.timers import Timers
 
@@ -54,7 +55,7 @@ class Router:
         """The child of each open ref."""
         self._by_request: dict[tuple[Client, int], int] = {}
         """The ref of each open request whose asker waits."""
-        self._groups: list[Group] = []
+        self._gatherings: list[Gathering] = []
         """Those not answered yet."""
         self._ready: dict[str, Child] = {}
         """Children that something may be deliverable to."""
@@ -64,7 +65,12 @@ class Router:
     # ---- in --------------------------------------------------------------------------
 
     def accept(
-        self, child: Child, client: Client | None, request: Request, now: float, group: Group | None
+        self,
+        child: Child,
+        client: Client | None,
+        request: Request,
+        now: float,
+        gathering: Gathering | None,
     ) -> None:
         """Put a request into a system's mailbox, or refuse it. Of a SendMany that fits only
         in part, the first items are taken and the rest is refused."""
@@ -73,25 +79,25 @@ class Router:
         if isinstance(request, SendMany) and 0 < room < len(request.items):
             refused = (_overloaded(child, request),) * (len(request.items) - room)
             request = attrs.evolve(request, items=request.items[:room])
-        pending = self._weigh(client, request, group)
+        pending = self._weigh(client, request, gathering)
         pending.refused = refused
         refusal = self._refusal(child, pending)
         if refusal is not None:
-            self._answer_group_or(client, group, refusal)
+            self._answer_or_gather(client, gathering, refusal)
             return
         self._open(child, pending)
         if isinstance(request, DisconnectSystem):
             child.wanted, child.last_disconnect = False, pending.ref
         child.mailbox.append(pending)
-        if client is not None and group is None:
+        if client is not None and gathering is None:
             self._by_request[client, request.request_id] = pending.ref
         self._set_deadline(pending, now)
 
-    def open_group(self, client: Client, request: SupervisorRequest, size: int) -> Group:
+    def open_gathering(self, client: Client, request: SupervisorRequest, size: int) -> Gathering:
         """Begin to gather so many answers into one."""
-        group = Group(client, request, size)
-        self._groups.append(group)
-        return group
+        gathering = Gathering(client, request, size)
+        self._gatherings.append(gathering)
+        return gathering
 
     def connect_on_its_own(self, child: Child, now: float) -> None:
         """Connect a started system that is meant to be connected, before all that waits."""
@@ -109,10 +115,12 @@ class Router:
         ref = self._by_request.get((client, request_id))
         if ref is not None:
             self._give_up(ref)
-        for group in self._groups[:]:
-            if group.client == client and group.request.request_id == request_id:
-                self._groups.remove(group)
-                for each in [r for r, c in self._children.items() if c.open[r].group is group]:
+        for gathering in self._gatherings[:]:
+            if gathering.client == client and gathering.request.request_id == request_id:
+                self._gatherings.remove(gathering)
+                for each in [
+                    r for r, c in self._children.items() if c.open[r].gathering is gathering
+                ]:
                     self._give_up(each)
 
     def forget_client(self, client: Client) -> None:
@@ -126,9 +134,9 @@ class Router:
             else:
                 self._by_request.pop((client, pending.request.request_id))
                 pending.client = None
-        for group in self._groups:
-            if group.client == client:
-                group.client = None
+        for gathering in self._gatherings:
+            if gathering.client == client:
+                gathering.client = None
 
     # ---- out to the systems ---------------------------------------------------------------
 
@@ -136,12 +144,17 @@ class Router:
         """Something may be deliverable to this child."""
         self._ready[child.name] = child
 
+    @property
+    def ready(self) -> list[Child]:
+        """Children that something has changed about since the last :meth:`deliver`."""
+        return list(self._ready.values())
+
     def deliver(self) -> None:
         """Send off all that can be delivered now. Called once after a burst of input, so
         that requests which came together go together."""
         ready, self._ready = self._ready, {}
         for child in ready.values():
-            if child.returned and child.phase is Phase.RUNNING:
+            if child.returned and child.is_running:
                 # All at once: each TakeBack goes before the one before it.
                 self._tell(child, TakeBack(child.name, tuple(child.returned)))
             child.returned.clear()
@@ -186,7 +199,7 @@ class Router:
 
     def take_back(self, child: Child, items: tuple[object, ...]) -> None:
         """Have a system hand these items out again, before new ones."""
-        if items and child.phase is Phase.RUNNING:
+        if items and child.is_running:
             child.returned.extend(items)
             self.touch(child)
 
@@ -213,15 +226,11 @@ class Router:
     def _refusal(self, child: Child, pending: Pending) -> Failure | None:
         request = pending.request
         control = isinstance(request, ConnectSystem | DisconnectSystem)
-        if child.phase is Phase.QUARANTINED:
-            cause = child.last_crash.text if child.last_crash else "it crashed too often"
-            text = f"quarantined after repeated crashes ({cause}); mend the cause and restart it"
-            return request.failure(FailureCode.UNAVAILABLE, text)
-        if child.phase is Phase.WAITING and not control:
+        if not child.node.is_coming and not child.is_running and not child.crashed:
+            return request.failure(FailureCode.UNAVAILABLE, why_down(child.node))
+        if child.node.status is Status.RESTARTING and not control:
             text = "restarting after a crash; try again shortly"
             return request.failure(FailureCode.UNAVAILABLE, text)
-        if child.end_waiters:
-            return request.failure(FailureCode.UNAVAILABLE, "being unregistered")
         if control:  # a few, and what puts an overloaded system right
             return None
         if child.weight + pending.weight > child.spec.mailbox_size:
@@ -248,10 +257,12 @@ class Router:
             return self._options.request_timeout + (request.wait or 0.0)
         return self._options.request_timeout
 
-    def _weigh(self, client: Client | None, request: Request, group: Group | None) -> Pending:
+    def _weigh(
+        self, client: Client | None, request: Request, gathering: Gathering | None
+    ) -> Pending:
         """Measured once: a SendMany may have a thousand items."""
         ref = next(self._refs)
-        return Pending(ref, client, request, weight_of(request), size_of(request), group)
+        return Pending(ref, client, request, weight_of(request), size_of(request), gathering)
 
     def _open(self, child: Child, pending: Pending) -> None:
         child.open[pending.ref] = pending
@@ -277,7 +288,7 @@ class Router:
         self._close(child, pending)
         if not pending.delivered:
             child.mailbox.remove(pending)
-        elif child.phase is Phase.RUNNING:
+        elif child.is_running:
             self._tell(child, Forget((pending.ref,)))
 
     def _run_out(self, ref: int, now: float) -> None:
@@ -336,8 +347,8 @@ class Router:
         self._answer(child, pending, reply)
 
     def _answer(self, child: Child, pending: Pending, reply: Reply) -> None:
-        if pending.group is not None:
-            self._answer_group_or(None, pending.group, reply)
+        if pending.gathering is not None:
+            self._answer_or_gather(None, pending.gathering, reply)
             return
         if pending.client is None:
             self._take_back_late(child, reply)
@@ -349,26 +360,28 @@ class Router:
                 child.received += len(reply.items)
         self._act(TellClient(pending.client, reply))
 
-    def _answer_group_or(self, client: Client | None, group: Group | None, reply: Reply) -> None:
-        if group is None:
+    def _answer_or_gather(
+        self, client: Client | None, gathering: Gathering | None, reply: Reply
+    ) -> None:
+        if gathering is None:
             if client is not None:
                 self._act(TellClient(client, reply))
             return
         assert reply.system_name is not None
         done = isinstance(reply, SystemConnected | SystemDisconnected)
-        group.results[reply.system_name] = reply if isinstance(reply, Failure) else done
-        group.missing -= 1
-        if group.missing == 0:
-            self.answer_group(group)
+        gathering.results[reply.system_name] = reply if isinstance(reply, Failure) else done
+        gathering.missing -= 1
+        if gathering.missing == 0:
+            self.answer_gathering(gathering)
 
-    def answer_group(self, group: Group) -> None:
+    def answer_gathering(self, gathering: Gathering) -> None:
         """Answer a request to all systems; all have answered."""
-        self._groups.remove(group)
-        if group.client is None:
+        self._gatherings.remove(gathering)
+        if gathering.client is None:
             return
-        answer = AllConnected if isinstance(group.request, ConnectAll) else AllDisconnected
-        reply = answer(request_id=group.request.request_id, results=group.results)
-        self._act(TellClient(group.client, reply))
+        answer = AllConnected if isinstance(gathering.request, ConnectAll) else AllDisconnected
+        reply = answer(request_id=gathering.request.request_id, results=gathering.results)
+        self._act(TellClient(gathering.client, reply))
 
     def _take_back_late(self, child: Child, reply: Reply) -> None:
         """Data for somebody who does not wait any more goes back, for the next caller."""
@@ -379,6 +392,20 @@ class Router:
 
     def _tell(self, child: Child, message: object) -> None:
         self._act(TellActor(child.name, child.incarnation, message))
+
+
+def why_down(node: System) -> str:
+    """Why a system takes no requests, and what to do."""
+    if node.down is Down.QUARANTINED:
+        cause = node.cause.text if node.cause else "it crashed too often"
+        return f"quarantined after repeated crashes ({cause}); mend the cause and restart it"
+    if node.status is Status.STOPPING:
+        return "the system is being stopped"
+    if node.down is Down.ENDED:
+        return "the system has ended by itself; restart it if it is needed"
+    if node.down is Down.TERMINATED:
+        return "the system was terminated; restart it if it is needed"
+    return "its group does not run"
 
 
 def _overloaded(child: Child, request: Request) -> Failure:

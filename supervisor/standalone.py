@@ -57,7 +57,7 @@ def run_standalone(config: Config, directory: Path) -> int:
 
 def _register(root: Root, config: Config) -> None:
     assert root.connection is not None
-    root.connection.send(*(RegisterSystem(spec, keep=True) for spec in config.systems))
+    root.connection.send(*(RegisterSystem(spec) for spec in config.systems))
 
 
 def _serve(root: Root, wake_fd: int) -> bool:

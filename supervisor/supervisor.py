@@ -30,6 +30,7 @@ from actors.errors import describe
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
+    NORMAL_EXIT,
     Reason,
     Reply,
     Report,
@@ -53,8 +54,9 @@ from supervisor.actions import (
 )
 from supervisor.core import SupervisorCore
 from supervisor.front_door import Arrived, DoorClient, FrontDoor
-from supervisor.messages import ConfigureSupervisor, SupervisorClosing, SupervisorReady
+from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.options import SupervisorOptions
+from supervisor.record import ConfigureSupervisor
 
 _LOOK_EVERY: Final = 0.5
 """Seconds between two looks for processes that ended unnoticed."""
@@ -104,6 +106,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         """When the wakeups asked for come, as a heap."""
         self._look_at = 0.0
         """When to look for exits that nobody told of."""
+        self._core.begin(time.monotonic())
         self._set_up = False
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
@@ -223,7 +226,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
                 return
-        self._core = SupervisorCore(message.options, random.Random(), time.time)
+        self._core = SupervisorCore(
+            message.options, random.Random(), time.time, message.tree, message.record
+        )
+        self._core.begin(time.monotonic())
         ready = SupervisorReady(
             request_id=message.request_id, pid=os.getpid(), parent_pid=os.getppid()
         )
@@ -266,7 +272,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 _log().log(action.level, "%s", action.text)
             case Finish():
                 if self._door is not None:
-                    self._door.tell_all(SupervisorClosing())
+                    self._door.tell_all(SupervisorClosing(action.reason, action.failed))
 
     def _fail(self, action: Action, error: Exception) -> None:
         _log().exception("%s could not be carried out", type(action).__name__)
@@ -324,7 +330,8 @@ def _how_it_ended(process: Any) -> Reason | None:
     if code is None:
         return None
     if code >= 0:
-        return Reason("exit", f"its process ended with exit code {code}")
+        kind = "exit" if code else NORMAL_EXIT
+        return Reason(kind, f"its process ended with exit code {code}")
     try:
         name = signal.Signals(-code).name
     except ValueError:

@@ -50,7 +50,7 @@ BUG = Reason("ZeroDivisionError", "ZeroDivisionError: division by zero", "Traceb
 
 def spec(name: str = "plc", **options: Any) -> SystemSpec:
     """A spec; the fields of its restart policy may be given directly."""
-    fields = ("max_restarts", "period", "backoff_min", "backoff_max")
+    fields = ("max_restarts", "period", "backoff_min", "backoff_max", "stable_after")
     policy = {field: options.pop(field) for field in fields if field in options}
     if policy:
         options["restart"] = RestartPolicy(**policy)
@@ -97,8 +97,10 @@ class FakeActor:
     def start(self, commands: tuple[str, ...] = ()) -> None:
         self.say(SystemStarted(self.name, self.incarnation, 1000 + self.incarnation, commands))
 
-    def fail_start(self, code: Any = "connector_error", reason: Reason = BUG) -> None:
-        self.say(SystemStartFailed(self.name, self.incarnation, code, reason))
+    def fail_start(
+        self, code: Any = "connector_error", reason: Reason = BUG, *, unreachable: bool = False
+    ) -> None:
+        self.say(SystemStartFailed(self.name, self.incarnation, code, reason, unreachable))
 
     def report(self, *replies: tuple[int, Reply], tapped: tuple[Any, ...] = ()) -> None:
         """Take all deliveries, and say this."""
@@ -147,13 +149,18 @@ class FakeActor:
 class Harness:
     def __init__(self, **options: Any) -> None:
         self.now = 100.0
-        self.core = SupervisorCore(SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now)
+        tree, record = options.pop("tree", None), options.pop("record", None)
+        self.core = SupervisorCore(
+            SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now, tree, record
+        )
         self.actors: list[FakeActor] = []
         self.told: list[tuple[Any, Any]] = []
         """All that went to clients: the client and the message."""
         self.logs: list[Log] = []
         self.finished = 0
         self._finals: set[tuple[Any, int]] = set()
+        self.core.begin(self.now)
+        self.carry_out()
 
     # ---- what clients do ----------------------------------------------------------------
 
@@ -205,8 +212,7 @@ class Harness:
 
     def register(self, name: str = "plc", client: Any = "owner", **options: Any) -> FakeActor:
         """Have a system registered and started."""
-        keep = options.pop("keep", False)
-        self.tell(RegisterSystem(spec(name, **options), keep), client)
+        self.tell(RegisterSystem(spec(name, **options)), client)
         actor = self.actor(name)
         actor.start()
         return actor
@@ -286,14 +292,14 @@ class Harness:
         router = self.core._router
         assert not router._children
         assert not router._by_request
-        assert not router._groups
+        assert not router._gatherings
         assert not self.core._orders._awaited
         for child in self.core._children.values():
             assert not child.open
             assert not child.mailbox
             assert (child.weight, child.size) == (0, 0)
-            assert not child.start_waiters
-            assert not child.end_waiters
+            assert not child.node.start_orders
+            assert not child.node.stop_orders
         self.advance(3600)
         assert self.core.next_due() is None
 

@@ -332,4 +332,4 @@ def test_connecting_and_losing_the_connection_is_announced(plant):
     actor.is_connected = False
     actor.report()
     kinds = [event.kind for event in plant.events("sue")]
-    assert kinds[2:] == [EventKind.CONNECTED, EventKind.DISCONNECTED]
+    assert kinds[3:] == [EventKind.CONNECTING, EventKind.CONNECTED, EventKind.DISCONNECTED]

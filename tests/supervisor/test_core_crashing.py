@@ -328,19 +328,20 @@ def test_each_step_of_a_crash_is_announced_without_a_gap(plant):
     assert [(event.kind, event.incarnation) for event in events] == [
         (EventKind.CRASHED, 1),
         (EventKind.RESTARTING, 1),
+        (EventKind.STARTING, 2),
         (EventKind.STARTED, 2),
         (EventKind.CRASHED, 2),
         (EventKind.QUARANTINED, 2),
     ]
-    assert [event.sequence for event in events] == list(range(first, first + 5))
+    assert [event.sequence for event in events] == list(range(first, first + 6))
     assert events[0].reason == BUG
     assert events[1].delay == 0.0
-    assert events[4].reason == BUG
+    assert events[5].reason == BUG
     assert events[0].time == 1e9 + plant.now
 
 
 def test_a_crash_is_logged_also_after_a_start_that_failed_for_its_definition(plant):
-    plant.register(keep=True).crash_and_exit()
+    plant.register().crash_and_exit()
     plant.actor().fail_start(FailureCode.INVALID_REQUEST)
     plant.actor().exit()
     plant.advance(1)

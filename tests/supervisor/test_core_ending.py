@@ -175,6 +175,7 @@ def test_an_unregistration_is_announced(plant):
     plant.tell(UnregisterSystem("plc"))
     actor.exit()
     assert [event.kind for event in plant.events("sue")] == [
+        EventKind.STOPPING,
         EventKind.STOPPED,
         EventKind.UNREGISTERED,
     ]
@@ -212,7 +213,13 @@ def test_a_system_killed_while_it_started_is_unregistered_once(plant):
     plant.actor().exit()
     plant.advance(60)
     kinds = [event.kind for event in plant.events("sue")]
-    assert kinds == [EventKind.REGISTERED, EventKind.STOPPED, EventKind.UNREGISTERED]
+    assert kinds == [
+        EventKind.REGISTERED,
+        EventKind.STARTING,
+        EventKind.STOPPING,
+        EventKind.STOPPED,
+        EventKind.UNREGISTERED,
+    ]
 
 
 # ---- the supervisor --------------------------------------------------------------------
@@ -223,16 +230,17 @@ def test_a_supervisor_without_systems_stops_at_once(plant):
     assert plant.finished == 1
 
 
-def test_a_supervisor_is_stopped_when_its_last_system_is_gone(plant):
+def test_a_supervisor_stops_its_systems_in_reverse_order_and_then_itself(plant):
     one, two = plant.register("one"), plant.register("two")
     request = StopSupervisor()
     plant.tell(request)
-    assert one.stopping
     assert two.stopping
-    one.exit()
+    assert not one.stopping
+    two.exit()
+    assert one.stopping
     assert plant.replies(request) == []
     assert plant.finished == 0
-    two.exit()
+    one.exit()
     assert isinstance(plant.reply(request), SupervisorStopped)
     assert plant.finished == 1
 

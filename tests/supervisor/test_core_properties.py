@@ -105,7 +105,7 @@ class Supervision(RuleBasedStateMachine):
 
     @initialize(connect=st.booleans(), max_restarts=st.integers(0, 3))
     def begin_with_a_system(self, connect, max_restarts):
-        self.register("ann", "one", connect, False, max_restarts, None)
+        self.register("ann", "one", connect, max_restarts, None)
         self.plant.actor("one").start()
 
     # ---- what clients do ----------------------------------------------------------------
@@ -139,13 +139,12 @@ class Supervision(RuleBasedStateMachine):
         who=client,
         name=name,
         connect=st.booleans(),
-        keep=st.booleans(),
         max_restarts=st.integers(0, 3),
         timeout=timeout,
     )
-    def register(self, who, name, connect, keep, max_restarts, timeout):
+    def register(self, who, name, connect, max_restarts, timeout):
         options = {"connect": connect, "max_restarts": max_restarts, "mailbox_size": MAILBOX}
-        request = RegisterSystem(spec(name, shutdown=2, **options), keep, timeout=timeout)
+        request = RegisterSystem(spec(name, shutdown=2, **options), timeout=timeout)
         self.ask(who, request)
 
     @rule(who=client, name=name, timeout=timeout, burst=st.booleans())

@@ -21,7 +21,6 @@ from actors.messages import (
 )
 from supervisor.messages import (
     CancelRequest,
-    ConfigureSupervisor,
     ConnectAll,
     GetStatus,
     RegisterSystem,
@@ -33,6 +32,7 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.options import SupervisorOptions
+from supervisor.record import ConfigureSupervisor
 from tests.supervisor.harness import Harness, failed, spec
 
 NAN = float("nan")

@@ -15,6 +15,7 @@ from supervisor.messages import (
     SystemState,
 )
 from supervisor.options import SupervisorOptions
+from supervisor.spec import GroupSpec
 from tests.supervisor.harness import BUG, NO_JITTER, Harness, failed, spec
 
 
@@ -25,6 +26,7 @@ def plant():
 
 def test_a_registered_system_gets_a_process_that_is_told_what_to_build():
     core = SupervisorCore(SupervisorOptions(), NO_JITTER, lambda: 0.0)
+    core.begin(0.0)
     core.request("ann", RegisterSystem(spec(connection_details={"port": 1})), 0.0)
     [start] = core.take_actions()
     assert (start.name, start.incarnation) == ("plc", 1)
@@ -108,25 +110,24 @@ def test_a_system_built_in_time_is_not_killed_later(plant):
     assert not actor.killed
 
 
-def test_a_system_to_keep_is_tried_again_and_its_registration_waits(plant):
-    request = RegisterSystem(spec(max_restarts=3), keep=True)
-    plant.tell(request)
-    plant.actor().fail_start()
+def test_a_system_whose_counterpart_is_not_there_when_its_group_starts_is_tried_again():
+    plant = Harness(tree=GroupSpec("root", (spec(max_restarts=3), spec("other"))))
+    plant.actor().fail_start(unreachable=True)
     plant.actor().exit()
     assert plant.incarnations() == [1, 2]
-    assert plant.ask(GetStatus("plc")).status.state is SystemState.STARTING
-    assert plant.replies(request) == []
+    assert plant.incarnations("other") == [1]
+    assert plant.ask(GetStatus("plc")).status.state is SystemState.RESTARTING
     plant.actor().start()
-    assert plant.reply(request).incarnation == 2
+    plant.actor("other").start()
+    assert plant.ask(GetStatus("plc")).status.state is SystemState.DISCONNECTED
 
 
-def test_a_system_to_keep_that_never_starts_is_quarantined_and_stays(plant):
-    request = RegisterSystem(spec(max_restarts=1), keep=True)
-    plant.tell(request)
+def test_a_system_of_a_group_that_never_starts_is_quarantined_and_stays():
+    tree = GroupSpec("root", (spec(max_restarts=1),), on_start_failure="retry")
+    plant = Harness(tree=tree)
     for _ in range(2):
         plant.actor().fail_start()
         plant.actor().exit()
-    assert failed(plant.reply(request)) == ("unavailable", "not_sent")
     status = plant.ask(GetStatus("plc")).status
     assert status.state is SystemState.QUARANTINED
     assert status.last_crash == BUG
@@ -189,7 +190,7 @@ def test_a_registration_is_announced(plant):
     plant.tell(Subscribe(), "sue")
     plant.register()
     kinds = [event.kind for event in plant.events("sue")]
-    assert kinds == [EventKind.REGISTERED, EventKind.STARTED]
+    assert kinds == [EventKind.REGISTERED, EventKind.STARTING, EventKind.STARTED]
 
 
 def test_nothing_of_a_failed_registration_hinders_the_next(plant):

@@ -1,0 +1,167 @@
+"""OTP's functions of a supervisor, asked for by messages. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from actors.messages import Reply, Request
+from supervisor.actions import Action, Client, TellClient
+from supervisor.by_hand import ByHand
+from supervisor.child import Child
+from supervisor.child_messages import (
+    ChangeSpecs,
+    ChildDeleted,
+    ChildrenGiven,
+    ChildSpecGiven,
+    CountChildren,
+    DeleteChild,
+    GetChildSpec,
+    GetTree,
+    RestartChild,
+    SpecsChanged,
+    StartChild,
+    TerminateChild,
+    TreeGiven,
+    WhichChildren,
+)
+from supervisor.messages import (
+    RegisterSystem,
+    RestartSystem,
+    SupervisorRequest,
+    UnregisterSystem,
+)
+from supervisor.nodes import RefusedError
+from supervisor.orders import Order, Orders
+from supervisor.policies import as_seconds
+from supervisor.spec import ChildSpec, GroupSpec
+from supervisor.tree import Tree
+from supervisor.tree_view import count_children, spec_of, tree_node, which_children
+
+ChildOrder = (
+    StartChild
+    | TerminateChild
+    | RestartChild
+    | DeleteChild
+    | GetChildSpec
+    | WhichChildren
+    | CountChildren
+    | ChangeSpecs
+    | GetTree
+    | RegisterSystem
+    | RestartSystem
+    | UnregisterSystem
+)
+
+
+class ChildOrders:
+    def __init__(
+        self,
+        tree: Tree,
+        by_hand: ByHand,
+        children: Mapping[str, Child],
+        orders: Orders,
+        request_timeout: float,
+        act: Callable[[Action], None],
+    ) -> None:
+        self._tree = tree
+        self._by_hand = by_hand
+        self._children = children
+        self._orders = orders
+        self._request_timeout = request_timeout
+        self._act = act
+
+    def obey(self, client: Client, request: ChildOrder, now: float) -> None:
+        """Carry out, or begin to; a refusal is answered at once."""
+        by_hand = self._by_hand
+        match request:
+            case RegisterSystem():
+                spec = request.spec
+                self._begin(client, request, lambda o: by_hand.start_child(spec, None, o, now), now)
+            case StartChild():
+                child, group = request.spec, request.group
+                self._begin(
+                    client, request, lambda o: by_hand.start_child(child, group, o, now), now
+                )
+            case RestartChild(name=name):
+                self._begin(client, request, lambda o: by_hand.restart_child(name, o, now), now)
+            case TerminateChild(name=name):
+                self._begin(client, request, lambda o: by_hand.terminate_child(name, o, now), now)
+            case RestartSystem(system_name=name):
+                self._begin(client, request, lambda o: by_hand.restart(name, o, now), now)
+            case UnregisterSystem(system_name=name):
+                self._begin(client, request, lambda o: by_hand.remove_child(name, o, now), now)
+            case _:
+                try:
+                    reply = self._answer(request, now)
+                except RefusedError as error:
+                    reply = request.failure(error.code, str(error))
+                self._act(TellClient(client, reply))
+
+    def _answer(self, request: ChildOrder, now: float) -> Reply:
+        """To what is done at once."""
+        by_hand, request_id = self._by_hand, request.request_id
+        match request:
+            case DeleteChild():
+                by_hand.delete_child(request.name)
+                return ChildDeleted(request_id=request_id, name=request.name)
+            case ChangeSpecs():
+                by_hand.change_specs(request.spec, now)
+                return SpecsChanged(request_id=request_id)
+            case GetChildSpec():
+                node = by_hand.find(request.name)
+                group = node.parent.name if node.parent is not None else None
+                return ChildSpecGiven(request_id=request_id, spec=spec_of(node), group=group)
+            case WhichChildren():
+                which = which_children(by_hand.group(request.group), self._children)
+                return ChildrenGiven(request_id=request_id, children=which)
+            case CountChildren():
+                return count_children(by_hand.group(request.group), request_id)
+        root = tree_node(self._tree.root, self._children, now)
+        return TreeGiven(request_id=request_id, root=root)
+
+    def _begin(
+        self,
+        client: Client,
+        request: RegisterSystem
+        | StartChild
+        | RestartChild
+        | TerminateChild
+        | RestartSystem
+        | UnregisterSystem,
+        call: Callable[[Order], None],
+        now: float,
+    ) -> None:
+        """Begin what takes a while; its order is answered once it is carried out."""
+        order = self._open(client, request, now)
+        try:
+            call(order)
+        except RefusedError as error:
+            self._orders.answer(order, request.failure(error.code, str(error)))
+
+    def _open(self, client: Client, request: Request | SupervisorRequest, now: float) -> Order:
+        """An order that is answered once it is carried out."""
+        match request:
+            case RegisterSystem() | StartChild():
+                spec: ChildSpec | None = request.spec
+                name = request.spec.name
+            case TerminateChild() | RestartChild():
+                name = request.name
+                spec = self._spec(name)
+            case _:
+                assert isinstance(request, Request)
+                name = request.system_name
+                spec = self._spec(name)
+        patience = self._request_timeout + _longest(spec)
+        return self._orders.open(client, request, name, patience, now)
+
+    def _spec(self, name: str) -> ChildSpec | None:
+        node = self._tree.nodes.get(name)
+        return spec_of(node) if node is not None else None
+
+
+def _longest(spec: ChildSpec | None) -> float:
+    """Seconds that stopping and starting may take, all systems one after the other."""
+    if spec is None:
+        return 0.0
+    systems = spec.systems if isinstance(spec, GroupSpec) else (spec,)
+    return sum(as_seconds(each.shutdown) + each.start_timeout for each in systems)
