@@ -7,10 +7,17 @@ that speak in actor messages, what they are configured with, and their errors.
 from typing import TYPE_CHECKING, Any
 
 from supervisor.errors import (
+    AlreadyPresentError,
+    AlreadyStartedError,
+    ChildNotFoundError,
+    ChildRestartingError,
+    ChildRunningError,
     ConnectorFailedError,
     DuplicateSystemError,
+    EventsLostError,
     ExternalSystemError,
     InvalidRequestError,
+    InvalidSpecError,
     NotConnectedError,
     OverloadedError,
     RequestTimeoutError,
@@ -38,16 +45,23 @@ if TYPE_CHECKING:
     from supervisor.supervisor import Supervisor
 
 __all__ = [
+    "AlreadyPresentError",
+    "AlreadyStartedError",
     "AutoShutdown",
     "BackoffPolicy",
+    "ChildNotFoundError",
+    "ChildRestartingError",
+    "ChildRunningError",
     "ConnectorFailedError",
     "DuplicateSystemError",
+    "EventsLostError",
     "ExternalSystemError",
     "ExternalSystemManager",
     "FellBehindError",
     "GiveUp",
     "GroupSpec",
     "InvalidRequestError",
+    "InvalidSpecError",
     "NotConnectedError",
     "OnStartFailure",
     "OverloadedError",

@@ -8,8 +8,16 @@ from typing import Any
 from actors.interface import check_system_name
 from actors.messages import CallCommand, ReceiveData, ReceiveMany, Request, SendData, SendMany
 from actors.payload import PayloadError, payload_size
+from supervisor.child_messages import (
+    ChangeSpecs,
+    ChildRequest,
+    CountChildren,
+    GetChildSpec,
+    StartChild,
+    WhichChildren,
+)
 from supervisor.messages import RegisterSystem, Subscribe
-from supervisor.spec import SystemSpec
+from supervisor.spec import GroupSpec, SystemSpec
 
 
 def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
@@ -33,6 +41,12 @@ def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
             return _mistake_in_data(request, max_payload_bytes)
         case RegisterSystem() if not isinstance(request.spec, SystemSpec):
             return f"spec is a SystemSpec, not {type(request.spec).__name__}"
+        case StartChild() | ChangeSpecs() | GetChildSpec() | WhichChildren() | CountChildren():
+            return _mistake_in_child_request(request)
+        case ChildRequest() if not isinstance(request.name, str):
+            return f"name is a string, not {type(request.name).__name__}"
+        case Subscribe(since=since) if since is not None and not _is_whole_number(since):
+            return f"since is the sequence number of an event, or None: {since!r}"
         case Subscribe() if not _are_names(request.data_from):
             return "data_from is a sequence of system names, or None for all"
     return None
@@ -78,6 +92,21 @@ def _mistake_in_size(size: int, limit: int) -> str | None:
             f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,}); "
             "send it in parts, or raise the limit"
         )
+    return None
+
+
+def _mistake_in_child_request(request: Any) -> str | None:
+    match request:
+        case StartChild() if not isinstance(request.spec, SystemSpec | GroupSpec):
+            return f"spec is a SystemSpec or a GroupSpec, not {type(request.spec).__name__}"
+        case ChangeSpecs() if not isinstance(request.spec, GroupSpec):
+            return f"spec is a GroupSpec, not {type(request.spec).__name__}"
+        case GetChildSpec() if not isinstance(request.name, str):
+            return f"name is a string, not {type(request.name).__name__}"
+        case StartChild() | WhichChildren() | CountChildren() if not (
+            request.group is None or isinstance(request.group, str)
+        ):
+            return f"group is the name of a group, or None: {request.group!r}"
     return None
 
 

@@ -74,13 +74,9 @@ class ChildOrders:
         """Carry out, or begin to; a refusal is answered at once."""
         by_hand = self._by_hand
         match request:
-            case RegisterSystem():
-                spec = request.spec
-                self._begin(client, request, lambda o: by_hand.start_child(spec, None, o, now), now)
-            case StartChild():
-                child, group = request.spec, request.group
+            case RegisterSystem(spec=spec, group=group) | StartChild(spec=spec, group=group):
                 self._begin(
-                    client, request, lambda o: by_hand.start_child(child, group, o, now), now
+                    client, request, lambda o: by_hand.start_child(spec, group, o, now), now
                 )
             case RestartChild(name=name):
                 self._begin(client, request, lambda o: by_hand.restart_child(name, o, now), now)

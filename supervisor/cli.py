@@ -5,27 +5,29 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 import click
 
-from actors.messages import FailureCode
 from supervisor import cli_format as fmt
+from supervisor.cli_children import child, tree
+from supervisor.cli_client import (
+    EXIT_BUSY,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_NOTHING,
+    EXIT_UNREACHABLE,
+    as_json,
+    attached,
+    fail,
+    load,
+    say,
+)
 from supervisor.cli_input import parse_args, parse_item, parts, read_lines
-from supervisor.config import Config, ConfigError, load_config
 from supervisor.connection import STOPPED
 from supervisor.directory import DirectoryError, RuntimeDirectory, default_directory
-from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_UNREACHABLE = 3
-EXIT_BUSY = 4
-EXIT_NOTHING = 5
-EXIT_INTERRUPTED = 130
 
 _EPILOG = """\b
 Exit codes:
@@ -38,9 +40,6 @@ Exit codes:
   70  run: the supervisor did not start, or died
   130 run, demo: interrupted by Ctrl-C before it was up, or in the middle
 """
-
-T = TypeVar("T")
-Work = Callable[[ExternalSystemManager], Coroutine[Any, Any, T]]
 
 
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,9 +57,6 @@ def main(context: click.Context, runtime_dir: Path | None) -> None:
     context.obj = runtime_dir or default_directory()
 
 
-as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, one value a line.")
-
-
 # ---- the process ---------------------------------------------------------------------------
 
 
@@ -75,15 +71,15 @@ def run(directory: Path, config: Path) -> None:
     from supervisor.root import EXIT_SUPERVISOR_DIED
     from supervisor.standalone import run_standalone
 
-    loaded = _load(config)
+    loaded = load(config)
     try:
         code = run_standalone(loaded, directory)
     except DirectoryError as error:
-        _fail(EXIT_BUSY, str(error))
+        fail(EXIT_BUSY, str(error))
     except RuntimeError as error:
-        _fail(EXIT_SUPERVISOR_DIED, str(error))
+        fail(EXIT_SUPERVISOR_DIED, str(error))
     except KeyboardInterrupt:
-        _fail(EXIT_INTERRUPTED, "interrupted before the supervisor was up")
+        fail(EXIT_INTERRUPTED, "interrupted before the supervisor was up")
     sys.exit(code)
 
 
@@ -91,7 +87,7 @@ def run(directory: Path, config: Path) -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 def check(config: Path) -> None:
     """Say whether a TOML file is a valid configuration, without running it."""
-    loaded = _load(config)
+    loaded = load(config)
     for spec in loaded.systems:
         click.echo(f"{spec.name}: {spec.kind}")
     click.echo(f"{config}: {fmt.count(len(loaded.systems))}, no mistakes")
@@ -106,9 +102,9 @@ def demo(json_: bool) -> None:
     try:
         code = asyncio.run(run_demo(json_=json_))
     except RuntimeError as error:
-        _fail(EXIT_FAILED, str(error))
+        fail(EXIT_FAILED, str(error))
     except KeyboardInterrupt:
-        _fail(EXIT_INTERRUPTED, "interrupted")
+        fail(EXIT_INTERRUPTED, "interrupted")
     sys.exit(code)
 
 
@@ -130,7 +126,7 @@ def status(directory: Path, name: str | None, json_: bool) -> None:
         assert one is not None
         return fmt.status_as_json(one) if json_ else fmt.status_as_text(one)
 
-    _print(_attached(directory, ask))
+    say(attached(directory, ask))
 
 
 @main.command()
@@ -165,7 +161,7 @@ def send(directory: Path, name: str, data: tuple[str, ...], form: str) -> None:
             sent += len(part)
 
     try:
-        _attached(directory, ask)
+        attached(directory, ask)
     finally:
         if 1 < len(items) != sent:
             click.echo(f"extsys: {name}: {sent} of {len(items)} items were sent", err=True)
@@ -188,11 +184,11 @@ def receive(directory: Path, name: str, wait: float | None, count: int, json_: b
     async def ask(manager: ExternalSystemManager) -> list[Any]:
         return await manager.receive_many_from_system(name, count, wait)
 
-    items = _attached(directory, ask)
+    items = attached(directory, ask)
     for item in items:
-        _print(fmt.item_as_json(item) if json_ else fmt.item_as_text(item))
+        say(fmt.item_as_json(item) if json_ else fmt.item_as_text(item))
     if not items:
-        _fail(EXIT_NOTHING, f"{name}: nothing came")
+        fail(EXIT_NOTHING, f"{name}: nothing came")
 
 
 @main.command()
@@ -211,9 +207,9 @@ def call(directory: Path, name: str, command: str, args: tuple[str, ...], json_:
     async def ask(manager: ExternalSystemManager) -> Any:
         return await manager.call_command(name, command, *positional, **keyword)
 
-    result = _attached(directory, ask)
+    result = attached(directory, ask)
     if json_ or result is not None:
-        _print(fmt.item_as_json(result) if json_ else fmt.item_as_text(result))
+        say(fmt.item_as_json(result) if json_ else fmt.item_as_text(result))
 
 
 @main.command()
@@ -239,7 +235,7 @@ def disconnect(directory: Path, name: str | None, all_: bool) -> None:
 @click.pass_obj
 def restart(directory: Path, name: str) -> None:
     """End a system's process and start the next, also from quarantine."""
-    _attached(directory, lambda manager: manager.restart_system(name))
+    attached(directory, lambda manager: manager.restart_system(name))
 
 
 @main.command()
@@ -253,11 +249,11 @@ def watch(directory: Path, names: tuple[str, ...], data: bool, json_: bool) -> N
     async def show_events(manager: ExternalSystemManager) -> None:
         async for event in manager.events():
             if not names or event.system_name in names:
-                _print(fmt.event_as_json(event) if json_ else fmt.event_as_text(event))
+                say(fmt.event_as_json(event) if json_ else fmt.event_as_text(event))
 
     async def show_data(manager: ExternalSystemManager) -> None:
         async for name, item in manager.data_from(*names):
-            _print(fmt.data_as_json(name, item) if json_ else fmt.data_as_text(name, item))
+            say(fmt.data_as_json(name, item) if json_ else fmt.data_as_text(name, item))
 
     async def show(manager: ExternalSystemManager) -> None:
         known = {system.name for system in await manager.status_all()}
@@ -269,102 +265,31 @@ def watch(directory: Path, names: tuple[str, ...], data: bool, json_: bool) -> N
             if data:
                 group.create_task(show_data(manager))
         if manager.ended != STOPPED:
-            _fail(EXIT_UNREACHABLE, f"{manager.ended}")
+            fail(EXIT_UNREACHABLE, f"{manager.ended}")
 
-    _attached(directory, show)
+    attached(directory, show)
 
 
 @main.command()
 @click.pass_obj
 def stop(directory: Path) -> None:
     """Stop the supervisor, and wait until it is gone."""
-    _attached(directory, lambda manager: manager.stop_supervisor())
+    attached(directory, lambda manager: manager.stop_supervisor())
     if not RuntimeDirectory(directory).wait_until_free(30.0):
-        _fail(EXIT_FAILED, f"the supervisor in {directory} has stopped its systems, but runs on")
+        fail(EXIT_FAILED, f"the supervisor in {directory} has stopped its systems, but runs on")
 
 
 # ---- details -------------------------------------------------------------------------------
-
-
-def _attached(directory: Path, work: Work[T]) -> T:
-    """Run a coroutine with a manager attached to the supervisor; end on any failure."""
-
-    async def attach() -> T:
-        async with ExternalSystemManager.attach(directory, strict=True) as manager:
-            return await work(manager)
-
-    try:
-        RuntimeDirectory(directory).check_length()
-        return asyncio.run(attach())
-    except KeyboardInterrupt:
-        sys.exit(0)
-    except DirectoryError as error:
-        _fail(EXIT_BUSY, str(error))
-    except OSError as error:
-        _fail(EXIT_UNREACHABLE, str(error))
-    except (ExternalSystemError, ExceptionGroup) as error:
-        errors = list(_leaves(error))
-        for text in dict.fromkeys(map(str, errors)):
-            click.echo(f"extsys: {text}", err=True)
-        # A failure that names no system is the supervisor's own absence.
-        lost = any(each.failure.code is FailureCode.UNAVAILABLE for each in errors) and any(
-            each.failure.system_name is None for each in errors
-        )
-        sys.exit(EXIT_UNREACHABLE if lost else EXIT_FAILED)
-
-
-def _leaves(error: Exception) -> Iterator[ExternalSystemError]:
-    if isinstance(error, ExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    elif isinstance(error, ExternalSystemError):
-        yield error
-    else:
-        raise error
 
 
 def _one_or_all(directory: Path, name: str | None, all_: bool, one: str, every: str) -> None:
     if (name is None) != all_:
         raise click.UsageError("give either a NAME or --all")
     if name is None:
-        _attached(directory, lambda manager: getattr(manager, every)())
+        attached(directory, lambda manager: getattr(manager, every)())
     else:
-        _attached(directory, lambda manager: getattr(manager, one)(name))
+        attached(directory, lambda manager: getattr(manager, one)(name))
 
 
-def _load(path: Path) -> Config:
-    # A kind's module may lie beside the file that names it.
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        return load_config(path)
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            click.echo(f"extsys: {mistake}", err=True)
-        sys.exit(EXIT_USAGE)
-
-
-def _print(text: str) -> None:
-    """Print a line, whatever the terminal can show of it.
-
-    What was received is gone from the system: a sign that the output cannot encode, or a
-    reader that left, must not hide that.
-    """
-    stream = sys.stdout
-    try:
-        encoding = stream.encoding or "utf-8"
-        text.encode(encoding, stream.errors or "strict")
-    except UnicodeEncodeError:
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
-    try:
-        click.echo(text)
-    except OSError as error:
-        # The interpreter would flush it once more at exit, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if isinstance(error, BrokenPipeError):
-            sys.exit(EXIT_FAILED)  # as with "| head": nobody wants the rest
-        _fail(EXIT_FAILED, f"cannot write the output: {error.strerror}")
-
-
-def _fail(code: int, text: str) -> NoReturn:
-    click.echo(f"extsys: {text}", err=True)
-    sys.exit(code)
+main.add_command(tree)
+main.add_command(child)

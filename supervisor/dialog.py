@@ -58,15 +58,15 @@ class Dialog:
         self.names: set[str] = set()
         """Of the systems that are registered, as far as this process has heard."""
         self.connected: set[str] = set()
-        self._unsaid: list[SystemSpec] = []
+        self._unsaid: list[RegisterSystem] = []
         """Registered, and not told to the supervisor yet."""
         self._starting: asyncio.Task[None] | None = None
         self._batchers: dict[str, SendBatcher] = {}
 
-    def register(self, spec: SystemSpec) -> None:
+    def register(self, spec: SystemSpec, group: str | None) -> None:
         """Have the next request be preceded by this system's registration."""
         self.names.add(spec.name)
-        self._unsaid.append(spec)
+        self._unsaid.append(RegisterSystem(spec, group))
 
     def forget(self, name: str) -> None:
         """A system is not registered any more."""
@@ -100,20 +100,18 @@ class Dialog:
                 await self.subscribe()
                 if self.session.is_attached:
                     await self._learn_systems()
-            specs, self._unsaid = self._unsaid, []
-            replies = await asyncio.gather(
-                *(self.session.ask(RegisterSystem(spec)) for spec in specs)
-            )
+            requests, self._unsaid = self._unsaid, []
+            replies = await asyncio.gather(*(self.session.ask(each) for each in requests))
         finally:
             self._starting = None
         failures = [reply for reply in replies if isinstance(reply, Failure)]
         if self.session.over is None:  # else they failed because of that
             for failure in failures:
                 _log.warning("cannot register: %s", failure.text)
-        for spec, reply in zip(specs, replies, strict=True):
+        for request, reply in zip(requests, replies, strict=True):
             taken = (FailureCode.ALREADY_STARTED, FailureCode.ALREADY_PRESENT)
             if isinstance(reply, Failure) and reply.code not in taken:
-                self.names.discard(spec.name)
+                self.names.discard(request.spec.name)
         if failures and self._strict:
             raise error_of(failures[0])
 

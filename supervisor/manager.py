@@ -36,6 +36,7 @@ from supervisor.bound import bind, is_bound
 from supervisor.dialog import Dialog, host_failure
 from supervisor.directory import RuntimeDirectory, default_directory
 from supervisor.errors import error_of
+from supervisor.family import Family
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
@@ -46,6 +47,7 @@ from supervisor.messages import (
     GetStatus,
     RestartSystem,
     StatusGiven,
+    SupervisorRequest,
     SystemRestarted,
     SystemStatus,
     SystemUnregistered,
@@ -60,7 +62,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class ExternalSystemManager:
+class ExternalSystemManager(Family):
     """Registers external systems and talks to them by name.
 
     The systems live in processes of their own, under a supervisor that restarts what
@@ -110,12 +112,19 @@ class ExternalSystemManager:
 
     # ---- registering ---------------------------------------------------------------------
 
-    def register_system(self, system: ExternalSystemInterface | SystemSpec, **options: Any) -> bool:
+    def register_system(
+        self,
+        system: ExternalSystemInterface | SystemSpec,
+        *,
+        group: str | None = None,
+        **options: Any,
+    ) -> bool:
         """Register a system; it is started by the next call that is awaited.
 
         Args:
             system: an object, which becomes a handle for its actor: from now on its
                 methods act there. Each incarnation starts as the object is now. Or a spec.
+            group: the group it is to be in; None is the root group.
             options: fields of :class:`~supervisor.SystemSpec` for an object, such as
                 ``restart=RestartPolicy(max_restarts=10)``.
 
@@ -150,7 +159,7 @@ class ExternalSystemManager:
                 bind(system, self)
         except (ValueError, TypeError) as error:
             return self._refuse_registration(name, FailureCode.INVALID_REQUEST, str(error))
-        self._dialog.register(spec)
+        self._dialog.register(spec, group)
         return True
 
     async def unregister_system(self, name: str) -> bool:
@@ -322,8 +331,12 @@ class ExternalSystemManager:
     # ---- details -------------------------------------------------------------------------
 
     async def _order(self, request: Request, done: type[Reply]) -> bool:
+        return await self._ask_for(request, done) is not None
+
+    async def _ask_for(self, request: Request | SupervisorRequest, wanted: type[Reply]) -> Any:
+        """The reply, if it is the one wanted; else what this manager gives for a failure."""
         reply = await self._dialog.ask(request)
-        return True if isinstance(reply, done) else self._give_up(reply, False)
+        return reply if isinstance(reply, wanted) else self._give_up(reply, None)
 
     async def _order_all(self, request: ConnectAll | DisconnectAll) -> bool:
         reply = await self._dialog.ask(request)

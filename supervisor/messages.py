@@ -76,10 +76,12 @@ class SupervisorRequest:
 
 @attrs.frozen
 class RegisterSystem(SupervisorRequest):
-    """Start a system in the root group. Answered by :class:`SystemRegistered` once it is
+    """Start a system as the last of a group. Answered by :class:`SystemRegistered` once it is
     built. A system that cannot be built leaves nothing behind."""
 
     spec: SystemSpec = attrs.field(converter=seal_details)
+    group: str | None = None
+    """None is the root group."""
 
 
 @attrs.frozen

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from supervisor.child_messages import ChildInfo, ChildrenCounted, TreeNode
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import LifecycleEvent, SystemStatus
 from supervisor.options import SupervisorOptions
-from supervisor.spec import SystemSpec
+from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
 
 T = TypeVar("T")
 
@@ -64,8 +65,8 @@ class SynchronousManager:
     ) -> None:
         self.close()
 
-    def register_system(self, spec: SystemSpec) -> bool:
-        return self._manager.register_system(spec)
+    def register_system(self, spec: SystemSpec, *, group: str | None = None) -> bool:
+        return self._manager.register_system(spec, group=group)
 
     def start(self) -> None:
         self._run(self._manager.start())
@@ -113,6 +114,33 @@ class SynchronousManager:
 
     def status_all(self) -> tuple[SystemStatus, ...]:
         return self._run(self._manager.status_all())
+
+    def start_child(self, spec: ChildSpec, group: str | None = None) -> bool:
+        return self._run(self._manager.start_child(spec, group))
+
+    def terminate_child(self, name: str) -> bool:
+        return self._run(self._manager.terminate_child(name))
+
+    def restart_child(self, name: str) -> bool:
+        return self._run(self._manager.restart_child(name))
+
+    def delete_child(self, name: str) -> bool:
+        return self._run(self._manager.delete_child(name))
+
+    def which_children(self, group: str | None = None) -> tuple[ChildInfo, ...]:
+        return self._run(self._manager.which_children(group))
+
+    def count_children(self, group: str | None = None) -> ChildrenCounted | None:
+        return self._run(self._manager.count_children(group))
+
+    def get_child_spec(self, name: str) -> ChildSpec | None:
+        return self._run(self._manager.get_child_spec(name))
+
+    def change_specs(self, spec: GroupSpec) -> bool:
+        return self._run(self._manager.change_specs(spec))
+
+    def tree(self) -> TreeNode | None:
+        return self._run(self._manager.tree())
 
     def is_connected(self, name: str) -> bool:
         return self._manager.is_connected(name)

@@ -470,7 +470,7 @@ class Supervision(RuleBasedStateMachine):
         self.observe()
         assert self.plant.finished == 1
         assert all(asked.final or asked.let_go for asked in self.asked.values())
-        assert self.plant.core._children == {}
+        assert not any(c.has_process for c in self.plant.core._children.values())
         self.plant.assert_nothing_open()
 
 

@@ -211,7 +211,9 @@ def test_an_actor_client_may_subscribe(host: ActorHost, ask: Ask) -> None:
     assert kinds == [
         EventKind.CRASHED,
         EventKind.RESTARTING,
+        EventKind.STARTING,
         EventKind.STARTED,
+        EventKind.CONNECTING,
         EventKind.CONNECTED,
     ]
 

@@ -1,0 +1,105 @@
+"""What the commands that talk to a running supervisor have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from actors.messages import FailureCode
+from supervisor.config import Config, ConfigError, load_config
+from supervisor.directory import DirectoryError, RuntimeDirectory
+from supervisor.errors import ExternalSystemError
+from supervisor.manager import ExternalSystemManager
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_BUSY = 4
+EXIT_NOTHING = 5
+EXIT_INTERRUPTED = 130
+
+T = TypeVar("T")
+Work = Callable[[ExternalSystemManager], Coroutine[Any, Any, T]]
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, one value a line.")
+
+
+def attached(directory: Path, work: Work[T]) -> T:
+    """Run a coroutine with a manager attached to the supervisor; end on any failure."""
+
+    async def attach() -> T:
+        async with ExternalSystemManager.attach(directory, strict=True) as manager:
+            return await work(manager)
+
+    try:
+        RuntimeDirectory(directory).check_length()
+        return asyncio.run(attach())
+    except KeyboardInterrupt:
+        sys.exit(0)
+    except DirectoryError as error:
+        fail(EXIT_BUSY, str(error))
+    except OSError as error:
+        fail(EXIT_UNREACHABLE, str(error))
+    except (ExternalSystemError, ExceptionGroup) as error:
+        errors = list(_leaves(error))
+        for text in dict.fromkeys(map(str, errors)):
+            click.echo(f"extsys: {text}", err=True)
+        # A failure that names no system is the supervisor's own absence.
+        lost = any(each.failure.code is FailureCode.UNAVAILABLE for each in errors) and any(
+            each.failure.system_name is None for each in errors
+        )
+        sys.exit(EXIT_UNREACHABLE if lost else EXIT_FAILED)
+
+
+def _leaves(error: Exception) -> Iterator[ExternalSystemError]:
+    if isinstance(error, ExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    elif isinstance(error, ExternalSystemError):
+        yield error
+    else:
+        raise error
+
+
+def load(path: Path) -> Config:
+    # A kind's module may lie beside the file that names it.
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        return load_config(path)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            click.echo(f"extsys: {mistake}", err=True)
+        sys.exit(EXIT_USAGE)
+
+
+def say(text: str) -> None:
+    """Print a line, whatever the terminal can show of it.
+
+    What was received is gone from the system: a sign that the output cannot encode, or a
+    reader that left, must not hide that.
+    """
+    stream = sys.stdout
+    try:
+        encoding = stream.encoding or "utf-8"
+        text.encode(encoding, stream.errors or "strict")
+    except UnicodeEncodeError:
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        click.echo(text)
+    except OSError as error:
+        # The interpreter would flush it once more at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(EXIT_FAILED)  # as with "| head": nobody wants the rest
+        fail(EXIT_FAILED, f"cannot write the output: {error.strerror}")
+
+
+def fail(code: int, text: str) -> NoReturn:
+    click.echo(f"extsys: {text}", err=True)
+    sys.exit(code)
