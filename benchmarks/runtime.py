@@ -63,7 +63,7 @@ class ManagedRuntime:
         self._manager = ExternalSystemManager(
             strict=True, options=SupervisorOptions(log_level=LogLevel.CRITICAL)
         )
-        self._patient = RestartPolicy(period=CALM)
+        self._patient = RestartPolicy(stable_after=CALM, max_restarts=1000, period=10_000.0)
 
     def start(self, *names: str) -> None:
         """Start connected mock systems of these names."""
