@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from actors.messages import Reason, TapData
 from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.child import Child, Phase
+from supervisor.crashes import CrashReport
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent, Subscribe
 
 
@@ -21,7 +22,7 @@ class Announcer:
     ) -> None:
         self._children = children
         self._act = act
-        self._wall_clock = wall_clock
+        self.wall_clock = wall_clock
         self._by_client: dict[Client, Subscribe] = {}
         self._sequence = 0
 
@@ -44,16 +45,18 @@ class Announcer:
         kind: EventKind,
         reason: Reason | None = None,
         delay: float | None = None,
+        report: CrashReport | None = None,
     ) -> None:
         self._sequence += 1
         event = LifecycleEvent(
             sequence=self._sequence,
-            time=self._wall_clock(),
+            time=report.time if report is not None else self.wall_clock(),
             kind=kind,
             system_name=child.name,
             incarnation=child.incarnation,
             reason=reason,
             delay=delay,
+            report=report,
         )
         for client, request in self._by_client.items():
             if request.lifecycle:

@@ -11,6 +11,7 @@ import attrs
 
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
 from supervisor.actions import Client
+from supervisor.crashes import CrashReport
 from supervisor.messages import SupervisorRequest, SystemState, SystemStatus
 from supervisor.orders import Order
 from supervisor.restarts import RestartHistory
@@ -118,6 +119,8 @@ class Child:
     sent: int = 0
     received: int = 0
     last_crash: Reason | None = None
+    crashes: tuple[CrashReport, ...] = ()
+    """The last of them, oldest first."""
     crash: Reason | None = None
     """What the current incarnation said of its crash, before its exit was noticed."""
     start_code: FailureCode | None = None
@@ -212,4 +215,5 @@ class Child:
             commands=self.commands,
             last_crash=self.last_crash,
             last_error=self.last_error,
+            crashes=self.crashes,
         )

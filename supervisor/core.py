@@ -15,7 +15,6 @@ from actors.messages import (
     ConnectSystem,
     DisconnectSystem,
     FailureCode,
-    Reason,
     Reply,
     Report,
     Request,
@@ -34,6 +33,7 @@ from supervisor.actions import (
 from supervisor.announcer import Announcer
 from supervisor.checks import mistake_in
 from supervisor.child import Child, Phase, Purpose
+from supervisor.exits import ProcessExit
 from supervisor.lifecycle import Lifecycle
 from supervisor.messages import (
     AllStatusGiven,
@@ -91,6 +91,7 @@ class SupervisorCore:
             self._announcer,
             self._orders,
             options.request_timeout,
+            options.crash_reports,
             act,
             random,
         )
@@ -277,17 +278,18 @@ class SupervisorCore:
             self._announcer.data_arrived(child, report.tapped)
         self._router.touch(child)
 
-    def child_exited(self, name: str, incarnation: int, how: Reason | None, now: float) -> None:
+    def child_exited(
+        self, name: str, incarnation: int, how: ProcessExit | None, now: float
+    ) -> None:
         """A system actor's process is gone.
 
         Args:
-            how: what ended it, as far as the shell can tell.
+            how: how it ended, as far as the shell can tell.
         """
         child = self._children.get(name)
         if child is None or child.incarnation != incarnation or not child.has_process:
             return
-        child.crash = child.crash or how
-        self._lifecycle.exited(child, now)
+        self._lifecycle.exited(child, how, now)
 
     def _finish(self) -> None:
         for order in self._stop_orders:

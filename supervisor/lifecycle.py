@@ -31,7 +31,11 @@ from supervisor.actions import (
     TellClient,
 )
 from supervisor.announcer import Announcer
+from supervisor.autopsy import crash_report
 from supervisor.child import Child, Pending, Phase, Purpose
+from supervisor.crash_log import CrashLog
+from supervisor.crashes import with_newest
+from supervisor.exits import ProcessExit
 from supervisor.messages import (
     EventKind,
     RegisterSystem,
@@ -62,6 +66,7 @@ class Lifecycle:
         announcer: Announcer,
         orders: Orders,
         request_timeout: float,
+        crash_reports: int,
         act: Callable[[Action], None],
         random: Random,
     ) -> None:
@@ -71,6 +76,9 @@ class Lifecycle:
         self._announcer = announcer
         self._orders = orders
         self._request_timeout = request_timeout
+        self._crash_reports = crash_reports
+        self._crash_log = CrashLog()
+        self._summary_timer = False
         self._act = act
         self._random = random
         router.own_connect_failed = self._own_connect_failed
@@ -105,7 +113,7 @@ class Lifecycle:
         child.crash = Reason("timeout", f"not built within {child.spec.start_timeout:g} s")
         self._act(KillActor(child.name, incarnation))
         # It may have died so early that Thespian cannot tell whose exit it saw.
-        self.exited(child, now)
+        self.exited(child, None, now)
 
     def started(self, child: Child, message: SystemStarted, now: float) -> None:
         child.phase = Phase.RUNNING
@@ -201,13 +209,17 @@ class Lifecycle:
             child.phase, child.purpose = Phase.ENDING, Purpose.CRASH
         self._kill(child, now)
 
-    def exited(self, child: Child, now: float) -> None:
+    def exited(self, child: Child, how: ProcessExit | None, now: float) -> None:
         purpose = child.purpose or Purpose.CRASH
+        if child.crash is not None:
+            how = None  # it was killed for what is known already
+        elif how is not None:
+            child.crash = how.reason()
         reason = child.crash or Reason("exit", "its process ended without a word")
         self._act(ForgetActor(child.name, child.incarnation))
         child.is_connected = False
         if purpose is Purpose.CRASH:
-            self._crashed(child, reason, now)
+            self._crashed(child, reason, how, now)
             return
         self._announcer.publish(child, EventKind.STOPPED)
         self._router.fail_delivered(child, FailureCode.UNAVAILABLE, "the system was stopped")
@@ -216,13 +228,16 @@ class Lifecycle:
         else:
             self._remove(child)
 
-    def _crashed(self, child: Child, reason: Reason, now: float) -> None:
+    def _crashed(self, child: Child, reason: Reason, how: ProcessExit | None, now: float) -> None:
         never_built = not child.was_up and not child.keep
-        child.last_crash = reason
-        self._announcer.publish(child, EventKind.CRASHED, reason)
+        report = crash_report(child, reason, how, self._announcer.wall_clock(), now)
+        child.last_crash = reason = report.reason
+        child.crashes = with_newest(child.crashes, report, self._crash_reports)
+        self._announcer.publish(child, EventKind.CRASHED, reason, report=report)
         # A wrong definition is the asker's to mend, who is told; a traceback helps nobody.
         if child.start_code is not FailureCode.INVALID_REQUEST:
-            self._act(Log(logging.ERROR, _crash_text(child.name, child.incarnation, reason)))
+            self._log_crash(self._crash_log.crashed(child.name, report, now))
+            self._await_summary()
         text = f"crashed ({reason.text})"
         self._router.fail_delivered(child, FailureCode.SYSTEM_CRASHED, text)
         if never_built:
@@ -232,6 +247,7 @@ class Lifecycle:
             return
         delay = child.history.next_delay(now, self._random)
         if delay is None:
+            self._log_crash(self._crash_log.ended(child.name, now))
             self._quarantine(child, reason)
             return
         child.restarts += 1
@@ -243,6 +259,22 @@ class Lifecycle:
         self._router.fail_queued_data(child, FailureCode.SYSTEM_CRASHED, text)
         incarnation = child.incarnation
         self._timers.add(now + delay, lambda then: self._waited(child, incarnation, then))
+
+    def _log_crash(self, text: str | None) -> None:
+        if text is not None:
+            self._act(Log(logging.ERROR, text))
+
+    def _await_summary(self) -> None:
+        due = self._crash_log.next_due()
+        if due is not None and not self._summary_timer:
+            self._summary_timer = True
+            self._timers.add(due, self._summarize)
+
+    def _summarize(self, now: float) -> None:
+        self._summary_timer = False
+        for line in self._crash_log.due(now):
+            self._log_crash(line)
+        self._await_summary()
 
     def _waited(self, child: Child, incarnation: int, now: float) -> None:
         if child.is_still(incarnation, Phase.WAITING):
@@ -323,7 +355,7 @@ class Lifecycle:
                 self._act(
                     Log(logging.WARNING, f"{child.name}: no exit seen after SIGKILL; going on")
                 )
-                self.exited(child, then)
+                self.exited(child, None, then)
 
         self._timers.add(now + EXIT_GRACE, abandon)
 
@@ -340,8 +372,3 @@ class Lifecycle:
             request_id = order.request.request_id
             reply = SystemUnregistered(request_id=request_id, system_name=child.name)
             self._orders.answer(order, reply)
-
-
-def _crash_text(name: str, incarnation: int, reason: Reason) -> str:
-    text = f"{name}: incarnation {incarnation} crashed: {reason.text}"
-    return f"{text}\n{reason.traceback}" if reason.traceback else text
