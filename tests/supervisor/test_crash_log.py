@@ -110,3 +110,9 @@ def test_every_crash_is_told_of_once_in_a_bounded_number_of_lines(history):
     assert not log._loops
     told = [line for line in "\n".join(lines).splitlines() if line.startswith("plc: ")]
     assert len(told) <= 2 + now / FULL_EVERY + now / SUMMARY_EVERY
+
+
+def test_a_loop_with_a_new_reason_each_time_has_a_bounded_number_of_lines():
+    log = CrashLog()
+    texts = [log.crashed("plc", report(n, f"Error{n}: x"), n / 10) for n in range(600)]
+    assert 0 < sum(text is not None for text in texts) <= 60 / FULL_EVERY + 1
