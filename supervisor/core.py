@@ -15,7 +15,6 @@ from actors.messages import (
     ConnectSystem,
     DisconnectSystem,
     FailureCode,
-    Reason,
     Reply,
     Report,
     Request,
@@ -32,11 +31,13 @@ from supervisor.actions import (
     TellClient,
 )
 from supervisor.announcer import Announcer
+from supervisor.autopsy import Coroner
 from supervisor.by_hand import ByHand
 from supervisor.checks import mistake_in
 from supervisor.child import Child
 from supervisor.child_orders import ChildOrder, ChildOrders
 from supervisor.connecting import Connecting
+from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers, restore
 from supervisor.lifecycle import Lifecycle
 from supervisor.messages import (
@@ -109,6 +110,7 @@ class SupervisorCore:
             record.events if record is not None else (),
         )
         self._connecting = Connecting(self._router, self._timers, act, random)
+        coroner = Coroner(self._announcer, self._timers, act, options.crash_reports)
         self._lifecycle = Lifecycle(
             self._children,
             self._router,
@@ -116,6 +118,7 @@ class SupervisorCore:
             self._announcer,
             self._orders,
             self._keepers,
+            coroner,
             act,
         )
         spec = record.tree() if record is not None else tree or GroupSpec(ROOT)
@@ -342,11 +345,13 @@ class SupervisorCore:
             self._announcer.data_arrived(child, report.tapped)
         self._router.touch(child)
 
-    def child_exited(self, name: str, incarnation: int, how: Reason | None, now: float) -> None:
+    def child_exited(
+        self, name: str, incarnation: int, how: ProcessExit | None, now: float
+    ) -> None:
         """A system actor's process is gone.
 
         Args:
-            how: what ended it, as far as the shell can tell.
+            how: how it ended, as far as the shell can tell.
         """
         child = self._children.get(name)
         if child is None or child.incarnation != incarnation or not child.has_process:

@@ -19,8 +19,10 @@ from actors.messages import (
 )
 from supervisor.actions import Action, ForgetActor, KillActor, Log, StartActor, TellActor
 from supervisor.announcer import Announcer
+from supervisor.autopsy import Coroner
 from supervisor.child import Child
 from supervisor.child_messages import ChildStarted, ChildTerminated, RestartChild, StartChild
+from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers
 from supervisor.messages import (
     EventKind,
@@ -67,6 +69,7 @@ class Lifecycle:
         announcer: Announcer,
         orders: Orders,
         keepers: Keepers,
+        coroner: Coroner,
         act: Callable[[Action], None],
     ) -> None:
         self._children = children
@@ -75,6 +78,7 @@ class Lifecycle:
         self._announcer = announcer
         self._orders = orders
         self._keepers = keepers
+        self._coroner = coroner
         self._act = act
         self._decided: deque[TreeAction] = deque()
         self.tree: Tree
@@ -102,7 +106,7 @@ class Lifecycle:
             case Settled():
                 self._settle(action)
             case Removed():
-                self._removed(action)
+                self._removed(action, now)
             case RootEnded():
                 self.ended = action
 
@@ -149,6 +153,7 @@ class Lifecycle:
         match event.kind:
             case EventKind.QUARANTINED:
                 assert event.reason is not None
+                self._coroner.loop_ended(event.name, now)
                 self._say_quarantined(event.name, event.reason)
             case EventKind.RESTARTING if child is not None and event.delay:
                 text = f"crashed ({event.reason.text})" if event.reason else "crashed"
@@ -190,7 +195,8 @@ class Lifecycle:
             return
         self._orders.answer(order, _answer(order, settled, child))
 
-    def _removed(self, removed: Removed) -> None:
+    def _removed(self, removed: Removed, now: float) -> None:
+        self._coroner.loop_ended(removed.node.name, now)
         self._keepers.forget(removed.node)
         child = self._children.pop(removed.node.name, None)
         if child is not None:
@@ -227,10 +233,12 @@ class Lifecycle:
         """It has disconnected and is about to exit by itself."""
         self._kill_later(child, EXIT_GRACE, now)
 
-    def exited(self, child: Child, how: Reason | None, now: float) -> None:
+    def exited(self, child: Child, how: ProcessExit | None, now: float) -> None:
         """Its process is gone."""
         silent = Reason("exit", "its process ended without a word")
-        reason = child.crash or how or silent
+        reason = child.crash or (how and how.reason()) or silent
+        if child.crash is not None:
+            how = None  # it was killed for what is known already
         status = child.node.status
         normal = reason.kind == NORMAL_EXIT and status is Status.UP
         self._act(ForgetActor(child.name, child.incarnation))
@@ -243,17 +251,16 @@ class Lifecycle:
             self._announcer.publish(child.name, child.incarnation, EventKind.STOPPED, reason)
             self._router.fail_delivered(child, FailureCode.UNAVAILABLE, text)
         else:
-            self._crashed(child, reason, now)
+            self._crashed(child, reason, how, now)
         end = End(reason, normal=normal, unreachable=child.unreachable)
         self.tree.exited(child.name, child.incarnation, end, now)
         self.carry_out(now)
 
-    def _crashed(self, child: Child, reason: Reason, now: float) -> None:
-        self._announcer.publish(child.name, child.incarnation, EventKind.CRASHED, reason)
+    def _crashed(self, child: Child, reason: Reason, how: ProcessExit | None, now: float) -> None:
         # A wrong definition is the asker's to mend, who is told; a traceback helps nobody.
         by_hand = child.node.started_by in (StartedBy.NEW, StartedBy.HAND)
-        if not (by_hand and child.start_code is FailureCode.INVALID_REQUEST):
-            self._act(Log(logging.ERROR, _crash_text(child.name, child.incarnation, reason)))
+        to_log = not (by_hand and child.start_code is FailureCode.INVALID_REQUEST)
+        self._coroner.report(child, reason, how, now, to_log=to_log)
         text = f"crashed ({reason.text})"
         self._router.fail_delivered(child, FailureCode.SYSTEM_CRASHED, text)
 
@@ -303,8 +310,3 @@ def _answer(order: Order, settled: Settled, child: Child | None) -> Reply:
         case UnregisterSystem():
             return SystemUnregistered(request_id=request_id, system_name=name)
     return ChildTerminated(request_id=request_id, name=name)
-
-
-def _crash_text(name: str, incarnation: int, reason: Reason) -> str:
-    text = f"{name}: incarnation {incarnation} crashed: {reason.text}"
-    return f"{text}\n{reason.traceback}" if reason.traceback else text

@@ -39,6 +39,7 @@ from supervisor.actions import (
 )
 from supervisor.child import WINDOW
 from supervisor.core import SupervisorCore
+from supervisor.exits import ProcessExit
 from supervisor.messages import RegisterSystem
 from supervisor.options import SupervisorOptions
 from supervisor.policies import RestartPolicy
@@ -136,7 +137,7 @@ class FakeActor:
     def stop(self) -> None:
         self.say(SystemStopped(self.name, self.incarnation))
 
-    def exit(self, how: Reason | None = None) -> None:
+    def exit(self, how: ProcessExit | None = None) -> None:
         self.harness.core.child_exited(self.name, self.incarnation, how, self.harness.now)
         self.harness.carry_out()
 

@@ -99,6 +99,7 @@ def test_an_empty_file_has_the_defaults_and_no_systems():
         "request_timeout": 30.0,
         "connect_timeout": 60.0,
         "max_payload_bytes": 16 * 1024 * 1024,
+        "crash_reports": 10,
         "log_level": "warning",
     }
 
@@ -190,8 +191,8 @@ def in_supervisor(line):
         ),
         (
             in_supervisor("xyz = 3"),
-            "supervisor.xyz: is no known key; known are connect_timeout, log_level, "
-            "max_payload_bytes, request_timeout",
+            "supervisor.xyz: is no known key; known are connect_timeout, "
+            "crash_reports, log_level, max_payload_bytes, request_timeout",
         ),
         (
             in_supervisor("request_timeout = 0"),
