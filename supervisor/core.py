@@ -6,6 +6,7 @@ Times are seconds of a monotonic clock.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from difflib import get_close_matches
 from random import Random
@@ -15,6 +16,8 @@ from actors.messages import (
     ConnectSystem,
     DisconnectSystem,
     FailureCode,
+    Heartbeat,
+    HeartbeatAnswered,
     Reason,
     Reply,
     Report,
@@ -29,11 +32,14 @@ from supervisor.actions import (
     Action,
     Client,
     Finish,
+    Log,
+    TellActor,
     TellClient,
 )
 from supervisor.announcer import Announcer
 from supervisor.checks import mistake_in
 from supervisor.child import Child, Phase, Purpose
+from supervisor.heartbeats import Heartbeats, Hung
 from supervisor.lifecycle import Lifecycle
 from supervisor.messages import (
     AllStatusGiven,
@@ -62,7 +68,7 @@ from supervisor.options import SupervisorOptions
 from supervisor.orders import Order, Orders
 from supervisor.policies import as_seconds
 from supervisor.router import Router
-from supervisor.timers import Timers
+from supervisor.timers import Timer, Timers
 
 _NAMES_SHOWN: Final = 8
 """Of the systems there are, to whoever asks for one that there is not."""
@@ -94,6 +100,10 @@ class SupervisorCore:
             act,
             random,
         )
+        # heartbeats wiring
+        self._heartbeats = Heartbeats()
+        self._beat_timer: Timer | None = None
+        self._beat_at: float | None = None
         self._stopping = False
         self._stop_orders: list[Order] = []
         self._finished = False
@@ -248,6 +258,12 @@ class SupervisorCore:
         match message:
             case SystemStarted() if child.phase is Phase.STARTING:
                 self._lifecycle.started(child, message, now)
+                # heartbeats wiring
+                hang_timeout = as_seconds(child.spec.hang_timeout)
+                self._heartbeats.watch(name, incarnation, hang_timeout, now)
+                self._plan_beats()
+            case HeartbeatAnswered():
+                self._heartbeats.answered(name, incarnation, message.thread, message.number, now)
             case SystemStartFailed() if child.phase is Phase.STARTING:
                 child.start_code = message.code
                 self._lifecycle.told_of_crash(child, message.reason, now)
@@ -257,6 +273,40 @@ class SupervisorCore:
                 self._report(child, message, now)
             case SystemStopped():
                 self._lifecycle.stopped(child, now)
+
+    # ---- heartbeats wiring --------------------------------------------------------------------
+
+    def _plan_beats(self) -> None:
+        due = self._heartbeats.next_due()
+        if due is None or (self._beat_at is not None and self._beat_at <= due):
+            return  # a tick that comes too early does no harm
+        if self._beat_timer is not None:
+            self._timers.cancel(self._beat_timer)
+        self._beat_at = due
+        self._beat_timer = self._timers.add(due, self._beat)
+
+    def _beat(self, now: float) -> None:
+        self._beat_at = self._beat_timer = None
+        beats, hung = self._heartbeats.tick(now)
+        for name, incarnation, number in beats:
+            child = self._children.get(name)
+            # One that is stopping or gone has other limits.
+            if child is not None and child.is_still(incarnation, Phase.RUNNING):
+                self._actions.append(TellActor(name, incarnation, Heartbeat(number)))
+            else:
+                self._heartbeats.forget(name)
+        for each in hung:
+            self._hang(each, now)
+        self._plan_beats()
+
+    def _hang(self, hung: Hung, now: float) -> None:
+        child = self._children.get(hung.name)
+        if child is None or not child.is_still(hung.incarnation, Phase.RUNNING):
+            return
+        reason = Reason("hang", hung.text)
+        self._announcer.publish(child, EventKind.HUNG, reason)
+        self._actions.append(Log(logging.WARNING, f"{child.name}: {hung.text}; killing it"))
+        self._lifecycle.told_of_crash(child, reason, now)
 
     def _report(self, child: Child, report: Report, now: float) -> None:
         child.taken = max(child.taken, report.taken)

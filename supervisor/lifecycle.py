@@ -323,6 +323,7 @@ class Lifecycle:
                 self._act(
                     Log(logging.WARNING, f"{child.name}: no exit seen after SIGKILL; going on")
                 )
+                self._announcer.publish(child, EventKind.ABANDONED)  # heartbeats wiring
                 self.exited(child, then)
 
         self._timers.add(now + EXIT_GRACE, abandon)
