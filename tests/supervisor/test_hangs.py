@@ -28,7 +28,7 @@ class Slow(MockExternalSystem):
 
     @command
     async def block_the_loop(self, seconds: float) -> None:
-        time.sleep(seconds)  # noqa: ASYNC251  # this is what no connector should do
+        time.sleep(seconds)  # this is what no connector should do
 
     @command
     async def wait(self, seconds: float) -> str:
@@ -68,11 +68,11 @@ async def assert_never_restarted(manager: ExternalSystemManager, name: str = "a"
 
 def test_a_blocked_event_loop_is_killed_and_restarted_and_what_was_asked_is_answered() -> None:
     async def work(manager: ExternalSystemManager) -> None:
-        async with manager.events() as events:
-            blocking = asyncio.ensure_future(manager.call_command("a", "block_the_loop", 3600.0))
-            reason = await the_hang(events)
-            with pytest.raises(SystemCrashedError, match="its event loop was silent") as caught:
-                await blocking
+        events = manager.events()
+        blocking = asyncio.ensure_future(manager.call_command("a", "block_the_loop", 3600.0))
+        reason = await the_hang(events)
+        with pytest.raises(SystemCrashedError, match="its event loop was silent") as caught:
+            await blocking
         assert caught.value.failure.code is FailureCode.SYSTEM_CRASHED
         assert caught.value.failure.outcome is Outcome.UNKNOWN
         assert reason.text.startswith("its event loop was silent for 1.5")
@@ -85,9 +85,9 @@ def test_a_blocked_event_loop_is_killed_and_restarted_and_what_was_asked_is_answ
 
 def test_a_stopped_process_is_killed_and_restarted() -> None:
     async def work(manager: ExternalSystemManager) -> None:
-        async with manager.events() as events:
-            os.kill(await pid_of(manager, "a"), signal.SIGSTOP)
-            reason = await the_hang(events)
+        events = manager.events()
+        os.kill(await pid_of(manager, "a"), signal.SIGSTOP)
+        reason = await the_hang(events)
         assert "its message thread and its event loop were silent" in reason.text
         assert (await status_of(manager, "a")).incarnation == 2
 
