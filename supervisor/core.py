@@ -15,6 +15,7 @@ from actors.messages import (
     ConnectSystem,
     DisconnectSystem,
     FailureCode,
+    HeartbeatAnswered,
     Reply,
     Report,
     Request,
@@ -73,6 +74,7 @@ from supervisor.router import Router
 from supervisor.spec import ROOT, GroupSpec
 from supervisor.timers import Timers
 from supervisor.tree import Tree
+from supervisor.watchdog import Watchdog
 
 _NAMES_SHOWN: Final = 8
 """Of the systems there are, to whoever asks for one that there is not."""
@@ -124,6 +126,10 @@ class SupervisorCore:
         spec = record.tree() if record is not None else tree or GroupSpec(ROOT)
         self._tree = Tree(spec, self._timers, random, self._lifecycle.decide)
         self._lifecycle.tree = self._tree
+        self._watchdog = Watchdog(
+            self._children, self._timers, self._announcer, act, self._lifecycle.told_of_crash
+        )
+        self._lifecycle.watchdog = self._watchdog
         self._by_hand = ByHand(self._tree, self._lifecycle.decide)
         self._child_orders = ChildOrders(
             self._tree, self._by_hand, self._children, self._orders, options.request_timeout, act
@@ -317,6 +323,8 @@ class SupervisorCore:
         match message:
             case SystemStarted() if starting and not child.crashed:
                 self._lifecycle.started(child, message, now)
+            case HeartbeatAnswered():
+                self._watchdog.heard(message, now)
             case SystemStartFailed() if starting:
                 self._lifecycle.start_failed(child, message, now)
             case SystemCrashed():

@@ -54,6 +54,7 @@ from supervisor.record import ChildKept
 from supervisor.router import Router, why_down
 from supervisor.timers import Timers
 from supervisor.tree import Tree
+from supervisor.watchdog import Watchdog
 
 EXIT_GRACE: Final = 1.0
 """Seconds from the end of a system's own time to stop until its process is killed, and
@@ -82,7 +83,8 @@ class Lifecycle:
         self._act = act
         self._decided: deque[TreeAction] = deque()
         self.tree: Tree
-        """Set before anything else is called."""
+        self.watchdog: Watchdog
+        """Both set before anything else is called."""
         self.ended: RootEnded | None = None
         """Set once the whole tree is down."""
 
@@ -131,6 +133,7 @@ class Lifecycle:
     def _stop(self, child: Child, brutal: bool, now: float) -> None:
         if not child.has_process:
             return
+        self.watchdog.forget(child)
         was_up = child.node.up_since < float("inf")
         if brutal or not was_up or child.crashed:
             self._kill(child, now)
@@ -213,6 +216,7 @@ class Lifecycle:
         self.carry_out(now)
         if not child.is_running:
             return
+        self.watchdog.watch(child, now)
         if child.wanted:
             self._router.connect_on_its_own(child, now)
         self._router.touch(child)
@@ -227,6 +231,7 @@ class Lifecycle:
         """It waits to be killed: its exit, noticed as for any other, decides what follows."""
         child.crash = child.crash or reason
         child.crashed = True
+        self.watchdog.forget(child)
         self._kill(child, now)
 
     def stopped(self, child: Child, now: float) -> None:
@@ -241,6 +246,7 @@ class Lifecycle:
             how = None  # it was killed for what is known already
         status = child.node.status
         normal = reason.kind == NORMAL_EXIT and status is Status.UP
+        self.watchdog.forget(child)
         self._act(ForgetActor(child.name, child.incarnation))
         child.has_process = child.is_connected = child.crashed = False
         if status is Status.STOPPING:

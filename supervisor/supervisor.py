@@ -31,6 +31,7 @@ from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
     FailureCode,
+    HeartbeatAnswered,
     Reason,
     Reply,
     Report,
@@ -146,7 +147,12 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 if now >= self._look_at:
                     self._look_for_exits(now)
             case (
-                SystemStarted() | SystemStartFailed() | SystemCrashed() | SystemStopped() | Report()
+                SystemStarted()
+                | SystemStartFailed()
+                | SystemCrashed()
+                | SystemStopped()
+                | Report()
+                | HeartbeatAnswered()
             ):
                 self._hear_child(message, sender, now)
             case ChildActorExited():
@@ -182,7 +188,12 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _hear_child(
         self,
-        message: SystemStarted | SystemStartFailed | SystemCrashed | SystemStopped | Report,
+        message: SystemStarted
+        | SystemStartFailed
+        | SystemCrashed
+        | SystemStopped
+        | Report
+        | HeartbeatAnswered,
         sender: ActorAddress,
         now: float,
     ) -> None:

@@ -50,7 +50,9 @@ BUG = Reason("ZeroDivisionError", "ZeroDivisionError: division by zero", "Traceb
 
 
 def spec(name: str = "plc", **options: Any) -> SystemSpec:
-    """A spec; the fields of its restart policy may be given directly."""
+    """A spec; the fields of its restart policy may be given directly. Fake actors answer no
+    heartbeats, so they are asked for none unless a test says so."""
+    options.setdefault("hang_timeout", "infinity")
     fields = ("max_restarts", "period", "backoff_min", "backoff_max", "stable_after")
     policy = {field: options.pop(field) for field in fields if field in options}
     if policy:
