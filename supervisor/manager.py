@@ -117,7 +117,7 @@ class ExternalSystemManager:
             system: an object, which becomes a handle for its actor: from now on its
                 methods act there. Each incarnation starts as the object is now. Or a spec.
             options: fields of :class:`~supervisor.SystemSpec` for an object, such as
-                ``restart=RestartPolicy(max_restarts=10)``.
+                ``restart=RestartPolicy(max_restarts=10, period=60)``.
 
         Returns:
             False if the name is taken, or the object cannot be registered.
