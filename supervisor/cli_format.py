@@ -12,6 +12,7 @@ import attrs
 
 from supervisor.crashes import CrashReport
 from supervisor.messages import LifecycleEvent, SystemStatus
+from supervisor.spec import GroupSpec
 
 _CRASH_COLUMNS = ("TIME", "INCARNATION", "UPTIME", "IN PROGRESS", "CAUSE")
 _COLUMNS = ("NAME", "STATE", "INCARNATION", "UPTIME", "RESTARTS", "SENT", "RECEIVED", "PID")
@@ -106,6 +107,24 @@ def item_as_json(item: Any) -> str:
 def count(systems: int) -> str:
     """``1 system``, ``2 systems``."""
     return "1 system" if systems == 1 else f"{systems} systems"
+
+
+def spec_as_tree(group: GroupSpec, indent: str = "") -> str:
+    """A group and what is in it, a line each, in the order of their start::
+
+    root: group, one_for_one
+      db: tcp
+      line-1: group, rest_for_one
+        plc-1: tcp
+    """
+    lines = [f"{indent}{group.name}: group, {group.strategy}"]
+    indent += "  "
+    for child in group.children:
+        if isinstance(child, GroupSpec):
+            lines.append(spec_as_tree(child, indent))
+        else:
+            lines.append(f"{indent}{child.name}: {child.kind}")
+    return "\n".join(lines)
 
 
 def duration(seconds: float) -> str:
