@@ -61,7 +61,10 @@ from supervisor.messages import (
 from supervisor.options import SupervisorOptions
 from supervisor.orders import Order, Orders
 from supervisor.policies import as_seconds
+from supervisor.record import KeepRecord, Record
 from supervisor.router import Router
+from supervisor.spec import GroupSpec
+from supervisor.standin import StandIn
 from supervisor.timers import Timers
 
 _NAMES_SHOWN: Final = 8
@@ -70,7 +73,12 @@ _NAMES_SHOWN: Final = 8
 
 class SupervisorCore:
     def __init__(
-        self, options: SupervisorOptions, random: Random, wall_clock: Callable[[], float]
+        self,
+        options: SupervisorOptions,
+        random: Random,
+        wall_clock: Callable[[], float],
+        tree: GroupSpec | None = None,
+        record: Record | None = None,
     ) -> None:
         """
         Args:
@@ -97,12 +105,14 @@ class SupervisorCore:
         self._stopping = False
         self._stop_orders: list[Order] = []
         self._finished = False
+        self._standin = StandIn(self._children, self._lifecycle, act, tree, record)  # STAND-IN
 
     # ---- what the shell asks ----------------------------------------------------------------
 
     def take_actions(self) -> list[Action]:
         """What is to be done now, in order."""
         self._router.deliver()
+        self._standin.note()  # STAND-IN
         if self._stopping and not self._children:
             self._finish()
         actions = self._actions[:]
@@ -115,6 +125,7 @@ class SupervisorCore:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self._standin.begin(now)  # STAND-IN
         for call in self._timers.due(now):
             call(now)
 
@@ -152,6 +163,7 @@ class SupervisorCore:
         self._router.forget_client(client)
         self._orders.forget_client(client)
         self._announcer.unsubscribe(client)
+        self._standin.keepers.discard(client)  # STAND-IN
 
     def _to_system(self, client: Client, request: Request, now: float) -> None:
         child = self._children.get(request.system_name)
@@ -178,6 +190,8 @@ class SupervisorCore:
             self._actions.append(TellClient(client, failure))
             return
         match request:
+            case KeepRecord():  # STAND-IN
+                self._standin.keep(client, request)
             case RegisterSystem():
                 self._lifecycle.register(client, request, now)
             case ConnectAll():

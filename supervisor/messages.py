@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -25,7 +25,10 @@ from actors.messages import (
 from actors.payload import unwrap, wrap_each
 from supervisor.crashes import CrashReport
 from supervisor.options import SupervisorOptions
-from supervisor.spec import ROOT, SystemSpec, seal_details
+from supervisor.spec import ROOT, GroupSpec, SystemSpec, seal_details
+
+if TYPE_CHECKING:
+    from supervisor.record import Record  # which is made of these messages
 
 
 def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -173,6 +176,10 @@ class ConfigureSupervisor(SupervisorRequest):
     options: SupervisorOptions
     socket_path: str | None = None
     """Where to listen for clients on a Unix socket; None for actor messages only."""
+    tree: GroupSpec | None = attrs.field(default=None, converter=seal_details)
+    """The systems to start with; None for an empty root group."""
+    record: Record | None = attrs.field(default=None, repr=False)
+    """What to come back from; it has precedence over ``tree``."""
 
 
 # ---- replies ------------------------------------------------------------------------------
@@ -182,8 +189,10 @@ class ConfigureSupervisor(SupervisorRequest):
 class SupervisorReady(Reply):
     """The supervisor is set up, and listens."""
 
-    pid: int
-    parent_pid: int
+    supervisor_pid: int
+    guardian_pid: int | None = None
+    """Of the actor that restarts the supervisor; None without one."""
+    admin_pid: int | None = None
     """Of the actor system's admin, where each actor has its own process."""
 
 
@@ -359,4 +368,10 @@ class DataArrived:
 
 @attrs.frozen
 class SupervisorClosing:
-    """The last message on every client's connection when the supervisor ends in order."""
+    """The last message on every client's connection when the supervisor ends in order: it
+    is not to be restarted."""
+
+    reason: str | None = None
+    """Why it ended for good by itself; None when it was asked to."""
+    exit_code: int = 0
+    """Of the runtime's root process."""

@@ -99,6 +99,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
         self._core = SupervisorCore(SupervisorOptions(), random.Random(), time.time)
         self._door: FrontDoor | None = None
+        self._starter: ActorAddress | None = None
+        """Who configured this supervisor, and may restart it."""
         self._links: dict[str, _Link] = {}
         self._wakeups: list[float] = []
         """When the wakeups asked for come, as a heap."""
@@ -223,10 +225,16 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
                 return
-        self._core = SupervisorCore(message.options, random.Random(), time.time)
-        ready = SupervisorReady(
-            request_id=message.request_id, pid=os.getpid(), parent_pid=os.getppid()
+        self._core = SupervisorCore(
+            message.options,
+            random.Random(),
+            time.time,
+            tree=message.tree,
+            record=message.record,
         )
+        self._core.tick(time.monotonic())
+        self._starter = sender
+        ready = SupervisorReady(request_id=message.request_id, supervisor_pid=os.getpid())
         self.send(sender, ready)
 
     # ---- out -------------------------------------------------------------------------
@@ -265,6 +273,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case Log():
                 _log().log(action.level, "%s", action.text)
             case Finish():
+                if self._starter is not None:
+                    self.send(self._starter, SupervisorClosing())
                 if self._door is not None:
                     self._door.tell_all(SupervisorClosing())
 
