@@ -6,6 +6,7 @@ Times are seconds of a monotonic clock.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from random import Random
@@ -393,14 +394,15 @@ _CONNECTION: Final = {
 }
 
 
-def _last_words(ended: RootEnded) -> tuple[str, bool]:
-    """Why the supervisor ends, and whether that is a failure."""
+def _last_words(ended: RootEnded) -> tuple[str | None, int]:
+    """Why the supervisor ends by itself, and its exit code."""
     cause = f": {ended.end.reason.text}" if ended.end is not None else ""
     match ended.ending:
         case Ending.START_FAILED:
-            return f"its systems could not be started{cause}", True
+            return f"the systems could not be started{cause}", os.EX_SOFTWARE
         case Ending.GAVE_UP:
-            return f"it gave up, restarts having exceeded the limit of its root group{cause}", True
+            text = "the supervisor gave up: more restarts than its root group allows"
+            return f"{text}; the last cause{cause}", os.EX_SOFTWARE
         case Ending.AUTO_SHUTDOWN:
-            return f"its significant systems have ended{cause}", False
-    return "it was stopped", False
+            return f"the significant systems have ended{cause}", os.EX_OK
+    return None, os.EX_OK

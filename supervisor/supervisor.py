@@ -107,6 +107,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
         self._core = SupervisorCore(SupervisorOptions(), random.Random(), time.time)
         self._door: FrontDoor | None = None
+        self._starter: ActorAddress | None = None
+        """Who configured this supervisor, and may restart it."""
         self._links: dict[str, _Link] = {}
         self._wakeups: list[float] = []
         """When the wakeups asked for come, as a heap."""
@@ -255,9 +257,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             message.options, random.Random(), time.time, message.tree, message.record
         )
         self._core.begin(time.monotonic())
-        ready = SupervisorReady(
-            request_id=message.request_id, pid=os.getpid(), parent_pid=os.getppid()
-        )
+        self._starter = sender
+        ready = SupervisorReady(request_id=message.request_id, supervisor_pid=os.getpid())
         self.send(sender, ready)
 
     # ---- out -------------------------------------------------------------------------
@@ -296,8 +297,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case Log():
                 _log().log(action.level, "%s", action.text)
             case Finish():
+                if self._starter is not None:
+                    self.send(self._starter, SupervisorClosing(action.reason, action.exit_code))
                 if self._door is not None:
-                    self._door.tell_all(SupervisorClosing(action.reason, action.failed))
+                    self._door.tell_all(SupervisorClosing(action.reason, action.exit_code))
 
     def _fail(self, action: Action, error: Exception) -> None:
         _log().exception("%s could not be carried out", type(action).__name__)
