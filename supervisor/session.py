@@ -12,13 +12,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
-from actors.messages import Failure, FailureCode, ManySent, Reply, Request, SendMany
+from actors.messages import FailureCode, Reply, Request, SendMany
 from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
 from supervisor.directory import RuntimeDirectory
 from supervisor.embedded import EmbeddedRuntime
-from supervisor.messages import Ping, StopSupervisor, SupervisorRequest
+from supervisor.messages import Ping, StopSupervisor, Subscribe, SupervisorRequest
 from supervisor.options import SupervisorOptions
 from supervisor.policies import RestartPolicy
 from supervisor.processes import kill
@@ -40,7 +40,7 @@ INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, b
 _log = logging.getLogger("supervisor.manager")
 RESTARTING: Final = "the supervisor is being restarted, which takes too long"
 
-Held = tuple[SendMany, Callable[[ManySent | Failure], None], asyncio.TimerHandle]
+Held = tuple[SendMany | Subscribe, Callable[[Any], None], asyncio.TimerHandle]
 """A streamed request that waits for the recovery, and what ends its wait."""
 
 
@@ -190,8 +190,9 @@ class Session:
             return request.failure(FailureCode.UNAVAILABLE, self.over or "not started")
         return await self._connection.ask(request)
 
-    def ask_stream(self, request: SendMany, on_part: Callable[[ManySent | Failure], None]) -> None:
-        """Send a request that is answered in parts."""
+    def ask_stream(self, request: SendMany | Subscribe, on_part: Callable[[Any], None]) -> None:
+        """Send a request that is answered in parts, or whose answer must be heard before
+        what follows it."""
         if self.over is not None or self._connection is None:
             on_part(request.failure(FailureCode.UNAVAILABLE, self.over or "not started"))
         elif self._serving.is_set():
