@@ -166,7 +166,7 @@ def test_what_was_registered_and_unregistered_later_is_remembered() -> None:
             await manager.unregister_system("spec-2")
             for part in ("supervisor", "root"):
                 parts_of(manager)[part].kill()
-                await until(lambda: answers(manager, "late", part))
+                await until(lambda: answers(manager, "late", "again"))
                 names = [status.name for status in await manager.status_all()]
                 assert names == ["object", "spec-1", "off", "late"]
 
