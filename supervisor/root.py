@@ -34,6 +34,8 @@ from supervisor.processes import (
     WatchedProcess,
     kill,
     open_pidfd,
+    started_before,
+    uptime,
     wait_for_children,
     wait_readable,
 )
@@ -53,6 +55,8 @@ EXIT_SUPERVISOR_DIED: Final = 70
 
 _RETRY: Final = 0.01
 """Seconds between two looks whether the next supervisor listens."""
+_SWEEP: Final = 1.0
+"""Seconds in which what a killed supervisor left behind is looked for."""
 _LOOK_EVERY: Final = 0.5
 """Seconds between two looks at processes that the system has no descriptors for."""
 
@@ -82,6 +86,8 @@ class Root:
         self._connection: RootConnection | None = None
         self._reconnect_by: float | None = None
         """Until when to wait for the next supervisor; None while connected."""
+        self._sweep: float | None = None
+        """When the last supervisor ended, while what it left may still come to light."""
         self._history = RestartHistory(INTENSITY)
         self._random = random.Random()
 
@@ -135,6 +141,8 @@ class Root:
         """
         while True:
             ready = self._wait_for_something(wake_fds)
+            if self._sweep is not None:
+                self._kill_adopted(self._sweep)
             if ready & set(wake_fds):
                 return None
             connection = self._connection
@@ -148,7 +156,7 @@ class Root:
                 self._reconnect()
 
     def _wait_for_something(self, wake_fds: list[int]) -> set[int]:
-        seconds = None if self._connection is not None else _RETRY
+        seconds = None if self._connection is not None and self._sweep is None else _RETRY
         fds = list(wake_fds)
         if self._connection is not None:
             fds.append(self._connection.fileno())
@@ -173,7 +181,8 @@ class Root:
         if connection.at_end and connection.closing is None:
             self._disconnect()
             self._reconnect_by = time.monotonic() + START_TIMEOUT
-            self._kill_adopted()
+            if can_die_with_parent():
+                self._sweep = uptime()
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -194,11 +203,14 @@ class Root:
         self._reconnect_by = None
         self._connection.send(KeepRecord())
 
-    def _kill_adopted(self) -> None:
-        """End what the killed left behind, such as a connector's own subprocess."""
+    def _kill_adopted(self, ended: float) -> None:
+        """Kill what a killed supervisor left behind, such as a connector's own subprocess;
+        this process adopts it once all between are dead."""
         for pid in child_pids():
-            if self._admin is not None and pid != self._admin.pid:
+            if self._admin is not None and pid != self._admin.pid and started_before(pid, ended):
                 kill(pid)
+        if uptime() > ended + _SWEEP:
+            self._sweep = None
 
     def _start_over(self) -> None:
         """The actor system is broken: put a new one in its place."""

@@ -14,7 +14,14 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from actors.messages import FailureCode, Reply, Request, SendMany
+from actors.messages import (
+    FailureCode,
+    ReceiveData,
+    ReceiveMany,
+    Reply,
+    Request,
+    SendMany,
+)
 from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
 from supervisor.directory import RuntimeDirectory
 from supervisor.embedded import EmbeddedRuntime
@@ -328,10 +335,10 @@ class Session:
         self._give_up(why)
 
     async def _replace_runtime(self) -> None:
-        old, self._runtime = self._runtime, None
-        if old is not None:
+        if self._runtime is not None:
             _log.warning("the runtime's root process ended; starting the runtime anew")
-            await asyncio.to_thread(old.stop)
+            await asyncio.to_thread(self._runtime.stop)
+            self._runtime = None  # not before: this may be cancelled, and is done then by close
         self._runtime = await _start_runtime(self._options, self._record)
 
     async def _reconnect(self) -> bool:
@@ -376,9 +383,10 @@ class Session:
 
 def _patience(request: Request | SupervisorRequest) -> float:
     """Seconds that a request may wait for a supervisor to be restarted."""
-    if request.timeout is None:
-        return RECOVERY_PATIENCE
-    return min(request.timeout, RECOVERY_PATIENCE)
+    times = [RECOVERY_PATIENCE, request.timeout]
+    if isinstance(request, ReceiveData | ReceiveMany):
+        times.append(request.wait)
+    return min(time for time in times if time is not None)
 
 
 def _on_loop(deadline: float) -> float:
