@@ -191,6 +191,8 @@ class SupervisorConnection(asyncio.Protocol):
                     self._return_data(message)
             case LifecycleEvent() | DataArrived():
                 self._on_event(message)
+            case SupervisorClosing(failed=True):
+                self._lose(f"the supervisor ended: {message.reason}")
             case SupervisorClosing():
                 self._lose(STOPPED)
 

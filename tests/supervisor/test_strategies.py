@@ -279,10 +279,11 @@ def test_when_the_root_gives_up_the_supervisor_ends_and_says_why() -> None:
         assert await manager.start_child(scripted("a"))
         assert await manager.change_specs(GroupSpec("root", give_up="escalate", max_restarts=0))
         await kill(manager, "a")
-        await watch.until(EventKind.GAVE_UP, "root")
-        await until_ended(manager)
+        await watch.until_over()
+        assert watch.order([EventKind.GAVE_UP], ["root"]) == ["gave_up root"]
         assert manager.ended is not None
         assert "gave up" in manager.ended
+        assert "SIGKILL" in manager.ended
 
     with_manager(work)
 
@@ -323,12 +324,3 @@ def test_quarantine_leaves_the_others_alone_and_a_restart_brings_a_clean_count(
             assert before["b"] == now
 
     with_manager(work)
-
-
-async def until_ended(manager: ExternalSystemManager) -> None:
-    from tests.supervisor.support import until
-
-    async def ended() -> bool:
-        return manager.ended is not None
-
-    await until(ended)

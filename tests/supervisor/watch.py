@@ -44,6 +44,11 @@ class Watch:
                 if is_it(event):
                     return event
 
+    async def until_over(self) -> None:
+        """Wait, with a cap, until nothing can happen any more."""
+        async with asyncio.timeout(PATIENCE):
+            self.events += [event async for event in self._stream]
+
     def catch_up(self) -> None:
         """Take what is there already. Events come before the answer to whatever is asked
         after them, so after any answer all that happened until then is there."""
