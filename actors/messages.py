@@ -272,7 +272,7 @@ class Reason:
     """Why something crashed or could not start, as data: exceptions do not cross processes."""
 
     kind: str
-    """The exception's type, or what ended the process: ``exit``, ``killed``, or
+    """The exception's type, or what ended the process: ``exit``, ``killed``, ``hang``, or
     :data:`NORMAL_EXIT`."""
     text: str
     traceback: str = attrs.field(default="", repr=False)
@@ -347,6 +347,30 @@ class StopSystem:
     """Disconnect and exit; what is still waiting after ``grace`` seconds is abandoned."""
 
     grace: float
+
+
+class Thread(enum.Enum):
+    """The threads of a system actor that must stay alive."""
+
+    MESSAGES = "message thread"
+    LOOP = "event loop"
+
+
+@attrs.frozen
+class Heartbeat:
+    """A question for a sign of life. Each thread answers with :class:`HeartbeatAnswered`."""
+
+    number: int
+
+
+@attrs.frozen
+class HeartbeatAnswered:
+    """One thread of a system actor got round to answering."""
+
+    system_name: str
+    incarnation: int
+    thread: Thread
+    number: int
 
 
 @attrs.frozen

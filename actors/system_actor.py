@@ -36,6 +36,8 @@ from actors.messages import (
     Deliver,
     FailureCode,
     Forget,
+    Heartbeat,
+    HeartbeatAnswered,
     Reason,
     Reply,
     StartSystem,
@@ -46,6 +48,7 @@ from actors.messages import (
     SystemStopped,
     TakeBack,
     TapData,
+    Thread,
     invalid_request,
 )
 from actors.outbox import Outbox
@@ -93,6 +96,10 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
             case Deliver() | Forget() | TakeBack() | TapData() | StopSystem() if self._side:
                 assert self._loop is not None
                 self._loop.call(self._side.take, message)
+            case Heartbeat() if self._side:
+                self.send(self._supervisor, self._side.sign_of_life(Thread.MESSAGES, message))
+                assert self._loop is not None
+                self._loop.call(self._side.answer, message)
             case ActorExitRequest():
                 self._exit()
             case Reply() | ActorSystemMessage():
@@ -202,6 +209,14 @@ class _LoopSide:
                 engine.set_tap(message.on)
             case StopSystem():
                 self._spawn(self._stop(message.grace))
+
+    def answer(self, beat: Heartbeat) -> None:
+        self._say(self.sign_of_life(Thread.LOOP, beat))
+
+    def sign_of_life(self, thread: Thread, beat: Heartbeat) -> HeartbeatAnswered:
+        """The answer of either thread; to be called in any."""
+        definition, incarnation = self._start.definition, self._start.incarnation
+        return HeartbeatAnswered(definition.system_name, incarnation, thread, beat.number)
 
     def end(self, done: threading.Event) -> None:
         if self._engine is None:

@@ -63,7 +63,7 @@ class ManagedRuntime:
         self._manager = ExternalSystemManager(
             strict=True, options=SupervisorOptions(log_level=LogLevel.CRITICAL)
         )
-        self._patient = RestartPolicy(period=CALM)
+        self._patient = RestartPolicy(max_restarts=2, period=CALM, stable_after=CALM)
 
     def start(self, *names: str) -> None:
         """Start connected mock systems of these names."""

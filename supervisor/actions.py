@@ -67,10 +67,10 @@ class Log:
 class Finish:
     """All systems are gone: the supervisor is done."""
 
-    reason: str
-    """Why, in one line."""
-    failed: bool
-    """Whether it ended because it could not go on, and not because it was asked to."""
+    reason: str | None
+    """Why it ends by itself; None when it was asked to."""
+    exit_code: int
+    """Of the runtime's root process."""
 
 
 Action = StartActor | TellActor | KillActor | ForgetActor | TellClient | Log | Finish

@@ -31,7 +31,7 @@ class Announcer:
         """
         self._children = children
         self._act = act
-        self._wall_clock = wall_clock
+        self.wall_clock = wall_clock
         self._keep = keep
         self._by_client: dict[Client, Subscribe] = {}
         self.events: deque[LifecycleEvent] = deque(past, maxlen=EVENTS_KEPT)
@@ -76,7 +76,7 @@ class Announcer:
         self._sequence += 1
         event = LifecycleEvent(
             sequence=self._sequence,
-            time=self._wall_clock(),
+            time=report.time if report is not None else self.wall_clock(),
             kind=kind,
             system_name=name,
             incarnation=incarnation,

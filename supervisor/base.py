@@ -34,12 +34,21 @@ def start_actor_system(log_file: str) -> Any:
     for _ in range(_ATTEMPTS):
         # Between finding a free port and using it, somebody else may take it.
         try:
-            return ActorSystem(base, {"Admin Port": free_port()})
+            # Unique: a second one, after the first was killed, would be taken for the first.
+            return ActorSystem(base, {"Admin Port": free_port()}, transientUnique=True)
         except (ActorSystemException, OSError) as error:
             errors.append(f"{type(error).__name__}: {error}")
         except ImportError as error:
             raise RuntimeError(f"EXTSYS_BASE names no actor-system base: {base}") from error
     raise RuntimeError(f"the actor system ({base}) did not start: {'; '.join(errors)}")
+
+
+def forget_actor_system(system: Any) -> None:
+    """Close what this process holds of an actor system that was killed."""
+    transport: Any = getattr(getattr(system, "_systemBase", None), "transport", None)
+    if hasattr(transport, "close"):
+        transport.close()
+    system._systemBase = None
 
 
 def stay_on_loopback() -> None:

@@ -99,7 +99,7 @@ class Child:
     """The last event that told of its connection."""
     last_error: str | None = None
     """Why it is not connected, when it was tried."""
-    crashes: deque[CrashReport] = attrs.field(factory=deque)
+    crashes: tuple[CrashReport, ...] = ()
     """The last of them, oldest first."""
     sent: int = 0
     received: int = 0
@@ -183,7 +183,7 @@ class Child:
             received=self.received,
             waiting=self.weight,
             commands=self.commands,
-            crashes=tuple(self.crashes),
+            crashes=self.crashes,
             last_crash=self.crashes[-1].reason if self.crashes else None,
             last_error=self.last_error,
         )

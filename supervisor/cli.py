@@ -86,10 +86,12 @@ def run(directory: Path, config: Path) -> None:
 @main.command()
 @click.argument("config", type=click.Path(path_type=Path))
 def check(config: Path) -> None:
-    """Say whether a TOML file is a valid configuration, without running it."""
+    """Say whether a TOML file is a valid configuration, without running it.
+
+    Prints what it would start: the systems of each group, in the order of their start.
+    """
     loaded = load(config)
-    for spec in loaded.systems:
-        click.echo(f"{spec.name}: {spec.kind}")
+    click.echo(fmt.spec_as_tree(loaded.tree))
     click.echo(f"{config}: {fmt.count(len(loaded.systems))}, no mistakes")
 
 

@@ -10,8 +10,11 @@ from typing import Any
 
 import attrs
 
+from supervisor.crashes import CrashReport
 from supervisor.messages import LifecycleEvent, SystemStatus
+from supervisor.spec import GroupSpec
 
+_CRASH_COLUMNS = ("TIME", "INCARNATION", "UPTIME", "IN PROGRESS", "CAUSE")
 _COLUMNS = ("NAME", "STATE", "INCARNATION", "UPTIME", "RESTARTS", "SENT", "RECEIVED", "PID")
 
 
@@ -19,8 +22,11 @@ def statuses_as_table(systems: Sequence[SystemStatus]) -> str:
     """One line a system, under headings."""
     if not systems:
         return "no systems"
-    rows = [_COLUMNS, *(_row(system) for system in systems)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return _table([_COLUMNS, *(_row(system) for system in systems)])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
@@ -28,7 +34,7 @@ def statuses_as_table(systems: Sequence[SystemStatus]) -> str:
 
 
 def status_as_text(system: SystemStatus) -> str:
-    """Everything about one system, a line each."""
+    """Everything about one system, a line each, and its last crashes, newest first."""
     lines = {
         "name": system.name,
         "kind": system.kind,
@@ -45,7 +51,11 @@ def status_as_text(system: SystemStatus) -> str:
         "last crash": system.last_crash.text if system.last_crash else "none",
     }
     width = max(map(len, lines)) + 2
-    return "\n".join(f"{key + ':':<{width}}{value}" for key, value in lines.items())
+    text = "\n".join(f"{key + ':':<{width}}{value}" for key, value in lines.items())
+    if not system.crashes:
+        return text
+    crashes = _table([_CRASH_COLUMNS, *map(_crash_row, reversed(system.crashes))])
+    return f"{text}\n\nlast crashes, newest first:\n{crashes}"
 
 
 def statuses_as_json(systems: Sequence[SystemStatus]) -> str:
@@ -99,6 +109,24 @@ def count(systems: int) -> str:
     return "1 system" if systems == 1 else f"{systems} systems"
 
 
+def spec_as_tree(group: GroupSpec, indent: str = "") -> str:
+    """A group and what is in it, a line each, in the order of their start::
+
+    root: group, one_for_one
+      db: tcp
+      line-1: group, rest_for_one
+        plc-1: tcp
+    """
+    lines = [f"{indent}{group.name}: group, {group.strategy}"]
+    indent += "  "
+    for child in group.children:
+        if isinstance(child, GroupSpec):
+            lines.append(spec_as_tree(child, indent))
+        else:
+            lines.append(f"{indent}{child.name}: {child.kind}")
+    return "\n".join(lines)
+
+
 def duration(seconds: float) -> str:
     """A time span in one or two units: ``85 ms``, ``3.2 s``, ``4m05s``, ``2h10m``, ``3d04h``."""
     if seconds < 1:
@@ -123,6 +151,16 @@ def _row(system: SystemStatus) -> tuple[str, ...]:
         str(system.sent),
         str(system.received),
         "-" if system.pid is None else str(system.pid),
+    )
+
+
+def _crash_row(report: CrashReport) -> tuple[str, ...]:
+    return (
+        datetime.fromtimestamp(report.time).strftime("%Y-%m-%d %H:%M:%S"),
+        str(report.incarnation),
+        duration(report.uptime),
+        report.in_progress or "-",
+        report.one_line,
     )
 
 

@@ -7,29 +7,18 @@ adds the file and the environment.
 from __future__ import annotations
 
 import os
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from actors.errors import ActorSetupError
 from actors.kinds import resolve_kind
-from actors.settings import (
-    Mistake,
-    MistakesError,
-    describe_value,
-    read_table,
-    unknown_key,
-)
+from supervisor.config_reader import CheckKind, Reader
 from supervisor.options import SupervisorOptions
-from supervisor.spec import SystemSpec
-
-CheckKind = Callable[[str, Mapping[str, Any]], list[str]]
-"""Says what is wrong with a kind and its connection details, one text per mistake. A text
-names the key it is about and never quotes a value of the details."""
+from supervisor.spec import GroupSpec, SystemSpec
 
 
 @attrs.frozen
@@ -37,8 +26,13 @@ class Config:
     """What a configuration file says."""
 
     options: SupervisorOptions
-    systems: tuple[SystemSpec, ...]
-    """In the order of the file."""
+    tree: GroupSpec
+    """The root group, with all others and the systems in it."""
+
+    @property
+    def systems(self) -> tuple[SystemSpec, ...]:
+        """All systems, in the order of their start."""
+        return self.tree.systems
 
 
 class ConfigError(Exception):
@@ -111,11 +105,15 @@ def parse_config(
     Raises:
         ConfigError: it is no TOML, or has mistakes: all of them.
     """
-    reader = _Reader(os.environ if environ is None else environ, check_kind)
-    return reader.read(_parse_toml(content))
-
-
-_TABLES: Final = ("supervisor", "system")
+    reader = Reader(os.environ if environ is None else environ, check_kind)
+    document = _parse_toml(content)
+    try:
+        read = reader.read(document)
+    except RecursionError:
+        raise ConfigError(["tables are nested too deeply; use fewer groups in groups"]) from None
+    if read is None:
+        raise ConfigError(reader.mistakes)
+    return Config(*read)
 
 
 def _parse_toml(content: bytes) -> dict[str, Any]:
@@ -136,112 +134,3 @@ def _parse_toml(content: bytes) -> dict[str, Any]:
         raise ConfigError(["no valid TOML: arrays or tables are nested too deeply"]) from None
     except ValueError:
         raise ConfigError(["no valid TOML: a number has too many digits"]) from None
-
-
-class _Reader:
-    """One pass over one document, gathering its mistakes."""
-
-    def __init__(self, environ: Mapping[str, str], check_kind: CheckKind) -> None:
-        self._environ = environ
-        self._check_kind = check_kind
-        self._mistakes: list[str] = []
-        self._places: dict[str, int] = {}
-        """The number of the first system of each name."""
-
-    def read(self, document: dict[str, Any]) -> Config:
-        self._add(unknown_key(key, _TABLES, "table") for key in document if key not in _TABLES)
-        options = self._read_options(document.get("supervisor", {}))
-        systems = [
-            self._read_system(number, table)
-            for number, table in enumerate(self._system_tables(document), 1)
-        ]
-        if self._mistakes:
-            raise ConfigError(self._mistakes)
-        return Config(options, tuple(filter(None, systems)))
-
-    def _read_options(self, table: object) -> SupervisorOptions:
-        try:
-            return read_table(SupervisorOptions, table, show_values=True)
-        except MistakesError as error:
-            self._add(mistake.under("supervisor") for mistake in error.mistakes)
-            return SupervisorOptions()
-
-    def _system_tables(self, document: dict[str, Any]) -> list[Any]:
-        tables = document.get("system", [])
-        if isinstance(tables, list):
-            return tables
-        self._mistakes.append(
-            f"system: must be an array of tables, not {describe_value(tables)}; "
-            "begin each system with [[system]]"
-        )
-        return []
-
-    def _read_system(self, number: int, table: Any) -> SystemSpec | None:
-        """The spec of one table; None, and a mistake more, when it has mistakes."""
-        if not isinstance(table, dict):
-            word = describe_value(table)
-            self._add([Mistake((), f"system #{number}: must be a table, not {word}")])
-            return None
-        name, kind = table.get("name"), table.get("kind")
-        printable = isinstance(name, str) and name and name.isprintable()
-        where = f'system "{name}"' if printable else f"system #{number}"
-        mistakes: list[Mistake] = []
-        if isinstance(name, str) and (first := self._places.setdefault(name, number)) != number:
-            mistakes.append(
-                Mistake(("name",), f"is the name of system #{first} too; rename #{number}")
-            )
-        details = table.get("connection_details", {})
-        if isinstance(details, dict):
-            details, missing = _expand(details, self._environ)
-            mistakes += [mistake.under("connection_details") for mistake in missing]
-            table = {**table, "connection_details": details}
-        try:
-            spec = read_table(SystemSpec, table, show_values=True, leave_out=("snapshot",))
-        except MistakesError as error:
-            spec = None
-            mistakes += error.mistakes
-        if isinstance(kind, str):
-            about = details if isinstance(details, dict) else {}
-            mistakes += [Mistake((), text) for text in self._check_kind(kind, about)]
-        self._add(mistakes, f"{where}: ")
-        return spec
-
-    def _add(self, mistakes: Iterable[Mistake], where: str = "") -> None:
-        # A text may come from an import or a check_details; it gets one line all the same.
-        self._mistakes += [" ".join(f"{where}{mistake}".split()) for mistake in mistakes]
-
-
-_VARIABLE: Final = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_]\w*)\}|(?P<bad>\$\{)")
-
-
-def _expand(details: dict[str, Any], environ: Mapping[str, str]) -> tuple[Any, list[Mistake]]:
-    """``details`` with each ``${NAME}`` in its strings replaced, and what hinders that.
-
-    ``$${`` stands for ``${``. What cannot be replaced is left as it is.
-    """
-    mistakes: list[Mistake] = []
-
-    def expand(value: Any, *path: str | int) -> Any:
-        if isinstance(value, dict):
-            return {key: expand(item, *path, key) for key, item in value.items()}
-        if isinstance(value, list):
-            return [expand(item, *path, index) for index, item in enumerate(value)]
-        if isinstance(value, str):
-            mistakes.extend(Mistake(path, text) for text in _hindrances(value, environ))
-            return _VARIABLE.sub(replacement, value)
-        return value
-
-    def replacement(match: re.Match[str]) -> str:
-        if match["escaped"]:
-            return "${"
-        return environ.get(match["name"] or "", match[0])
-
-    return expand(details), mistakes
-
-
-def _hindrances(value: str, environ: Mapping[str, str]) -> Iterator[str]:
-    for match in _VARIABLE.finditer(value):
-        if match["bad"]:
-            yield 'has a "${" without a variable\'s name and "}"; write "$${" for a plain "${"'
-        elif match["name"] and match["name"] not in environ:
-            yield f"environment variable {match['name']} is not set; set it"

@@ -31,9 +31,12 @@ from supervisor.messages import (
     SupervisorClosing,
     SupervisorRequest,
 )
-from supervisor.wire import FrameReader, WireError, encode_frame, refuse_stranger
+from supervisor.record import RecordChanged
+from supervisor.wire import FrameReader, WireError, encode_frame, listener_pid, refuse_stranger
 
 Event = LifecycleEvent | DataArrived
+Told = Event | RecordChanged
+"""What comes unasked."""
 
 STOPPED = "the supervisor was stopped"
 """Why a connection ended, when the supervisor ended in order."""
@@ -43,13 +46,15 @@ _READ_BYTES = 1 << 18
 class SupervisorConnection(asyncio.Protocol):
     """Made by :meth:`open`. All methods run on the event loop that opened it."""
 
-    def __init__(self, on_event: Callable[[Event], None], on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_event: Callable[[Told], None], on_lost: Callable[[str, bool], None]
+    ) -> None:
         self._on_event = on_event
         self._on_lost = on_lost
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
-        self._streams: dict[int, Callable[[ManySent | Failure], None]] = {}
+        self._streams: dict[int, Callable[[Any], None]] = {}
         self._outgoing: list[Any] = []
         self._flush_scheduled = False
         self._paused = False
@@ -58,13 +63,14 @@ class SupervisorConnection(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, path: str, on_event: Callable[[Event], None], on_lost: Callable[[str], None]
+        cls, path: str, on_event: Callable[[Told], None], on_lost: Callable[[str, bool], None]
     ) -> SupervisorConnection:
         """Connect to the socket file at ``path``.
 
         Args:
-            on_event: called with each event subscribed to.
-            on_lost: called once, with the reason, when the connection ends.
+            on_event: called with each event subscribed to, and each change of a record kept.
+            on_lost: called once when the connection ends, with the reason, and whether the
+                supervisor said that it ends for good.
 
         Raises:
             OSError: nobody listens there, or the socket is another user's.
@@ -84,6 +90,12 @@ class SupervisorConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._lost is None
 
+    @property
+    def supervisor_pid(self) -> int | None:
+        """The process at the other end, where the system tells."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        return None if sock is None else listener_pid(sock)
+
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request, and wait for its reply. Being cancelled takes the request back."""
         if self._lost is not None:
@@ -100,9 +112,11 @@ class SupervisorConnection(asyncio.Protocol):
                 self._return_data(future.result())
             raise
 
-    def ask_stream(self, request: Request, on_part: Callable[[ManySent | Failure], None]) -> None:
-        """Send a request that is answered in parts; ``on_part`` gets each, up to the final
-        one or a failure."""
+    def ask_stream(
+        self, request: Request | SupervisorRequest, on_part: Callable[[Any], None]
+    ) -> None:
+        """Send a request that may be answered in parts; ``on_part`` gets each reply, up to
+        the final one or a failure, before anything that was said after it is heard."""
         if self._lost is not None:
             on_part(request.failure(FailureCode.UNAVAILABLE, self._lost))
             return
@@ -193,9 +207,9 @@ class SupervisorConnection(asyncio.Protocol):
 
     def _hear(self, message: Any) -> None:
         match message:
-            case ManySent() | Failure() if message.request_id in self._streams:
+            case Reply() if message.request_id in self._streams:
                 on_part = self._streams[message.request_id]
-                if isinstance(message, Failure) or message.final:
+                if not isinstance(message, ManySent) or message.final:
                     del self._streams[message.request_id]
                 on_part(message)
             case Reply():
@@ -204,12 +218,12 @@ class SupervisorConnection(asyncio.Protocol):
                     future.set_result(message)
                 else:
                     self._return_data(message)
-            case LifecycleEvent() | DataArrived():
+            case LifecycleEvent() | DataArrived() | RecordChanged():
                 self._on_event(message)
             case SupervisorClosing(failed=True):
                 self._lose(f"the supervisor ended: {message.reason}")
             case SupervisorClosing():
-                self._lose(STOPPED)
+                self._lose(message.reason or STOPPED, for_good=True)
 
     def _return_data(self, reply: Reply) -> None:
         """The caller left while its data was on its way: let the next caller have it."""
@@ -227,7 +241,7 @@ class SupervisorConnection(asyncio.Protocol):
             items = (*self._outgoing.pop().items, *items)  # each ReturnData goes to the front
         self._say(ReturnData(reply.system_name, items))
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, for_good: bool = False) -> None:
         if self._lost is not None:
             return
         self._lost = why
@@ -238,7 +252,7 @@ class SupervisorConnection(asyncio.Protocol):
                 future.set_result(_lost_reply(request_id, why))
         for request_id, on_part in streams.items():
             on_part(_lost_reply(request_id, why))
-        self._on_lost(why)
+        self._on_lost(why, for_good)
 
 
 def _lost_reply(request_id: int, why: str) -> Failure:

@@ -6,6 +6,7 @@ Times are seconds of a monotonic clock.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from random import Random
@@ -15,7 +16,7 @@ from actors.messages import (
     ConnectSystem,
     DisconnectSystem,
     FailureCode,
-    Reason,
+    HeartbeatAnswered,
     Reply,
     Report,
     Request,
@@ -32,11 +33,13 @@ from supervisor.actions import (
     TellClient,
 )
 from supervisor.announcer import Announcer
+from supervisor.autopsy import Coroner
 from supervisor.by_hand import ByHand
 from supervisor.checks import mistake_in
 from supervisor.child import Child
 from supervisor.child_orders import ChildOrder, ChildOrders
 from supervisor.connecting import Connecting
+from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers, restore
 from supervisor.lifecycle import Lifecycle
 from supervisor.messages import (
@@ -72,6 +75,7 @@ from supervisor.router import Router
 from supervisor.spec import ROOT, GroupSpec
 from supervisor.timers import Timers
 from supervisor.tree import Tree
+from supervisor.watchdog import Watchdog
 
 _NAMES_SHOWN: Final = 8
 """Of the systems there are, to whoever asks for one that there is not."""
@@ -109,6 +113,7 @@ class SupervisorCore:
             record.events if record is not None else (),
         )
         self._connecting = Connecting(self._router, self._timers, act, random)
+        coroner = Coroner(self._announcer, self._timers, act, options.crash_reports)
         self._lifecycle = Lifecycle(
             self._children,
             self._router,
@@ -116,11 +121,16 @@ class SupervisorCore:
             self._announcer,
             self._orders,
             self._keepers,
+            coroner,
             act,
         )
         spec = record.tree() if record is not None else tree or GroupSpec(ROOT)
         self._tree = Tree(spec, self._timers, random, self._lifecycle.decide)
         self._lifecycle.tree = self._tree
+        self._watchdog = Watchdog(
+            self._children, self._timers, self._announcer, act, self._lifecycle.told_of_crash
+        )
+        self._lifecycle.watchdog = self._watchdog
         self._by_hand = ByHand(self._tree, self._lifecycle.decide)
         self._child_orders = ChildOrders(
             self._tree, self._by_hand, self._children, self._orders, options.request_timeout, act
@@ -314,6 +324,8 @@ class SupervisorCore:
         match message:
             case SystemStarted() if starting and not child.crashed:
                 self._lifecycle.started(child, message, now)
+            case HeartbeatAnswered():
+                self._watchdog.heard(message, now)
             case SystemStartFailed() if starting:
                 self._lifecycle.start_failed(child, message, now)
             case SystemCrashed():
@@ -342,11 +354,13 @@ class SupervisorCore:
             self._announcer.data_arrived(child, report.tapped)
         self._router.touch(child)
 
-    def child_exited(self, name: str, incarnation: int, how: Reason | None, now: float) -> None:
+    def child_exited(
+        self, name: str, incarnation: int, how: ProcessExit | None, now: float
+    ) -> None:
         """A system actor's process is gone.
 
         Args:
-            how: what ended it, as far as the shell can tell.
+            how: how it ended, as far as the shell can tell.
         """
         child = self._children.get(name)
         if child is None or child.incarnation != incarnation or not child.has_process:
@@ -380,14 +394,15 @@ _CONNECTION: Final = {
 }
 
 
-def _last_words(ended: RootEnded) -> tuple[str, bool]:
-    """Why the supervisor ends, and whether that is a failure."""
+def _last_words(ended: RootEnded) -> tuple[str | None, int]:
+    """Why the supervisor ends by itself, and its exit code."""
     cause = f": {ended.end.reason.text}" if ended.end is not None else ""
     match ended.ending:
         case Ending.START_FAILED:
-            return f"its systems could not be started{cause}", True
+            return f"the systems could not be started{cause}", os.EX_SOFTWARE
         case Ending.GAVE_UP:
-            return f"it gave up, restarts having exceeded the limit of its root group{cause}", True
+            text = "the supervisor gave up: more restarts than its root group allows"
+            return f"{text}; the last cause{cause}", os.EX_SOFTWARE
         case Ending.AUTO_SHUTDOWN:
-            return f"its significant systems have ended{cause}", False
-    return "it was stopped", False
+            return f"the significant systems have ended{cause}", os.EX_OK
+    return None, os.EX_OK

@@ -1,4 +1,4 @@
-"""What is known of a crash."""
+"""What is known of a crash, and how it is put into words."""
 
 from __future__ import annotations
 
@@ -20,8 +20,34 @@ class CrashReport:
     exit_code: int | None = None
     """Of its process, if it exited by itself."""
     signal: str | None = None
-    """Such as ``SIGSEGV``, if a signal ended its process."""
+    """Such as ``SIGSEGV``, if a signal ended its process that the supervisor did not send."""
     out_of_memory: bool | None = None
-    """Whether the kernel killed it for want of memory; None where that cannot be told."""
+    """Whether the kernel probably killed it for want of memory; None where that cannot be
+    told."""
     in_progress: str | None = None
     """The type of the oldest request it was busy with, such as ``SendData``."""
+
+    @property
+    def one_line(self) -> str:
+        """The cause: the first line of what the reason says."""
+        return next(iter(self.reason.text.splitlines()), self.reason.kind)
+
+
+def crash_text(name: str, report: CrashReport) -> str:
+    """What the log says of a crash.
+
+    Exit code, signal and want of memory are in the reason's own words.
+    """
+    more = [f"up {report.uptime:.1f} s"] if report.uptime else []
+    more += [f"busy with {report.in_progress}"] if report.in_progress else []
+    text = f"{name}: incarnation {report.incarnation} crashed: {report.reason.text}"
+    text += f" ({', '.join(more)})" if more else ""
+    return f"{text}\n{report.reason.traceback}" if report.reason.traceback else text
+
+
+def with_newest(
+    crashes: tuple[CrashReport, ...], report: CrashReport, limit: int
+) -> tuple[CrashReport, ...]:
+    """The last ``limit`` reports, oldest first."""
+    crashes = (*crashes, report)
+    return crashes[max(0, len(crashes) - limit) :]

@@ -13,6 +13,7 @@ from typing import Any
 from actors.messages import (
     Failure,
     FailureCode,
+    Outcome,
     Reply,
     Request,
     SystemConnected,
@@ -20,7 +21,7 @@ from actors.messages import (
 )
 from actors.payload import PayloadError, payload_size, wrap
 from supervisor.batching import SendBatcher
-from supervisor.connection import Event
+from supervisor.connection import Event, SupervisorConnection
 from supervisor.errors import error_of
 from supervisor.messages import (
     AllConnected,
@@ -31,6 +32,7 @@ from supervisor.messages import (
     LifecycleEvent,
     RegisterSystem,
     Subscribe,
+    Subscribed,
     SupervisorRequest,
 )
 from supervisor.options import SupervisorOptions
@@ -53,13 +55,17 @@ class Dialog:
         """
         self._options = options
         self._strict = strict
-        self.session = Session(options, socket_path, self._hear, self._lose)
+        self.session = Session(options, socket_path, self._hear, self._come_back, self._lose)
         self.streams = Streams()
         self.names: set[str] = set()
         """Of the systems that are registered, as far as this process has heard."""
         self.connected: set[str] = set()
         self._unsaid: list[RegisterSystem] = []
         """Registered, and not told to the supervisor yet."""
+        self._registering: set[str] = set()
+        """Told to the supervisor, which has not answered."""
+        self._last_event = 0
+        """The sequence number of the last event heard."""
         self._starting: asyncio.Task[None] | None = None
         self._batchers: dict[str, SendBatcher] = {}
 
@@ -101,19 +107,34 @@ class Dialog:
                 if self.session.is_attached:
                     await self._learn_systems()
             requests, self._unsaid = self._unsaid, []
-            replies = await asyncio.gather(*(self.session.ask(each) for each in requests))
+            self._registering = {request.spec.name for request in requests}
+            failures = await asyncio.gather(*map(self._register, requests))
         finally:
+            self._registering = set()
             self._starting = None
-        failures = [reply for reply in replies if isinstance(reply, Failure)]
+        errors = [failure for failure in failures if failure is not None]
         if self.session.over is None:  # else they failed because of that
-            for failure in failures:
+            for failure in errors:
                 _log.warning("cannot register: %s", failure.text)
-        for request, reply in zip(requests, replies, strict=True):
-            taken = (FailureCode.ALREADY_STARTED, FailureCode.ALREADY_PRESENT)
-            if isinstance(reply, Failure) and reply.code not in taken:
+        if errors and self._strict:
+            raise error_of(errors[0])
+
+    async def _register(self, request: RegisterSystem) -> Failure | None:
+        """Register one; what failed, if anything did."""
+        repeated = False
+        while True:
+            reply = await self.session.ask(RegisterSystem(request.spec, request.group))
+            if not isinstance(reply, Failure):
+                self.names.add(request.spec.name)
+                return None
+            if reply.code in (FailureCode.ALREADY_STARTED, FailureCode.ALREADY_PRESENT):
+                self.names.add(request.spec.name)
+                return None if repeated else reply
+            interrupted = reply.code is FailureCode.UNAVAILABLE and reply.outcome is Outcome.UNKNOWN
+            if not interrupted or self.session.over is not None:
                 self.names.discard(request.spec.name)
-        if failures and self._strict:
-            raise error_of(failures[0])
+                return reply
+            repeated = True  # the supervisor was killed over it, and may or may not know it
 
     async def _learn_systems(self) -> None:
         reply = await self.session.ask(GetAllStatus())
@@ -124,7 +145,36 @@ class Dialog:
     async def subscribe(self) -> None:
         """Hear lifecycle events, and the data that the streams are for."""
         request = Subscribe(lifecycle=True, data_from=self.streams.data_names)
-        await self.session.ask(request)
+        reply = await self.session.ask(request)
+        if isinstance(reply, Subscribed):
+            self._last_event = max(self._last_event, reply.next_sequence - 1)
+
+    async def _come_back(self, connection: SupervisorConnection) -> None:
+        """The supervisor was restarted: go on where the last one ended."""
+        wanted = Subscribe(
+            lifecycle=True, data_from=self.streams.data_names, since=self._last_event
+        )
+        if isinstance(await connection.ask(wanted), Failure):  # it does not know them all
+            wanted = Subscribe(lifecycle=True, data_from=self.streams.data_names)
+            reply = await connection.ask(wanted)
+            if isinstance(reply, Subscribed):
+                self._last_event = reply.next_sequence - 1
+        learnt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def learn(reply: Reply) -> None:
+            # Now, and not when this task runs next: events may follow.
+            if isinstance(reply, AllStatusGiven):
+                unsaid = {each.spec.name for each in self._unsaid}
+                names = {status.name for status in reply.systems}
+                for name in self.names - names - unsaid - self._registering:
+                    self.forget(name)
+                self.names |= names
+                self.connected = {each.name for each in reply.systems if each.is_connected}
+            if not learnt.done():
+                learnt.set_result(None)
+
+        connection.ask_stream(GetAllStatus(), learn)
+        await learnt
 
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Ask, and wait for the answer."""
@@ -186,6 +236,7 @@ class Dialog:
         self.streams.hear(event)
 
     def _note_event(self, event: LifecycleEvent) -> None:
+        self._last_event = event.sequence
         name = event.system_name
         match event.kind:
             case EventKind.REGISTERED:
@@ -197,8 +248,11 @@ class Dialog:
             case EventKind.UNREGISTERED:
                 self.forget(name)
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, for_good: bool) -> None:
         self.connected.clear()
+        if not for_good:
+            _log.warning("%s; waiting for the next", why)
+            return
         self.streams.end()
         _log.warning("%s; its systems cannot be reached any more", why)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import cattrs
 
 from supervisor.directory import private_directory_path
 from supervisor.options import SupervisorOptions
+from supervisor.record import Record
 
 _EXIT_TIMEOUT: Final = 10.0
 """Seconds a root may take to end before it is killed."""
@@ -38,19 +40,24 @@ class EmbeddedRuntime:
         self.socket_path = ""
 
     @classmethod
-    def start(cls, options: SupervisorOptions) -> EmbeddedRuntime:
+    def start(cls, options: SupervisorOptions, record: Record | None = None) -> EmbeddedRuntime:
         """Start a runtime; returns when its supervisor answers.
+
+        Args:
+            record: of a runtime that was killed: its systems come back.
 
         Raises:
             RuntimeError: it did not start; the text says why.
         """
         _forget_ended()
         directory = private_directory_path()
+        pickled = b"" if record is None else pickle.dumps(record)
         setup = {
             "directory": str(directory),
             "sys_path": _import_path(),
             "log_level": options.log_level.value,
             "options": cattrs.unstructure(options),
+            "record_bytes": len(pickled),
         }
         ready_read, ready_write = os.pipe()
         life_read, life_write = os.pipe()
@@ -71,7 +78,11 @@ class EmbeddedRuntime:
             raise RuntimeError(f"cannot start {sys.executable}: {error}") from error
         os.close(life_read)
         os.close(ready_write)
-        os.write(life_write, json.dumps(setup).encode() + b"\n")
+        try:
+            with os.fdopen(life_write, "wb", closefd=False) as pipe:
+                pipe.write(json.dumps(setup).encode() + b"\n" + pickled)
+        except BrokenPipeError:
+            pass  # it has ended already, as its answer shows
         with os.fdopen(ready_read) as ready:
             line = ready.readline()
         answer: dict[str, Any] = json.loads(line) if line else {}
@@ -96,9 +107,18 @@ class EmbeddedRuntime:
             os.close(lifeline)
 
     @property
+    def is_running(self) -> bool:
+        """Whether its root process is there."""
+        return self._process.poll() is None
+
+    @property
     def has_ended(self) -> bool:
         """Whether it was let go of, and is gone."""
         return self._lifeline is None and self._process.poll() is not None
+
+    def kill(self) -> None:
+        """End its root process at once, and all others with it."""
+        self._process.kill()
 
     def stop(self) -> None:
         """Have the runtime end, and wait until it is gone."""

@@ -15,6 +15,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -59,8 +60,11 @@ class FrontDoor:
     def __init__(self, path: str) -> None:
         """Listen on a socket file at ``path``, in a directory that only this user may enter.
 
+        What a killed supervisor left there is replaced: whoever starts this one holds the
+        directory.
+
         Raises:
-            OSError: the path is too long, in use, or not writable.
+            OSError: the path is too long, or not writable.
         """
         self._path = path
         self._selector = selectors.DefaultSelector()
@@ -68,6 +72,7 @@ class FrontDoor:
         self._numbers = itertools.count(1)
         self._unsaid: list[Left] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        Path(path).unlink(missing_ok=True)
         self._listener.bind(path)
         self._listener.listen(128)
         self._listener.setblocking(False)

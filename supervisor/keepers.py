@@ -83,7 +83,7 @@ class Keepers:
             incarnation=node.incarnation,
             restarts=node.restarts,
             quarantine=node.cause if down and node.down is Down.QUARANTINED else None,
-            crashes=() if child is None else tuple(child.crashes),
+            crashes=() if child is None else child.crashes,
         )
 
     def record(self, tree: Tree) -> Record:
@@ -109,4 +109,4 @@ def restore(tree: Tree, record: Record, children: Mapping[str, Child]) -> None:
         child = children.get(name)
         if child is not None:
             child.wanted = kept.desired is DesiredState.CONNECTED
-            child.crashes.extend(kept.crashes)
+            child.crashes = kept.crashes

@@ -19,8 +19,10 @@ from actors.messages import (
 )
 from supervisor.actions import Action, ForgetActor, KillActor, Log, StartActor, TellActor
 from supervisor.announcer import Announcer
+from supervisor.autopsy import Coroner
 from supervisor.child import Child
 from supervisor.child_messages import ChildStarted, ChildTerminated, RestartChild, StartChild
+from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers
 from supervisor.messages import (
     EventKind,
@@ -52,6 +54,7 @@ from supervisor.record import ChildKept
 from supervisor.router import Router, why_down
 from supervisor.timers import Timers
 from supervisor.tree import Tree
+from supervisor.watchdog import Watchdog
 
 EXIT_GRACE: Final = 1.0
 """Seconds from the end of a system's own time to stop until its process is killed, and
@@ -67,6 +70,7 @@ class Lifecycle:
         announcer: Announcer,
         orders: Orders,
         keepers: Keepers,
+        coroner: Coroner,
         act: Callable[[Action], None],
     ) -> None:
         self._children = children
@@ -75,10 +79,12 @@ class Lifecycle:
         self._announcer = announcer
         self._orders = orders
         self._keepers = keepers
+        self._coroner = coroner
         self._act = act
         self._decided: deque[TreeAction] = deque()
         self.tree: Tree
-        """Set before anything else is called."""
+        self.watchdog: Watchdog
+        """Both set before anything else is called."""
         self.ended: RootEnded | None = None
         """Set once the whole tree is down."""
 
@@ -102,7 +108,7 @@ class Lifecycle:
             case Settled():
                 self._settle(action)
             case Removed():
-                self._removed(action)
+                self._removed(action, now)
             case RootEnded():
                 self.ended = action
 
@@ -127,6 +133,7 @@ class Lifecycle:
     def _stop(self, child: Child, brutal: bool, now: float) -> None:
         if not child.has_process:
             return
+        self.watchdog.forget(child)
         was_up = child.node.up_since < float("inf")
         if brutal or not was_up or child.crashed:
             self._kill(child, now)
@@ -149,6 +156,7 @@ class Lifecycle:
         match event.kind:
             case EventKind.QUARANTINED:
                 assert event.reason is not None
+                self._coroner.loop_ended(event.name, now)
                 self._say_quarantined(event.name, event.reason)
             case EventKind.RESTARTING if child is not None and event.delay:
                 text = f"crashed ({event.reason.text})" if event.reason else "crashed"
@@ -190,7 +198,8 @@ class Lifecycle:
             return
         self._orders.answer(order, _answer(order, settled, child))
 
-    def _removed(self, removed: Removed) -> None:
+    def _removed(self, removed: Removed, now: float) -> None:
+        self._coroner.loop_ended(removed.node.name, now)
         self._keepers.forget(removed.node)
         child = self._children.pop(removed.node.name, None)
         if child is not None:
@@ -207,6 +216,7 @@ class Lifecycle:
         self.carry_out(now)
         if not child.is_running:
             return
+        self.watchdog.watch(child, now)
         if child.wanted:
             self._router.connect_on_its_own(child, now)
         self._router.touch(child)
@@ -221,18 +231,22 @@ class Lifecycle:
         """It waits to be killed: its exit, noticed as for any other, decides what follows."""
         child.crash = child.crash or reason
         child.crashed = True
+        self.watchdog.forget(child)
         self._kill(child, now)
 
     def stopped(self, child: Child, now: float) -> None:
         """It has disconnected and is about to exit by itself."""
         self._kill_later(child, EXIT_GRACE, now)
 
-    def exited(self, child: Child, how: Reason | None, now: float) -> None:
+    def exited(self, child: Child, how: ProcessExit | None, now: float) -> None:
         """Its process is gone."""
         silent = Reason("exit", "its process ended without a word")
-        reason = child.crash or how or silent
+        reason = child.crash or (how and how.reason()) or silent
+        if child.crash is not None:
+            how = None  # it was killed for what is known already
         status = child.node.status
         normal = reason.kind == NORMAL_EXIT and status is Status.UP
+        self.watchdog.forget(child)
         self._act(ForgetActor(child.name, child.incarnation))
         child.has_process = child.is_connected = child.crashed = False
         if status is Status.STOPPING:
@@ -243,17 +257,16 @@ class Lifecycle:
             self._announcer.publish(child.name, child.incarnation, EventKind.STOPPED, reason)
             self._router.fail_delivered(child, FailureCode.UNAVAILABLE, text)
         else:
-            self._crashed(child, reason, now)
+            self._crashed(child, reason, how, now)
         end = End(reason, normal=normal, unreachable=child.unreachable)
         self.tree.exited(child.name, child.incarnation, end, now)
         self.carry_out(now)
 
-    def _crashed(self, child: Child, reason: Reason, now: float) -> None:
-        self._announcer.publish(child.name, child.incarnation, EventKind.CRASHED, reason)
+    def _crashed(self, child: Child, reason: Reason, how: ProcessExit | None, now: float) -> None:
         # A wrong definition is the asker's to mend, who is told; a traceback helps nobody.
         by_hand = child.node.started_by in (StartedBy.NEW, StartedBy.HAND)
-        if not (by_hand and child.start_code is FailureCode.INVALID_REQUEST):
-            self._act(Log(logging.ERROR, _crash_text(child.name, child.incarnation, reason)))
+        to_log = not (by_hand and child.start_code is FailureCode.INVALID_REQUEST)
+        self._coroner.report(child, reason, how, now, to_log=to_log)
         text = f"crashed ({reason.text})"
         self._router.fail_delivered(child, FailureCode.SYSTEM_CRASHED, text)
 
@@ -303,8 +316,3 @@ def _answer(order: Order, settled: Settled, child: Child | None) -> Reply:
         case UnregisterSystem():
             return SystemUnregistered(request_id=request_id, system_name=name)
     return ChildTerminated(request_id=request_id, name=name)
-
-
-def _crash_text(name: str, incarnation: int, reason: Reason) -> str:
-    text = f"{name}: incarnation {incarnation} crashed: {reason.text}"
-    return f"{text}\n{reason.traceback}" if reason.traceback else text

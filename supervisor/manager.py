@@ -126,7 +126,7 @@ class ExternalSystemManager(Family):
                 methods act there. Each incarnation starts as the object is now. Or a spec.
             group: the group it is to be in; None is the root group.
             options: fields of :class:`~supervisor.SystemSpec` for an object, such as
-                ``restart=RestartPolicy(max_restarts=10)``.
+                ``restart=RestartPolicy(max_restarts=10, period=60)``.
 
         Returns:
             False if the name is taken, or the object cannot be registered.

@@ -170,8 +170,10 @@ class ReturnData:
 class SupervisorReady(Reply):
     """The supervisor is set up, and listens."""
 
-    pid: int
-    parent_pid: int
+    supervisor_pid: int
+    guardian_pid: int | None = None
+    """Of the actor that restarts the supervisor; None without one."""
+    admin_pid: int | None = None
     """Of the actor system's admin, where each actor has its own process."""
 
 
@@ -347,8 +349,10 @@ class DataArrived:
 
 @attrs.frozen
 class SupervisorClosing:
-    """The last message on every client's connection when the supervisor ends in order."""
+    """The last message on every client's connection when the supervisor ends in order: it
+    is not to be restarted."""
 
-    reason: str = "it was stopped"
-    failed: bool = False
-    """Whether it could not go on: its root group gave up, or could not be started."""
+    reason: str | None = None
+    """Why it ended for good by itself; None when it was asked to."""
+    exit_code: int = 0
+    """Of the runtime's root process."""

@@ -48,6 +48,8 @@ class SupervisorOptions:
     """The same for a request to connect."""
     max_payload_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=whole_number(1))
     """The size of an item above which a request is refused."""
+    crash_reports: int = attrs.field(default=10, validator=whole_number(0))
+    """How many crash reports are kept of each system."""
     log_level: LogLevel = attrs.field(
         default=LogLevel.WARNING,
         converter=_to_level,

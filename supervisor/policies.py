@@ -122,6 +122,10 @@ def as_seconds(limit: float | str) -> float:
     return limit
 
 
+_LONGEST_WAIT: Final = 62
+"""After so many failures in a row the wait does not grow any more."""
+
+
 @attrs.frozen(kw_only=True)
 class BackoffPolicy:
     """How long to wait between attempts: twice as long each time, within limits.
@@ -147,7 +151,7 @@ class BackoffPolicy:
         """Seconds to wait after so many failures in a row, before chance shortens them."""
         if failures < 2:
             return 0.0
-        doublings = min(failures - 2, 60)
+        doublings = min(failures, _LONGEST_WAIT) - 2
         return min(self.backoff_max, self.backoff_min * 2.0**doublings)
 
 
@@ -177,19 +181,28 @@ def refuse_unreachable(max_restarts: int, period: float, children: Iterable[Back
     Raises:
         ValueError: the backoff makes them crash too seldom for that.
     """
-    crashes: list[float] = []
-    most = min(max_restarts, 100_000)
-    for child in children:
-        time = 0.0
-        for failures in range(1, most + 2):
-            crashes.append(time)
-            time += child.wait_after(failures)
-            if time > period:
-                break
-    crashes.sort()
-    if crashes and (len(crashes) <= most or crashes[most] > period):
+    counts = [_crashes_within(period, child) for child in children]
+    total = sum(counts)
+    if counts and total <= max_restarts:
         raise ValueError(
             f"max_restarts ({max_restarts}) within period ({period:g} s) can never be exceeded: "
-            "the waits between restarts (backoff_min, backoff_max) are too long for so many; "
-            "raise period, or lower max_restarts or backoff_max"
+            f"with the waits between restarts (backoff_min, backoff_max), only {total:g} crashes "
+            f"fit into it; raise period, or lower max_restarts to at most {total - 1:g}, or "
+            "lower backoff_max"
         )
+
+
+def _crashes_within(period: float, child: BackoffPolicy) -> float:
+    """How often a child crashes within a time that is started with its first crash. The
+    waits only grow, so no later time has more."""
+    time, count = 0.0, 1.0
+    longest = child.wait_after(_LONGEST_WAIT)
+    for failures in range(1, _LONGEST_WAIT):
+        wait = child.wait_after(failures)
+        if wait == longest:
+            break
+        time += wait
+        if time > period:
+            return count
+        count += 1
+    return count + (period - time) // longest

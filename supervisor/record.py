@@ -16,7 +16,7 @@ from actors.messages import Reason, Reply
 from supervisor.crashes import CrashReport
 from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
 from supervisor.options import SupervisorOptions
-from supervisor.spec import ChildSpec, GroupSpec
+from supervisor.spec import ChildSpec, GroupSpec, seal_details
 
 EVENTS_KEPT: Final = 1000
 """The last of them, for subscribers that were away."""
@@ -125,7 +125,7 @@ class ConfigureSupervisor(SupervisorRequest):
     options: SupervisorOptions
     socket_path: str | None = None
     """Where to listen for clients on a Unix socket; None for actor messages only."""
-    tree: GroupSpec | None = None
+    tree: GroupSpec | None = attrs.field(default=None, converter=seal_details)
     """What to start; None is a root group with nothing in it."""
     record: Record | None = attrs.field(default=None, repr=False)
     """What to come back from, in place of ``tree``."""

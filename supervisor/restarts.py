@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 
-from supervisor.policies import BackoffPolicy
+from supervisor.policies import BackoffPolicy, RestartPolicy
 
 
 @attrs.define
@@ -33,9 +33,28 @@ class RestartWindow:
             self._times.popleft()
         return len(self._times) <= max_restarts
 
+    @property
+    def count(self) -> int:
+        """The restarts in it."""
+        return len(self._times)
+
     def clear(self) -> None:
         """Forget the past, after a restart by hand."""
         self._times.clear()
+
+
+@attrs.define
+class RestartHistory:
+    """The restarts of something that is no child: a supervisor, or a whole runtime."""
+
+    policy: RestartPolicy
+    _window: RestartWindow = attrs.field(factory=RestartWindow)
+
+    def next_delay(self, now: float, random: Random) -> float | None:
+        """Count an end; the seconds until the restart, or None to give up."""
+        if not self._window.add(now, self.policy.max_restarts, self.policy.period):
+            return None
+        return backoff_delay(self.policy, self._window.count, random)
 
 
 def backoff_delay(policy: BackoffPolicy, failures: int, random: Random) -> float:

@@ -1,8 +1,9 @@
 """The root process of a runtime: small and clean, for everything else is forked from it.
 
-It starts the actor system and the supervisor, waits for a reason to stop, and leaves
-nothing behind. An embedded runtime's root is started by its host and dies with it; a
-standalone one is ``extsys run`` itself.
+It starts the actor system and the guardian in it, which starts the supervisor. It starts
+both again when they are killed, and leaves nothing behind when it ends. An embedded
+runtime's root is started by its host and dies with it; a standalone one is ``extsys run``
+itself.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import select
+import pickle
+import random
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,69 +29,217 @@ from supervisor.messages import (
     SupervisorReady,
 )
 from supervisor.options import SupervisorOptions
-from supervisor.record import ConfigureSupervisor
-from supervisor.wire import FrameReader, encode_frame
+from supervisor.policies import RestartPolicy
+from supervisor.processes import (
+    WatchedProcess,
+    kill,
+    open_pidfd,
+    wait_for_children,
+    wait_readable,
+)
+from supervisor.record import ConfigureSupervisor, KeepRecord, Record, RecordChanged, RecordGiven
+from supervisor.restarts import RestartHistory
+from supervisor.root_connection import RootConnection
+from supervisor.spec import GroupSpec
 
 START_TIMEOUT: Final = 20.0
-"""Seconds the supervisor may take to answer for the first time."""
+"""Seconds the supervisor may take to answer for the first time, or to come back."""
 ORPHAN_GRACE: Final = 0.5
 """Seconds that systems have to disconnect in when the host has died."""
+INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, backoff_max=1.0)
+"""More ends of an actor system than that are not mended by one more start."""
 EXIT_OK: Final = 0
 EXIT_SUPERVISOR_DIED: Final = 70
+
+_RETRY: Final = 0.01
+"""Seconds between two looks whether the next supervisor listens."""
+_LOOK_EVERY: Final = 0.5
+"""Seconds between two looks at processes that the system has no descriptors for."""
 
 
 class Root:
     """One runtime, from start to end. Everything here runs in the root process."""
 
-    def __init__(self, directory: RuntimeDirectory, options: SupervisorOptions) -> None:
+    def __init__(
+        self,
+        directory: RuntimeDirectory,
+        options: SupervisorOptions,
+        tree: GroupSpec | None = None,
+        record: Record | None = None,
+    ) -> None:
+        """
+        Args:
+            tree: the systems to start with.
+            record: what to come back from; it has precedence over ``tree``.
+        """
         self._directory = directory
         self._options = options
+        self._tree = tree
+        self._record = record
         self._actor_system: Any = None
-        self._admin_pid: int | None = None
-        self.connection: RootConnection | None = None
+        self._admin: WatchedProcess | None = None
+        self._guardian: WatchedProcess | None = None
+        self._connection: RootConnection | None = None
+        self._reconnect_by: float | None = None
+        """Until when to wait for the next supervisor; None while connected."""
+        self._history = RestartHistory(INTENSITY)
+        self._random = random.Random()
 
     def start(self, private_fds: Sequence[int] = ()) -> None:
-        """Start the actor system and the supervisor, and attach to it.
+        """Start the actor system and the supervisor, and attach to it. Called once.
 
         Args:
-            private_fds: descriptors of this process that no other is to inherit.
+            private_fds: descriptors of this process that no other is to inherit; looked at
+                whenever it forks.
 
         Raises:
             RuntimeError: the actor system or the supervisor did not start.
         """
-        from supervisor.base import start_actor_system
-        from supervisor.supervisor import Supervisor
-
         end_descendants_with_parents(private_fds)
+        self._start()
+
+    def _start(self) -> None:
+        from supervisor.base import start_actor_system
+        from supervisor.guardian import Guardian
+
+        # What is forked now shall find what it would at any process's start.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._actor_system = start_actor_system(str(self._directory.path / "thespian.log"))
-        address = self._actor_system.createActor(Supervisor)
-        request = ConfigureSupervisor(self._options, self._directory.socket_path)
+        address = self._actor_system.createActor(Guardian)
+        request = ConfigureSupervisor(
+            self._options, self._directory.socket_path, self._tree, self._record
+        )
         ready = self._actor_system.ask(address, request, START_TIMEOUT)
         if not isinstance(ready, SupervisorReady):
             raise RuntimeError(f"the supervisor did not start: {ready}")
-        self._admin_pid = ready.parent_pid
+        assert ready.admin_pid is not None
+        assert ready.guardian_pid is not None
+        self._admin = WatchedProcess(ready.admin_pid)
+        self._guardian = WatchedProcess(ready.guardian_pid)
         # Orphans of any depth become children of this process: none is to stay a zombie.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        self.connection = RootConnection(self._directory.socket_path)
+        self._reconnect_by = time.monotonic() + START_TIMEOUT
+        self._reconnect()
 
-    def wait(self, wake_fds: list[int], on_message: Callable[[Any], None] = lambda _: None) -> bool:
-        """Wait until one of the descriptors is readable, or the supervisor ends.
+    # ---- while it runs -------------------------------------------------------------------
 
-        Args:
-            on_message: called with what the supervisor says meanwhile.
+    def wait(self, wake_fds: list[int]) -> SupervisorClosing | None:
+        """Keep the runtime running until one of the descriptors is readable, or the
+        supervisor ends for good.
 
         Returns:
-            True for a descriptor, False for the supervisor.
+            None for a descriptor, else what the supervisor said.
+
+        Raises:
+            RuntimeError: it cannot be kept running; the text says why.
         """
-        assert self.connection is not None
-        while not self.connection.at_end:
-            if wait_readable([self.connection.fileno(), *wake_fds]) & set(wake_fds):
-                return True
-            for message in self.connection.read():
-                on_message(message)
-            if self.connection.closing:
-                break
-        return False
+        while True:
+            ready = self._wait_for_something(wake_fds)
+            if ready & set(wake_fds):
+                return None
+            connection = self._connection
+            if connection is not None and connection.fileno() in ready:
+                self._read(connection)
+                if connection.closing is not None:
+                    return connection.closing
+            elif self._has_ended(self._admin) or self._has_ended(self._guardian):
+                self._start_over()
+            elif connection is None:
+                self._reconnect()
+
+    def _wait_for_something(self, wake_fds: list[int]) -> set[int]:
+        seconds = None if self._connection is not None else _RETRY
+        fds = list(wake_fds)
+        if self._connection is not None:
+            fds.append(self._connection.fileno())
+        for process in (self._admin, self._guardian):
+            if process is not None and process.fd is not None:
+                fds.append(process.fd)
+            elif seconds is None:
+                seconds = _LOOK_EVERY
+        return wait_readable(fds, seconds)
+
+    def _has_ended(self, process: WatchedProcess | None) -> bool:
+        return process is None or process.has_ended
+
+    def _read(self, connection: RootConnection) -> None:
+        for message in connection.read():
+            match message:
+                case RecordGiven():
+                    self._record = message.record
+                case RecordChanged() if self._record is not None:
+                    for change in message.changes:
+                        self._record.apply(change)
+        if connection.at_end and connection.closing is None:
+            self._disconnect()
+            self._reconnect_by = time.monotonic() + START_TIMEOUT
+            self._kill_adopted()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _reconnect(self) -> None:
+        """Attach to the supervisor if one listens; end what does not come to that."""
+        try:
+            self._connection = RootConnection(self._directory.socket_path)
+        except OSError:
+            assert self._reconnect_by is not None
+            assert self._guardian is not None
+            if time.monotonic() >= self._reconnect_by:
+                _log().error("no supervisor listened within %g s", START_TIMEOUT)
+                self._guardian.kill()
+            return
+        self._reconnect_by = None
+        self._connection.send(KeepRecord())
+
+    def _kill_adopted(self) -> None:
+        """End what the killed left behind, such as a connector's own subprocess."""
+        for pid in child_pids():
+            if self._admin is not None and pid != self._admin.pid:
+                kill(pid)
+
+    def _start_over(self) -> None:
+        """The actor system is broken: put a new one in its place."""
+        which = "actor system's admin" if self._has_ended(self._admin) else "guardian"
+        while True:
+            delay = self._history.next_delay(time.monotonic(), self._random)
+            if delay is None:
+                raise RuntimeError(
+                    f"the {which} ended; it was started anew {INTENSITY.max_restarts} times "
+                    f"within {INTENSITY.period:g} s already"
+                )
+            _log().error("the %s ended; starting the runtime anew", which)
+            time.sleep(delay)
+            self._clear_away()
+            try:
+                self._start()
+            except Exception as error:
+                _log().error("the runtime did not start: %s", error)
+            else:
+                return
+
+    def _clear_away(self) -> None:
+        """End all processes but this one."""
+        from supervisor.base import forget_actor_system
+
+        self._disconnect()
+        if self._admin is not None and can_die_with_parent():
+            self._admin.kill()  # one that is not known yet is killed as a child below
+        elif self._actor_system is not None and not can_die_with_parent():
+            self._actor_system.shutdown()
+        for process in (self._admin, self._guardian):
+            if process is not None:
+                process.close()
+        self._admin = self._guardian = None
+        if not wait_for_children(5.0):
+            _log().error("some processes of the runtime are still there")
+        if self._actor_system is not None:
+            forget_actor_system(self._actor_system)
+            self._actor_system = None
+
+    # ---- the end -------------------------------------------------------------------------
 
     def stop(self, grace: float | None, wake_fd: int | None = None) -> None:
         """Have all systems disconnect.
@@ -100,15 +248,17 @@ class Root:
             grace: seconds they have for it; None lets each take what its spec gives it.
             wake_fd: once it is readable, waiting for them ends.
         """
-        assert self.connection is not None
-        self.connection.send(StopSupervisor())
+        connection = self._connection
+        if connection is None:
+            return  # the supervisor was killed, and its systems with it
+        connection.send(StopSupervisor())
         deadline = None if grace is None else time.monotonic() + grace
-        watched = [self.connection.fileno()] + ([] if wake_fd is None else [wake_fd])
-        while not self.connection.at_end and not self.connection.closing:
+        watched = [connection.fileno()] + ([] if wake_fd is None else [wake_fd])
+        while not connection.at_end and connection.closing is None:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if self.connection.fileno() not in wait_readable(watched, wait):
+            if connection.fileno() not in wait_readable(watched, wait):
                 return
-            for _ in self.connection.read():
+            for _ in connection.read():
                 pass
 
     def end(self) -> None:
@@ -118,103 +268,7 @@ class Root:
         shutdown now and then waits ten seconds for nothing, so it is left to where a
         process does not end with its parent.
         """
-        if self.connection is not None:
-            self.connection.close()
-        if self._admin_pid is not None and can_die_with_parent():
-            _kill(self._admin_pid)
-        elif self._actor_system is not None:
-            self._actor_system.shutdown()
-        if not _wait_for_children(5.0):
-            _log().error("some processes of the runtime are still there")
-
-
-class RootConnection:
-    """A blocking client connection, so that the root sees how the supervisor fares."""
-
-    def __init__(self, path: str) -> None:
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._sock.connect(path)
-        self._reader = FrameReader()
-        self.at_end = False
-        self.closing = False
-        """Whether the supervisor said that it ends in order."""
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def send(self, *messages: Any) -> None:
-        try:
-            self._sock.sendall(encode_frame(messages))
-        except OSError:
-            self.at_end = True
-
-    def read(self) -> Iterator[Any]:
-        """What has come; waits for something."""
-        try:
-            data = self._sock.recv(1 << 16)
-        except OSError:
-            data = b""
-        if not data:
-            self.at_end = True
-            return
-        for message in self._reader.feed(data):
-            if isinstance(message, SupervisorClosing):
-                self.closing = True
-            yield message
-
-    def close(self) -> None:
-        self._sock.close()
-
-
-@contextmanager
-def signals_as_descriptor(*numbers: signal.Signals) -> Iterator[int]:
-    """A descriptor that is readable once one of these signals came."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(write_fd, False)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
-    old_fd = signal.set_wakeup_fd(write_fd)
-    try:
-        yield read_fd
-    finally:
-        signal.set_wakeup_fd(old_fd)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        os.close(read_fd)
-        os.close(write_fd)
-
-
-def wait_readable(fds: list[int], seconds: float | None = None) -> set[int]:
-    """Those of the descriptors that are readable, once any is, or time is up."""
-    poll = select.poll()  # select() takes no descriptor above 1023, and a host may have many
-    for fd in fds:
-        poll.register(fd, select.POLLIN)
-    return {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
-
-
-def _wait_for_children(seconds: float) -> bool:
-    """Wait for all children to end, also adopted ones; False if some are left after a while.
-
-    Adopted ones, such as a connector's own subprocess, are killed: their owner is gone.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return True
-        if pid == 0:
-            if time.monotonic() >= deadline:
-                return False
-            for child in child_pids():
-                _kill(child)
-            time.sleep(0.005)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+        self._clear_away()
 
 
 def _log() -> logging.Logger:
@@ -228,29 +282,35 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
     """Run a runtime for a host, until the host stops it or is gone.
 
     Args:
-        lifeline_fd: a pipe from the host: first a line of JSON that says what to run,
-            then nothing; its end is the host's end.
+        lifeline_fd: a pipe from the host: first a line of JSON that says what to run, and
+            the record to come back from if there is one, then nothing; its end is the
+            host's end.
         ready_fd: a pipe to the host: one line of JSON when the runtime is up.
 
     Returns:
         the exit code.
     """
-    setup = json.loads(_read_line(lifeline_fd))
+    setup, pickled = _read_setup(lifeline_fd)
     sys.path[:] = setup["sys_path"]
     log_to_stderr(setup["log_level"])
     directory = RuntimeDirectory(Path(setup["directory"]))
-    root = Root(directory, SupervisorOptions(**setup["options"]))
+    record = pickle.loads(pickled) if pickled else None
+    root = Root(directory, SupervisorOptions(**setup["options"]), record=record)
     wake_fds = [lifeline_fd]
-    host = _watch_process(host_pid)
+    host = open_pidfd(host_pid)
     if host is not None:
+        # The lifeline alone would not end while some other child of the host, forked
+        # later, holds a copy of it.
         wake_fds.append(host)
+    private_fds = [ready_fd, *wake_fds]
     try:
         try:
             directory.take()
-            root.start(private_fds=[ready_fd, *wake_fds])
+            root.start(private_fds)
         except Exception as error:
             _tell_host(ready_fd, {"error": f"{type(error).__name__}: {error}"})
             return EXIT_SUPERVISOR_DIED
+        private_fds.remove(ready_fd)  # closed, and may be another's by the next fork
         _tell_host(ready_fd, {"socket": directory.socket_path})
         return _serve_host(root, wake_fds)
     finally:
@@ -259,13 +319,15 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
 
 
 def _serve_host(root: Root, wake_fds: list[int]) -> int:
-    assert root.connection is not None
-    if root.wait(wake_fds):
-        root.stop(ORPHAN_GRACE)
-    elif not root.connection.closing:
-        _log().error("the supervisor died; its systems were ended with it")
+    try:
+        closing = root.wait(wake_fds)
+    except RuntimeError as error:
+        _log().error("%s; its systems were ended with it", error)
         return EXIT_SUPERVISOR_DIED
-    return EXIT_OK
+    if closing is None:
+        root.stop(ORPHAN_GRACE)
+        return EXIT_OK
+    return closing.exit_code
 
 
 def _tell_host(ready_fd: int, answer: dict[str, str]) -> None:
@@ -276,29 +338,19 @@ def _tell_host(ready_fd: int, answer: dict[str, str]) -> None:
     os.close(ready_fd)
 
 
-def _read_line(fd: int) -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        data = os.read(fd, 65536)
-        if not data:
+def _read_setup(fd: int) -> tuple[dict[str, Any], bytes]:
+    with os.fdopen(fd, "rb", buffering=0, closefd=False) as pipe:
+        line = pipe.readline()
+        if not line.endswith(b"\n"):
             raise SystemExit("the host ended before it said what to run")
-        line += data
-    return line
-
-
-def _watch_process(pid: int) -> int | None:
-    """A descriptor that is readable when the process is gone, where the system has them.
-
-    The lifeline alone would not end while some other child of the host, forked later,
-    holds a copy of it.
-    """
-    open_pidfd: Callable[[int], int] | None = getattr(os, "pidfd_open", None)
-    if open_pidfd is None:
-        return None
-    try:
-        return open_pidfd(pid)
-    except OSError:
-        return None
+        setup: dict[str, Any] = json.loads(line)
+        pickled = b""
+        while len(pickled) < setup["record_bytes"]:
+            data = pipe.read(setup["record_bytes"] - len(pickled))
+            if not data:
+                raise SystemExit("the host ended before it gave the record")
+            pickled += data
+    return setup, pickled
 
 
 if __name__ == "__main__":

@@ -7,53 +7,97 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import Final
 
 from actors.messages import Failure, FailureCode, ManySent, Reply, Request, SendMany
-from supervisor.connection import STOPPED, Event, SupervisorConnection
+from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
+from supervisor.directory import RuntimeDirectory
 from supervisor.embedded import EmbeddedRuntime
 from supervisor.messages import Ping, StopSupervisor, SupervisorRequest
 from supervisor.options import SupervisorOptions
+from supervisor.policies import RestartPolicy
+from supervisor.processes import kill
+from supervisor.record import KeepRecord, Record, RecordChanged, RecordGiven
+from supervisor.restarts import RestartHistory
 
 PING_EVERY = 5.0
 """Seconds between two questions whether the supervisor hangs."""
 PING_PATIENCE = 10.0
 """Seconds that it may take to answer; it is asked twice."""
+RECOVERY_PATIENCE = 20.0
+"""Seconds that a supervisor of one's own may take to come back."""
+REATTACH_PATIENCE = 10.0
+"""Seconds that somebody else's may take."""
+RETRY: Final = 0.01
+"""Seconds between two attempts to reach it."""
+INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, backoff_max=1.0)
+"""More ends of a runtime's root process than that are not mended by one more start."""
+_log = logging.getLogger("supervisor.manager")
+RESTARTING: Final = "the supervisor is being restarted, which takes too long"
+
+Held = tuple[SendMany, Callable[[ManySent | Failure], None], asyncio.TimerHandle]
+"""A streamed request that waits for the recovery, and what ends its wait."""
 
 
 class Session:
-    """From the first request to the last. Ends with :meth:`close`, with the supervisor, or
-    with the event loop, whichever comes first."""
+    """From the first request to the last. Ends with :meth:`close`, with the supervisor if
+    that is not to be had again, or with the event loop, whichever comes first.
+
+    A supervisor that was killed is restarted by its guardian, or by its root process; a
+    root process by this session. Meanwhile requests wait.
+    """
 
     def __init__(
         self,
         options: SupervisorOptions,
         socket_path: str | None,
         on_event: Callable[[Event], None],
-        on_lost: Callable[[str], None],
+        on_back: Callable[[SupervisorConnection], Awaitable[None]],
+        on_lost: Callable[[str, bool], None],
     ) -> None:
         """
         Args:
             options: of an embedded supervisor.
             socket_path: of a standalone one; None starts an embedded one.
             on_event: called with each event subscribed to.
-            on_lost: called with the reason when the supervisor ends unasked.
+            on_back: awaited when the supervisor is there again, before any request that
+                waited is sent.
+            on_lost: called with the reason when the supervisor has ended, and whether that
+                is for good.
         """
         self._options = options
         self._socket_path = socket_path
         self._on_event = on_event
+        self._on_back = on_back
         self._on_lost = on_lost
         self._runtime: EmbeddedRuntime | None = None
         self._connection: SupervisorConnection | None = None
+        self._record: Record | None = None
+        """What a new runtime comes back from; kept for an embedded one."""
+        self._history = RestartHistory(INTENSITY)
+        self._random = Random()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         """Held while it opens or ends: neither must see the other half done."""
+        self._serving = asyncio.Event()
+        """Set while requests need not wait: there is a supervisor, or it is over."""
+        self._lost = asyncio.Event()
+        """Set from the loss of a connection until it is dealt with."""
+        self._why_lost = ""
+        self._held: dict[int, Held] = {}
+        """By request id, in order."""
         self.over: str | None = None
         """Why nothing can be asked any more; None while it can."""
 
     @property
     def is_open(self) -> bool:
+        """Whether it was opened and not ended; also while a supervisor is restarted."""
         return self._connection is not None and self.over is None
 
     @property
@@ -81,30 +125,67 @@ class Session:
             OSError: there is no supervisor to attach to.
         """
         async with self._changing:
-            if self.over is None:
+            if self.over is None and self._connection is None:
                 # First of all: from here on the end of the loop ends the runtime.
                 self._keeper = self._keeper or asyncio.create_task(
                     self._keep(), name="extsys-keeper"
                 )
-                await self._connect()
+                await self._connect_first()
         if self.over is not None:  # it may have been closed meanwhile
             raise RuntimeError(self.over)
 
-    async def _connect(self) -> None:
-        path = self._socket_path
-        if path is None:
-            if self._runtime is None:
-                self._runtime = await _start_runtime(self._options)
-            path = self._runtime.socket_path
-        try:
-            self._connection = await SupervisorConnection.open(path, self._on_event, self._lose)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise ConnectionError(
-                f"no supervisor runs at {path}; start one with 'extsys run'"
-            ) from error
+    async def _connect_first(self) -> None:
+        if self._socket_path is None and self._runtime is None:
+            self._runtime = await _start_runtime(self._options, None)
+        deadline = time.monotonic() + REATTACH_PATIENCE
+        while True:
+            try:
+                self._connection = await self._dial()
+                if self._connection.is_open:
+                    self._serving.set()
+                return
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                # A supervisor that is being restarted is there, in a way.
+                if _is_held(self._path) and time.monotonic() < deadline:
+                    await asyncio.sleep(RETRY)
+                    continue
+                raise ConnectionError(
+                    f"no supervisor runs at {self._path}; start one with 'extsys run'"
+                ) from error
+
+    @property
+    def _path(self) -> str:
+        if self._socket_path is not None:
+            return self._socket_path
+        return "" if self._runtime is None else self._runtime.socket_path
+
+    async def _dial(self) -> SupervisorConnection:
+        connection = await SupervisorConnection.open(self._path, self._hear, self._lose)
+        if not self.is_attached:
+            connection.ask_stream(KeepRecord(), self._take_record)
+        return connection
+
+    def _take_record(self, reply: Reply) -> None:
+        if isinstance(reply, RecordGiven):
+            self._record = reply.record
+
+    def _hear(self, event: Told) -> None:
+        if not isinstance(event, RecordChanged):
+            self._on_event(event)
+        elif self._record is not None:
+            for change in event.changes:
+                self._record.apply(change)
+
+    # ---- asking --------------------------------------------------------------------------
 
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request and wait for its reply. Being cancelled takes the request back."""
+        if not self._serving.is_set() and self.is_open:
+            try:
+                async with asyncio.timeout(_patience(request)):
+                    await self._serving.wait()
+            except TimeoutError:
+                return request.failure(FailureCode.UNAVAILABLE, RESTARTING)
         if self.over is not None or self._connection is None:
             return request.failure(FailureCode.UNAVAILABLE, self.over or "not started")
         return await self._connection.ask(request)
@@ -113,8 +194,26 @@ class Session:
         """Send a request that is answered in parts."""
         if self.over is not None or self._connection is None:
             on_part(request.failure(FailureCode.UNAVAILABLE, self.over or "not started"))
-        else:
+        elif self._serving.is_set():
             self._connection.ask_stream(request, on_part)
+        else:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(_patience(request), self._drop, request.request_id)
+            self._held[request.request_id] = (request, on_part, timer)
+
+    def _drop(self, request_id: int) -> None:
+        request, on_part, _ = self._held.pop(request_id)
+        on_part(request.failure(FailureCode.UNAVAILABLE, RESTARTING))
+
+    def _serve_again(self) -> None:
+        """Let go on what waited, also when there is nothing to wait for any more."""
+        self._serving.set()
+        held, self._held = self._held, {}
+        for request, on_part, timer in held.values():
+            timer.cancel()
+            self.ask_stream(request, on_part)
+
+    # ---- ending --------------------------------------------------------------------------
 
     async def stop_supervisor(self) -> None:
         """End the supervisor and its systems, also an attached one, and close."""
@@ -125,6 +224,8 @@ class Session:
         await self._end("the manager is closed", stop=not self.is_attached)
 
     async def _end(self, why: str, *, stop: bool) -> None:
+        if stop and self.is_attached and self.over is None and self.is_open:
+            await self._wait_until_serving()
         is_first = self.over is None
         if is_first:
             self.over = why
@@ -132,15 +233,30 @@ class Session:
             connection = self._connection
             if self._loop is not None and self._loop.is_closed():
                 self._connection = self._keeper = None  # nothing of them runs any more
-            elif connection is not None:
-                if is_first and stop:
-                    await connection.ask(StopSupervisor())
-                await connection.close()
+            else:
+                if self._keeper is not None and not self._serving.is_set():
+                    self._keeper.cancel()  # it may be starting a runtime
+                    await asyncio.wait([self._keeper])
+                    connection = self._connection
+                if connection is not None:
+                    if is_first and stop:
+                        await connection.ask(StopSupervisor())
+                    await connection.close()
             if self._keeper is not None:
                 self._keeper.cancel()
+            self._serve_again()
             runtime, self._runtime = self._runtime, None
             if runtime is not None:
                 await asyncio.to_thread(runtime.stop)
+
+    async def _wait_until_serving(self) -> None:
+        try:
+            async with asyncio.timeout(RECOVERY_PATIENCE):
+                await self._serving.wait()
+        except TimeoutError:
+            pass
+
+    # ---- keeping -------------------------------------------------------------------------
 
     async def _keep(self) -> None:
         """Lives as long as the event loop, whose end cancels it: a clean end for a host
@@ -157,22 +273,120 @@ class Session:
                 self._connection.abort()
 
     async def _watch(self) -> None:
-        """See that the supervisor answers; one that hangs is given up."""
+        """See that the supervisor answers, and have it again when it is lost."""
         while True:
-            await asyncio.sleep(PING_EVERY)
-            connection = self._connection
-            if connection is None or not connection.is_open:
-                continue
-            # Once more after the first silence: the whole machine may have stood still.
-            if not await _answers(connection) and not await _answers(connection):
-                connection.give_up("the supervisor does not answer")
-                if self._runtime is not None:
-                    self._runtime.let_go()
+            try:
+                async with asyncio.timeout(PING_EVERY):
+                    await self._lost.wait()
+            except TimeoutError:
+                await self._see_that_it_answers()
+            else:
+                await self._recover()
 
-    def _lose(self, why: str) -> None:
+    async def _see_that_it_answers(self) -> None:
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            return
+        # Once more after the first silence: the whole machine may have stood still.
+        if await _answers(connection) or await _answers(connection) or not connection.is_open:
+            return
+        pid = connection.supervisor_pid
+        connection.give_up("the supervisor does not answer")
+        if self._runtime is None:
+            return
+        if pid is None:
+            self._runtime.kill()
+        else:
+            kill(pid)  # its guardian starts the next
+
+    async def _recover(self) -> None:
+        """Have a supervisor again, whatever of its runtime was killed."""
+        patience = REATTACH_PATIENCE if self.is_attached else RECOVERY_PATIENCE
+        deadline = time.monotonic() + patience
+        why = self._why_lost
+        while self.over is None and time.monotonic() < deadline:
+            self._lost.clear()
+            if not self.is_attached and (self._runtime is None or not self._runtime.is_running):
+                delay = self._history.next_delay(time.monotonic(), self._random)
+                if delay is None:
+                    break
+                await asyncio.sleep(delay)
+                try:
+                    await self._replace_runtime()
+                except RuntimeError as error:
+                    why = str(error)
+                    continue
+                deadline = time.monotonic() + patience
+            try:
+                async with asyncio.timeout_at(_on_loop(deadline)):
+                    if await self._reconnect():
+                        return
+            except TimeoutError:
+                break
+            await asyncio.sleep(RETRY)
+        self._give_up(why)
+
+    async def _replace_runtime(self) -> None:
+        old, self._runtime = self._runtime, None
+        if old is not None:
+            _log.warning("the runtime's root process ended; starting the runtime anew")
+            await asyncio.to_thread(old.stop)
+        self._runtime = await _start_runtime(self._options, self._record)
+
+    async def _reconnect(self) -> bool:
+        """One attempt; False if it is not there yet, or not any more."""
+        try:
+            connection = await self._dial()
+        except OSError:
+            return False
+        try:
+            await self._on_back(connection)
+        except BaseException:
+            connection.abort()
+            raise
+        if not connection.is_open:
+            return False
+        self._lost.clear()
+        self._connection = connection
+        self._serve_again()
+        return True
+
+    def _lose(self, why: str, for_good: bool) -> None:
+        """A connection ended, asked for or not."""
+        if self.over is not None:
+            return
+        if for_good:
+            self._give_up(why)
+        elif self._connection is None or not self._connection.is_open:  # else it is a former one
+            self._why_lost = why
+            if self._serving.is_set():
+                self._serving.clear()
+                self._on_lost(why, False)
+            self._lost.set()
+
+    def _give_up(self, why: str) -> None:
         if self.over is None:
             self.over = why
-            self._on_lost(why)
+            self._serve_again()
+            if self._runtime is not None:
+                self._runtime.let_go()
+            self._on_lost(why, True)
+
+
+def _patience(request: Request | SupervisorRequest) -> float:
+    """Seconds that a request may wait for a supervisor to be restarted."""
+    if request.timeout is None:
+        return RECOVERY_PATIENCE
+    return min(request.timeout, RECOVERY_PATIENCE)
+
+
+def _on_loop(deadline: float) -> float:
+    return asyncio.get_running_loop().time() + deadline - time.monotonic()
+
+
+def _is_held(path: str) -> bool:
+    """Whether a runtime holds the directory of a socket."""
+    return not RuntimeDirectory(Path(path).parent).wait_until_free(0.0)
 
 
 async def _answers(connection: SupervisorConnection) -> bool:
@@ -184,12 +398,12 @@ async def _answers(connection: SupervisorConnection) -> bool:
     return True
 
 
-async def _start_runtime(options: SupervisorOptions) -> EmbeddedRuntime:
+async def _start_runtime(options: SupervisorOptions, record: Record | None) -> EmbeddedRuntime:
     """Start a runtime in a thread; being cancelled has it end as soon as it is started."""
     started: concurrent.futures.Future[EmbeddedRuntime] = concurrent.futures.Future()
 
     def start() -> None:
-        started.set_result(EmbeddedRuntime.start(options))
+        started.set_result(EmbeddedRuntime.start(options, record))
 
     try:
         await asyncio.to_thread(start)

@@ -39,7 +39,17 @@ def _choice(choices: Any, default: Any) -> Any:
     return attrs.field(default=default, kw_only=True, converter=allowed.convert, validator=allowed)
 
 
+def _limit(allowed: Allowed, default: Any) -> Any:
+    """A keyword field for a number of seconds or a word; from Python, too, it may be "5s"."""
+    return attrs.field(default=default, kw_only=True, converter=allowed.convert, validator=allowed)
+
+
 def _in_order(children: Iterable[ChildSpec]) -> tuple[ChildSpec, ...]:
+    if not isinstance(children, Iterable):
+        raise ValueError(
+            f"children must be SystemSpecs and GroupSpecs in a tuple or a list, "
+            f"not a {type(children).__name__}"
+        )
     return tuple(children)
 
 
@@ -47,7 +57,7 @@ def _check_significance(restart_type: RestartType, significant: bool) -> None:
     if significant and restart_type is RestartType.PERMANENT:
         raise ValueError(
             "significant is for transient and temporary children: a permanent one never ends "
-            "for good"
+            'for good; set restart_type to "transient" or "temporary", or significant to false'
         )
 
 
@@ -82,10 +92,10 @@ class SystemSpec:
     """Between attempts to connect a system that is meant to be connected, after a restart."""
     start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=seconds())
     """Seconds the class may take to be imported and built."""
-    shutdown: Shutdown = attrs.field(default=5.0, kw_only=True, validator=shutdown_time())
+    shutdown: Shutdown = _limit(shutdown_time(), 5.0)
     """Seconds to disconnect in when stopped, then its process is killed; or ``"infinity"``,
     or ``"brutal_kill"``."""
-    hang_timeout: float | str = attrs.field(default=30.0, kw_only=True, validator=time_limit())
+    hang_timeout: float | str = _limit(time_limit(), 30.0)
     """Seconds for which its message thread or its event loop may be silent; then it hangs,
     is killed and counts as crashed. ``"infinity"`` looks for no hang."""
     mailbox_size: int = attrs.field(default=10_000, kw_only=True, validator=whole_number(1))
@@ -152,7 +162,7 @@ class GroupSpec:
         factory=RestartPolicy, kw_only=True, validator=table_of(RestartPolicy)
     )
     significant: bool = attrs.field(default=False, kw_only=True, validator=flag())
-    shutdown: Shutdown = attrs.field(default=INFINITY, kw_only=True, validator=shutdown_time())
+    shutdown: Shutdown = _limit(shutdown_time(), INFINITY)
     """Seconds for all its children to stop in, after which all that are left are killed."""
 
     def __attrs_post_init__(self) -> None:
@@ -160,15 +170,15 @@ class GroupSpec:
         for child in self.children:
             if not isinstance(child, SystemSpec | GroupSpec):
                 raise ValueError(
-                    f"children are SystemSpecs and GroupSpecs, not {type(child).__name__}"
+                    f"children must be SystemSpecs and GroupSpecs, not a {type(child).__name__}"
                 )
             refuse_combination(self, child)
         twice = first_repeated(spec.name for spec in self.walk())
         if twice is not None:
-            raise ValueError(f"{twice!r} is the name of two; names are unique in the whole tree")
-        if self.give_up is GiveUp.ESCALATE:
-            backoffs = [child.restart for child in self.children]
-            refuse_unreachable(self.max_restarts, self.period, backoffs)
+            raise ValueError(
+                f"{twice!r} is the name of two; rename one: names are unique in the whole tree"
+            )
+        refuse_unreachable_budget(self, self.children)
 
     def walk(self) -> Iterator[ChildSpec]:
         """This group and all that are in it at any depth, each after the group it is in."""
@@ -208,6 +218,19 @@ def refuse_combination(group: GroupSpec, child: ChildSpec) -> None:
             f"{child.name} is significant, but auto_shutdown of its group {group.name} is "
             '"never"; choose "any_significant" or "all_significant" there'
         )
+
+
+def refuse_unreachable_budget(group: GroupSpec, children: Iterable[ChildSpec]) -> None:
+    """Make sure that a group which gives up by ``escalate`` does give up if all its children
+    crash at once, whenever they are started.
+
+    Raises:
+        ValueError: their backoff makes them crash too seldom for that.
+    """
+    if group.give_up is GiveUp.ESCALATE:
+        # A temporary child is never restarted, and so never uses the budget.
+        again = [c.restart for c in children if c.restart_type is not RestartType.TEMPORARY]
+        refuse_unreachable(group.max_restarts, group.period, again)
 
 
 def first_repeated(names: Iterable[str]) -> str | None:

@@ -30,7 +30,8 @@ from actors.errors import describe
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
-    NORMAL_EXIT,
+    FailureCode,
+    HeartbeatAnswered,
     Reason,
     Reply,
     Report,
@@ -53,8 +54,10 @@ from supervisor.actions import (
     TellClient,
 )
 from supervisor.core import SupervisorCore
+from supervisor.exits import ProcessExit
 from supervisor.front_door import Arrived, DoorClient, FrontDoor
 from supervisor.messages import SupervisorClosing, SupervisorReady
+from supervisor.oom import OomCounter
 from supervisor.options import SupervisorOptions
 from supervisor.record import ConfigureSupervisor
 
@@ -87,6 +90,8 @@ class _Link:
     """Its multiprocessing.Process, where the base has one: it knows the exit code."""
     pid: int | None = None
     dead_since: float | None = None
+    killed: bool = False
+    """Whether this supervisor sent it a SIGKILL."""
 
 
 class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
@@ -101,6 +106,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
         self._core = SupervisorCore(SupervisorOptions(), random.Random(), time.time)
         self._door: FrontDoor | None = None
+        self._starter: ActorAddress | None = None
+        """Who configured this supervisor, and may restart it."""
         self._links: dict[str, _Link] = {}
         self._wakeups: list[float] = []
         """When the wakeups asked for come, as a heap."""
@@ -108,6 +115,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         """When to look for exits that nobody told of."""
         self._core.begin(time.monotonic())
         self._set_up = False
+        self._oom = OomCounter()
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
         # An exception that left here would make Thespian call again with the same message.
@@ -141,7 +149,12 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 if now >= self._look_at:
                     self._look_for_exits(now)
             case (
-                SystemStarted() | SystemStartFailed() | SystemCrashed() | SystemStopped() | Report()
+                SystemStarted()
+                | SystemStartFailed()
+                | SystemCrashed()
+                | SystemStopped()
+                | Report()
+                | HeartbeatAnswered()
             ):
                 self._hear_child(message, sender, now)
             case ChildActorExited():
@@ -177,7 +190,12 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _hear_child(
         self,
-        message: SystemStarted | SystemStartFailed | SystemCrashed | SystemStopped | Report,
+        message: SystemStarted
+        | SystemStartFailed
+        | SystemCrashed
+        | SystemStopped
+        | Report
+        | HeartbeatAnswered,
         sender: ActorAddress,
         now: float,
     ) -> None:
@@ -200,6 +218,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def _look_for_exits(self, now: float) -> None:
         """Find processes that ended without a word of it from Thespian, which loses some
         when many end at once."""
+        self._oom.watch(now)
         for link in list(self._links.values()):
             if link.process is None or link.process.is_alive():
                 continue
@@ -211,8 +230,14 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._look_at = now + (_LAST_WORDS if some else _LOOK_EVERY)
 
     def _tell_exit(self, link: _Link, now: float) -> None:
-        how = _how_it_ended(link.process)
+        how = self._how_it_ended(link, now)
         self._core.child_exited(link.name, link.incarnation, how, now)
+
+    def _how_it_ended(self, link: _Link, now: float) -> ProcessExit:
+        how = ProcessExit.of(getattr(link.process, "exitcode", None), out_of_memory=False)
+        if how.signal != "SIGKILL" or link.killed:
+            return how
+        return attrs.evolve(how, out_of_memory=self._oom.claim(now))
 
     def _configure(self, message: ConfigureSupervisor, sender: ActorAddress) -> None:
         if self._links or self._door is not None:
@@ -230,9 +255,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             message.options, random.Random(), time.time, message.tree, message.record
         )
         self._core.begin(time.monotonic())
-        ready = SupervisorReady(
-            request_id=message.request_id, pid=os.getpid(), parent_pid=os.getppid()
-        )
+        self._starter = sender
+        ready = SupervisorReady(request_id=message.request_id, supervisor_pid=os.getpid())
         self.send(sender, ready)
 
     # ---- out -------------------------------------------------------------------------
@@ -271,14 +295,19 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case Log():
                 _log().log(action.level, "%s", action.text)
             case Finish():
+                if self._starter is not None:
+                    self.send(self._starter, SupervisorClosing(action.reason, action.exit_code))
                 if self._door is not None:
-                    self._door.tell_all(SupervisorClosing(action.reason, action.failed))
+                    self._door.tell_all(SupervisorClosing(action.reason, action.exit_code))
 
     def _fail(self, action: Action, error: Exception) -> None:
         _log().exception("%s could not be carried out", type(action).__name__)
         if isinstance(action, StartActor):  # no process will ever tell
-            how = Reason(type(error).__name__, f"its process did not start: {error}")
-            self._core.child_exited(action.name, action.incarnation, how, time.monotonic())
+            name, incarnation, now = action.name, action.incarnation, time.monotonic()
+            why = Reason(type(error).__name__, f"its process did not start: {error}")
+            failed = SystemStartFailed(name, incarnation, FailureCode.SYSTEM_CRASHED, why)
+            self._core.child_said(name, incarnation, failed, now)
+            self._core.child_exited(name, incarnation, None, now)
 
     def _start(self, action: StartActor) -> None:
         address = self.createActor(SystemActor)
@@ -316,6 +345,7 @@ def _newest_process(supervisor: Supervisor) -> Any:
 
 
 def _kill(link: _Link) -> None:
+    link.killed = True
     try:
         if link.process is not None:
             link.process.kill()  # does nothing once the process was waited for
@@ -323,20 +353,6 @@ def _kill(link: _Link) -> None:
             os.kill(link.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-def _how_it_ended(process: Any) -> Reason | None:
-    code = getattr(process, "exitcode", None)
-    if code is None:
-        return None
-    if code >= 0:
-        kind = "exit" if code else NORMAL_EXIT
-        return Reason(kind, f"its process ended with exit code {code}")
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return Reason("killed", f"its process was killed by {name}")
 
 
 def _log() -> logging.Logger:

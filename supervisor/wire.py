@@ -79,9 +79,20 @@ def stranger(sock: socket.socket) -> int | None:
     root could run code as us anyway. None also where the system cannot tell."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
+    _, uid = _peer(sock)
+    return None if uid in (os.getuid(), 0) else uid
+
+
+def listener_pid(sock: socket.socket) -> int | None:
+    """The process that listened when this end of a Unix socket was connected, where the
+    system tells."""
+    return _peer(sock)[0] if hasattr(socket, "SO_PEERCRED") else None
+
+
+def _peer(sock: socket.socket) -> tuple[int, int]:
     size = struct.calcsize("3i")
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return None if uid in (os.getuid(), 0) else int(uid)
+    pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(pid), int(uid)
 
 
 def refuse_stranger(sock: socket.socket, path: str) -> None:

@@ -39,6 +39,7 @@ from supervisor.actions import (
 )
 from supervisor.child import WINDOW
 from supervisor.core import SupervisorCore
+from supervisor.exits import ProcessExit
 from supervisor.messages import RegisterSystem
 from supervisor.options import SupervisorOptions
 from supervisor.policies import RestartPolicy
@@ -49,7 +50,9 @@ BUG = Reason("ZeroDivisionError", "ZeroDivisionError: division by zero", "Traceb
 
 
 def spec(name: str = "plc", **options: Any) -> SystemSpec:
-    """A spec; the fields of its restart policy may be given directly."""
+    """A spec; the fields of its restart policy may be given directly. Fake actors answer no
+    heartbeats, so they are asked for none unless a test says so."""
+    options.setdefault("hang_timeout", "infinity")
     fields = ("max_restarts", "period", "backoff_min", "backoff_max", "stable_after")
     policy = {field: options.pop(field) for field in fields if field in options}
     if policy:
@@ -136,7 +139,7 @@ class FakeActor:
     def stop(self) -> None:
         self.say(SystemStopped(self.name, self.incarnation))
 
-    def exit(self, how: Reason | None = None) -> None:
+    def exit(self, how: ProcessExit | None = None) -> None:
         self.harness.core.child_exited(self.name, self.incarnation, how, self.harness.now)
         self.harness.carry_out()
 

@@ -16,7 +16,7 @@ from supervisor.config import (
 )
 from supervisor.options import LogLevel, SupervisorOptions
 from supervisor.policies import RestartPolicy
-from supervisor.spec import SystemSpec
+from supervisor.spec import GroupSpec, SystemSpec
 
 SECRET = "hunter2-and-more"
 
@@ -74,31 +74,35 @@ def test_a_full_file_becomes_options_and_specs(tmp_path):
             max_payload_bytes=1000,
             log_level=LogLevel.DEBUG,
         ),
-        (
-            SystemSpec(
-                "plc-1",
-                "mock",
-                details,
-                connect=True,
-                restart=RestartPolicy(
-                    max_restarts=7, period=10.0, backoff_min=0.05, backoff_max=2.0
+        GroupSpec(
+            "root",
+            (
+                SystemSpec(
+                    "plc-1",
+                    "mock",
+                    details,
+                    connect=True,
+                    restart=RestartPolicy(
+                        max_restarts=7, period=10.0, backoff_min=0.05, backoff_max=2.0
+                    ),
+                    start_timeout=60.0,
+                    shutdown=0.0,
+                    mailbox_size=5,
                 ),
-                start_timeout=60.0,
-                shutdown=0.0,
-                mailbox_size=5,
+                SystemSpec("plc-2", "mock"),
             ),
-            SystemSpec("plc-2", "mock"),
         ),
     )
 
 
 def test_an_empty_file_has_the_defaults_and_no_systems():
     config = parse("")
-    assert config == Config(SupervisorOptions(), ())
+    assert config == Config(SupervisorOptions(), GroupSpec("root"))
     assert attrs.asdict(config.options) == {
         "request_timeout": 30.0,
         "connect_timeout": 60.0,
         "max_payload_bytes": 16 * 1024 * 1024,
+        "crash_reports": 10,
         "log_level": "warning",
     }
 
@@ -190,8 +194,10 @@ def in_supervisor(line):
         ),
         (
             in_supervisor("xyz = 3"),
-            "supervisor.xyz: is no known key; known are connect_timeout, log_level, "
-            "max_payload_bytes, request_timeout",
+            "supervisor.xyz: is no known key; known are auto_shutdown, connect_timeout, "
+            "crash_reports, give_up, "
+            "log_level, max_payload_bytes, max_restarts, on_start_failure, order, period, "
+            "request_timeout, strategy",
         ),
         (
             in_supervisor("request_timeout = 0"),
@@ -223,7 +229,7 @@ def in_supervisor(line):
         ),
         ("supervisor = 3", "supervisor: must be a table of keys, not a whole number"),
         ("[systems]", 'systems: is no known table; did you mean "system"?'),
-        ('["a\\nb"]', '"a\\nb": is no known table; known are supervisor, system'),
+        ('["a\\nb"]', '"a\\nb": is no known table; known are group, supervisor, system'),
         (
             "[system]",
             "system: must be an array of tables, not a table; begin each system with [[system]]",

@@ -32,7 +32,7 @@ class Remembering(asyncio.Transport):
 
 def test_what_was_said_while_the_peer_was_slow_is_sent_before_a_close() -> None:
     async def main() -> list[Any]:
-        connection = SupervisorConnection(lambda event: None, lambda why: None)
+        connection = SupervisorConnection(lambda event: None, lambda why, for_good: None)
         transport = Remembering(connection)
         connection.connection_made(transport)
         connection.pause_writing()
@@ -53,7 +53,7 @@ def test_requests_too_long_together_travel_apart_and_one_too_long_fails(
     monkeypatch.setattr(wire, "MAX_FRAME", 10_000)
 
     async def main() -> None:
-        connection = SupervisorConnection(lambda event: None, lambda why: None)
+        connection = SupervisorConnection(lambda event: None, lambda why, for_good: None)
         transport = Remembering(connection)
         connection.connection_made(transport)
         asked = [SendData("a", b"x" * size) for size in (6_000, 6_000, 12_000)]

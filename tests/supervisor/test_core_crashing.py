@@ -12,6 +12,8 @@ from actors.messages import (
     SendData,
     SystemCrashed,
 )
+from supervisor.crash_log import FULL_EVERY
+from supervisor.exits import ProcessExit
 from supervisor.lifecycle import EXIT_GRACE
 from supervisor.messages import (
     EventKind,
@@ -23,7 +25,7 @@ from supervisor.messages import (
 )
 from tests.supervisor.harness import BUG, Harness, failed, sent
 
-KILLED = Reason("killed", "its process was killed by SIGKILL")
+KILLED = ProcessExit.of(-9)
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_an_exit_without_a_word_is_a_crash_too(plant):
     actor.exit(KILLED)
     assert failed(plant.reply(request)) == ("system_crashed", "unknown")
     assert plant.incarnations() == [1, 2]
-    assert status(plant).last_crash == KILLED
+    assert status(plant).last_crash == KILLED.reason()
 
 
 def test_an_exit_that_nobody_can_explain_is_a_crash_too(plant):
@@ -347,5 +349,36 @@ def test_a_crash_is_logged_also_after_a_start_that_failed_for_its_definition(pla
     plant.advance(1)
     plant.actor().start()
     before = len(plant.logs)
-    plant.actor().crash_and_exit()
-    assert any(BUG.text in str(log) for log in plant.logs[before:])
+    plant.advance(FULL_EVERY)
+    plant.actor().crash_and_exit(Reason("KeyError", "KeyError: 'another bug'"))
+    assert any("another bug" in log.text for log in plant.logs[before:])
+
+
+# ---- what is told of a crash -----------------------------------------------------------
+
+
+def test_the_last_crashes_are_kept_with_what_was_in_progress():
+    plant = Harness(crash_reports=2)
+    plant.register()
+    for _ in range(3):
+        plant.tell(SendData("plc", 1))
+        plant.now += 2.0
+        plant.actor().exit(ProcessExit.of(-11))
+        plant.advance(2.0)
+        plant.actor().start()
+    last, newest = status(plant).crashes
+    assert (last.incarnation, newest.incarnation) == (2, 3)
+    assert (newest.signal, newest.in_progress) == ("SIGSEGV", "SendData")
+    assert newest.uptime >= 2.0
+
+
+def test_a_crash_loop_is_logged_in_a_bounded_number_of_lines(plant):
+    plant.register(max_restarts=1000, period=1e6, backoff_min=0.01, backoff_max=0.01)
+    for _ in range(100):
+        plant.actor().crash_and_exit()
+        plant.advance(0.02)
+        plant.actor().start()
+    assert len(plant.logs) == 1
+    plant.advance(200.0)
+    assert len(plant.logs) == 2
+    assert "plc: crashed 99 times more" in plant.logs[1].text

@@ -5,6 +5,7 @@ import pytest
 from actors.messages import Failure, FailureCode, Reason, SendData
 from actors.payload import unwrap
 from supervisor.core import SupervisorCore
+from supervisor.exits import ProcessExit
 from supervisor.messages import (
     EventKind,
     GetAllStatus,
@@ -74,7 +75,7 @@ def test_a_system_that_cannot_be_built_leaves_nothing_behind(plant):
 def test_a_system_whose_process_dies_while_it_is_built_leaves_nothing_behind(plant):
     request = RegisterSystem(spec())
     plant.tell(request)
-    plant.actor().exit(Reason("killed", "its process was killed by SIGSEGV"))
+    plant.actor().exit(ProcessExit.of(-11))
     failure = plant.reply(request)
     assert failed(failure) == ("system_crashed", "not_sent")
     assert "SIGSEGV" in failure.text

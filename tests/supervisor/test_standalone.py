@@ -253,6 +253,7 @@ def test_mistakes_in_the_configuration_are_told_all_at_once(runtime_dir: Path) -
 def test_check_accepts_a_good_configuration(runtime_dir: Path) -> None:
     done = extsys(runtime_dir, "check", str(write_config(runtime_dir)))
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("root: group, one_for_one\n  ")
     assert "2 systems, no mistakes" in done.stdout
 
 

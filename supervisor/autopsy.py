@@ -1,0 +1,131 @@
+"""What is known of a crash is put together, kept, and told. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from actors.messages import Reason
+from supervisor.actions import Action, Log
+from supervisor.announcer import Announcer
+from supervisor.child import Child
+from supervisor.crash_log import CrashLog
+from supervisor.crashes import CrashReport, with_newest
+from supervisor.exits import ProcessExit
+from supervisor.messages import EventKind
+from supervisor.timers import Timers
+
+_LONGEST_TEXT: Final = 4_000
+_LONGEST_TRACEBACK: Final = 32_000
+"""Characters. An exception may show all of the data it was raised for, and reports are kept."""
+
+
+class Coroner:
+    """Reports the crashes of all systems."""
+
+    def __init__(
+        self, announcer: Announcer, timers: Timers, act: Callable[[Action], None], keep: int
+    ) -> None:
+        """
+        Args:
+            keep: how many reports of each system.
+        """
+        self._announcer = announcer
+        self._timers = timers
+        self._act = act
+        self._keep = keep
+        self._log = CrashLog()
+        self._timer_set = False
+
+    def report(
+        self,
+        child: Child,
+        reason: Reason,
+        how: ProcessExit | None,
+        now: float,
+        *,
+        to_log: bool,
+    ) -> None:
+        """A child's process has ended in a crash. Call it before its requests are failed.
+
+        Args:
+            how: None if its process was killed because it had crashed: its end says nothing.
+        """
+        report = crash_report(child, reason, how, self._announcer.wall_clock(), now)
+        child.crashes = with_newest(child.crashes, report, self._keep)
+        self._announcer.publish(
+            child.name, child.incarnation, EventKind.CRASHED, report.reason, report=report
+        )
+        if to_log:
+            self._say(self._log.crashed(child.name, report, now))
+            self._await_summary()
+
+    def loop_ended(self, name: str, now: float) -> None:
+        """It is not restarted any more."""
+        self._say(self._log.ended(name, now))
+
+    def _say(self, text: str | None) -> None:
+        if text is not None:
+            self._act(Log(logging.ERROR, text))
+
+    def _await_summary(self) -> None:
+        due = self._log.next_due()
+        if due is not None and not self._timer_set:
+            self._timer_set = True
+            self._timers.add(due, self._summarize)
+
+    def _summarize(self, now: float) -> None:
+        self._timer_set = False
+        for line in self._log.due(now):
+            self._say(line)
+        self._await_summary()
+
+
+def in_progress(child: Child) -> str | None:
+    """The type of the oldest request that its process has, and has not answered."""
+    delivered = (each for each in child.open.values() if each.delivered)
+    oldest = next(delivered, None)
+    return type(oldest.request).__name__ if oldest is not None else None
+
+
+def crash_report(
+    child: Child, reason: Reason, how: ProcessExit | None, time: float, now: float
+) -> CrashReport:
+    """What is known of the end of a child's process. Make it before its requests are failed.
+
+    Args:
+        how: None if its process was killed because it had crashed: its end says nothing.
+        time: of the crash, in seconds since the epoch.
+    """
+    how = how or ProcessExit(out_of_memory=False)
+    return CrashReport(
+        reason=shortened(reason),
+        incarnation=child.incarnation,
+        time=time,
+        uptime=max(0.0, now - child.node.up_since),
+        exit_code=how.code,
+        signal=how.signal,
+        out_of_memory=how.out_of_memory,
+        in_progress=in_progress(child),
+    )
+
+
+def shortened(reason: Reason) -> Reason:
+    """A reason of bounded size."""
+    if len(reason.text) <= _LONGEST_TEXT and len(reason.traceback) <= _LONGEST_TRACEBACK:
+        return reason
+    return attrs.evolve(
+        reason,
+        text=_without_middle(reason.text, _LONGEST_TEXT),
+        traceback=_without_middle(reason.traceback, _LONGEST_TRACEBACK),
+    )
+
+
+def _without_middle(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]} [...{len(text) - 2 * half:,} characters...] {text[-half:]}"

@@ -1,0 +1,211 @@
+"""The guardian as a Thespian actor: it restarts a killed supervisor, with its systems.
+
+It does so little that nothing is left to kill it but a signal from outside. It keeps the
+supervisor's record; what it decides is in :mod:`supervisor.guarding`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from datetime import timedelta
+from typing import Any, Final
+
+import attrs
+from thespian.actors import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    ChildActorExited,
+    WakeupMessage,
+)
+
+from actors.lifeline import die_with_parent_actor, let_crashes_kill
+from actors.logs import restore_loggers
+from actors.messages import Failure, invalid_request
+from supervisor.guarding import Decision, GiveUp, Guarding, StartSupervisor
+from supervisor.messages import SupervisorClosing, SupervisorReady
+from supervisor.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
+from supervisor.supervisor import Supervisor
+
+_LOOK_EVERY: Final = 0.25
+"""Seconds between two looks whether the supervisor ended unnoticed."""
+_START_TIMEOUT: Final = 10.0
+"""Seconds that a supervisor may take to be ready, before it is killed."""
+EXIT_GAVE_UP: Final = 70
+
+
+@attrs.define(eq=False)
+class _Ward:
+    """The supervisor that runs now."""
+
+    life: int
+    address: ActorAddress
+    process: Any
+    """Its multiprocessing.Process, where the base has one: it knows the exit code."""
+    start_by: float | None
+    """When it is to be ready; None once it is."""
+
+
+class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
+    """Sent a :class:`ConfigureSupervisor`, it starts a supervisor, and answers with
+    :class:`SupervisorReady` once that listens. It never has threads: it forks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._set_up = False
+        self._guarding: Guarding | None = None
+        self._ward: _Ward | None = None
+        self._asker: ActorAddress | None = None
+        """Who waits for the first supervisor to be ready."""
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> None:
+        # An exception that left here would make Thespian call again with the same message.
+        try:
+            if not self._set_up:
+                self._set_up = True
+                die_with_parent_actor()
+                let_crashes_kill()
+                restore_loggers()
+            self._receive(message, sender)
+        except Exception:
+            _log().exception("guardian: %s could not be dealt with", type(message).__name__)
+
+    def _receive(self, message: Any, sender: ActorAddress) -> None:
+        match message:
+            case ConfigureSupervisor():
+                self._begin(message, sender)
+            case ChildActorExited():
+                if self._ward is not None and message.childAddress == self._ward.address:
+                    self._ended(self._ward)
+            case WakeupMessage(payload=StartSupervisor() as start):
+                self._start(start)
+            case WakeupMessage():
+                self._look()
+            case ActorExitRequest():
+                self._guarding = None  # all is being shut down
+            case _ if self._ward is not None and sender == self._ward.address:
+                self._hear(message, self._ward)
+
+    def _begin(self, message: ConfigureSupervisor, sender: ActorAddress) -> None:
+        if self._guarding is not None:
+            text = "ConfigureSupervisor comes first, and once"
+            self.send(sender, invalid_request(message, text))
+            return
+        self._asker = sender
+        self._guarding = Guarding(message)
+        self._decided(self._guarding.begin())
+        self.wakeupAfter(timedelta(seconds=_LOOK_EVERY))
+
+    # ---- the supervisor ------------------------------------------------------------------
+
+    def _hear(self, message: Any, ward: _Ward) -> None:
+        assert self._guarding is not None
+        match message:
+            case SupervisorReady():
+                ward.start_by = None
+                self.send(ward.address, KeepRecord())
+                if self._asker is not None:
+                    self._answer(
+                        SupervisorReady(
+                            request_id=self._guarding.setup.request_id,
+                            supervisor_pid=message.supervisor_pid,
+                            guardian_pid=os.getpid(),
+                            admin_pid=os.getppid(),
+                        )
+                    )
+            case Failure() if ward.start_by is not None:
+                _log().error("the supervisor does not start: %s", message.text)
+                if self._asker is not None:
+                    failure = attrs.evolve(message, request_id=self._guarding.setup.request_id)
+                    self._answer(failure)
+                _kill(ward)
+            case RecordGiven():
+                self._guarding.keep(message.record)
+            case RecordChanged():
+                self._guarding.apply(message)
+            case SupervisorClosing():
+                self._guarding.closing = message
+
+    def _answer(self, reply: SupervisorReady | Failure) -> None:
+        self.send(self._asker, reply)
+        self._asker = None
+
+    def _ended(self, ward: _Ward) -> None:
+        if self._guarding is None:
+            return
+        self._ward = None
+        how = _how_it_ended(ward.process)
+        decision = self._guarding.supervisor_ended(ward.life, how, time.monotonic())
+        if isinstance(decision, StartSupervisor):
+            _log().error("the supervisor %s; starting the next", how)
+        if decision is not None:
+            self._decided(decision)
+
+    def _decided(self, decision: Decision) -> None:
+        if isinstance(decision, GiveUp):
+            _log().error("giving up: %s", decision.reason)
+            os._exit(EXIT_GAVE_UP)  # the root notices; nothing of this process is needed
+        elif decision.delay > 0.0:
+            self.wakeupAfter(timedelta(seconds=decision.delay), payload=decision)
+        else:
+            self._start(decision)
+
+    def _start(self, start: StartSupervisor) -> None:
+        if self._guarding is None:
+            return
+        try:
+            address = self.createActor(Supervisor)
+        except Exception as error:  # no process will ever tell
+            how = f"could not be started: {error}"
+            decision = self._guarding.supervisor_ended(start.life, how, time.monotonic())
+            _log().error("the supervisor %s", how)
+            if decision is not None:
+                self._decided(decision)
+            return
+        deadline = time.monotonic() + _START_TIMEOUT
+        self._ward = _Ward(start.life, address, _newest_process(self), deadline)
+        self.send(address, self._guarding.configuration())
+
+    def _look(self) -> None:
+        """Notice what nobody told of: Thespian loses some notices of exits, and a process
+        may stand still."""
+        self.wakeupAfter(timedelta(seconds=_LOOK_EVERY))
+        ward = self._ward
+        if ward is None:
+            return
+        if ward.process is not None and not ward.process.is_alive():
+            self._ended(ward)
+        elif ward.start_by is not None and time.monotonic() >= ward.start_by:
+            _log().error("the supervisor was not ready within %g s", _START_TIMEOUT)
+            ward.start_by = None
+            _kill(ward)
+
+
+def _newest_process(guardian: Guardian) -> Any:
+    """The process just forked. Thespian does not show it."""
+    processes = getattr(guardian._myRef, "_child_procs", None)
+    return processes[-1].childProc if processes else None
+
+
+def _kill(ward: _Ward) -> None:
+    if ward.process is not None:
+        ward.process.kill()  # does nothing once the process was waited for
+
+
+def _how_it_ended(process: Any) -> str:
+    code = getattr(process, "exitcode", None)
+    if code is None:
+        return "ended"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger(__name__)

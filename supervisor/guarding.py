@@ -1,0 +1,95 @@
+"""What a guardian decides: whether its supervisor is started again, and from what. Pure."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+import attrs
+
+from supervisor.messages import SupervisorClosing
+from supervisor.policies import RestartPolicy
+from supervisor.record import ConfigureSupervisor, Record, RecordChanged
+from supervisor.restarts import RestartHistory
+
+INTENSITY: Final = RestartPolicy(max_restarts=5, period=30.0, backoff_min=0.1, backoff_max=1.0)
+"""More ends of a supervisor than that are not mended by one more start."""
+
+
+@attrs.frozen
+class StartSupervisor:
+    """Start the next supervisor."""
+
+    life: int
+    delay: float = 0.0
+    """Seconds to wait first."""
+
+
+@attrs.frozen
+class GiveUp:
+    """Leave it to whoever started the guardian."""
+
+    reason: str
+
+
+Decision = StartSupervisor | GiveUp
+
+
+@attrs.define
+class Guarding:
+    """One supervisor at a time; ``life`` counts them."""
+
+    setup: ConfigureSupervisor
+    _random: Random = attrs.field(factory=Random)
+    life: int = 0
+    record: Record | None = None
+    """As far as a supervisor gave it."""
+    closing: SupervisorClosing | None = None
+    """Set once the supervisor ended for good: nothing is started after that."""
+    _is_alive: bool = False
+    _history: RestartHistory = attrs.field(factory=lambda: RestartHistory(INTENSITY))
+
+    def begin(self) -> StartSupervisor:
+        """Start the first one."""
+        return self._start(0.0)
+
+    def _start(self, delay: float) -> StartSupervisor:
+        self.life += 1
+        self._is_alive = True
+        return StartSupervisor(self.life, delay)
+
+    def configuration(self) -> ConfigureSupervisor:
+        """What to tell the next supervisor."""
+        record = self.setup.record if self.record is None else self.record
+        return ConfigureSupervisor(
+            self.setup.options, self.setup.socket_path, self.setup.tree, record
+        )
+
+    def keep(self, given: Record) -> None:
+        """The supervisor that runs now gave its record."""
+        self.record = given
+
+    def apply(self, changed: RecordChanged) -> None:
+        """Take note of what changed."""
+        if self.record is not None:
+            for change in changed.changes:
+                self.record.apply(change)
+
+    def supervisor_ended(self, life: int, how: str, now: float) -> Decision | None:
+        """A supervisor's process is gone.
+
+        Args:
+            life: which one; an end that was heard of before changes nothing.
+            how: for whoever reads the log.
+            now: seconds of a monotonic clock.
+        """
+        if life != self.life or not self._is_alive or self.closing is not None:
+            return None
+        self._is_alive = False
+        delay = self._history.next_delay(now, self._random)
+        if delay is None:
+            return GiveUp(
+                f"the supervisor ended more than {INTENSITY.max_restarts} times within "
+                f"{INTENSITY.period:g} s, the last time: {how}"
+            )
+        return self._start(delay)

@@ -1,0 +1,122 @@
+"""What a runtime's root process needs of the system: processes, signals, descriptors."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from actors.lifeline import child_pids
+
+
+class WatchedProcess:
+    """A process, for as long as somebody looks; made while it surely runs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.fd = open_pidfd(pid)
+        """Readable once the process is gone; None where the system has no such thing."""
+
+    @property
+    def has_ended(self) -> bool:
+        if self.fd is not None:
+            return self.fd in wait_readable([self.fd], 0.0)
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def kill(self) -> None:
+        """End it with SIGKILL; one that has ended is no error, nor is its successor hit."""
+        try:
+            if self.fd is not None:
+                signal.pidfd_send_signal(self.fd, signal.SIGKILL)
+            else:
+                os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        """Look no more."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor that is readable when the process is gone, where the system has them."""
+    open_it: Callable[[int], int] | None = getattr(os, "pidfd_open", None)
+    if open_it is None:
+        return None
+    try:
+        return open_it(pid)
+    except OSError:
+        return None
+
+
+@contextmanager
+def signals_as_descriptor(*numbers: signal.Signals) -> Iterator[int]:
+    """A descriptor that is readable once one of these signals came. Processes forked
+    meanwhile take these signals as before."""
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    old_fd = signal.set_wakeup_fd(write_fd)
+    active = True
+
+    def restore() -> None:
+        nonlocal active
+        if not active:
+            return
+        active = False
+        signal.set_wakeup_fd(old_fd)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(read_fd)
+        os.close(write_fd)
+
+    # Else a signal for a child would wake this process.
+    os.register_at_fork(after_in_child=restore)
+    try:
+        yield read_fd
+    finally:
+        restore()
+
+
+def wait_readable(fds: list[int], seconds: float | None = None) -> set[int]:
+    """Those of the descriptors that are readable, once any is, or time is up."""
+    poll = select.poll()  # select() takes no descriptor above 1023, and a host may have many
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+
+
+def wait_for_children(seconds: float) -> bool:
+    """Wait for all children to end, also adopted ones; False if some are left after a while.
+
+    Adopted ones, such as a connector's own subprocess, are killed: their owner is gone.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if pid == 0:
+            if time.monotonic() >= deadline:
+                return False
+            for child in child_pids():
+                kill(child)
+            time.sleep(0.005)
+
+
+def kill(pid: int) -> None:
+    """End a process with SIGKILL, if it is there."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,59 @@
+"""How a runtime's root process speaks with the supervisor: a client like any other."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from supervisor.messages import SupervisorClosing
+from supervisor.wire import FrameReader, WireError, encode_frame
+
+
+class RootConnection:
+    """A blocking client connection, so that the root sees how the supervisor fares."""
+
+    def __init__(self, path: str) -> None:
+        """
+        Raises:
+            OSError: nobody listens at ``path``.
+        """
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._sock.connect(path)
+        except OSError:
+            self._sock.close()
+            raise
+        self._reader = FrameReader()
+        self.at_end = False
+        self.closing: SupervisorClosing | None = None
+        """Set once the supervisor said that it ends in order."""
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def send(self, *messages: Any) -> None:
+        try:
+            self._sock.sendall(encode_frame(messages))
+        except OSError:
+            self.at_end = True
+
+    def read(self) -> Iterator[Any]:
+        """What has come; waits for something."""
+        try:
+            data = self._sock.recv(1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            self.at_end = True
+            return
+        try:
+            for message in self._reader.feed(data):
+                if isinstance(message, SupervisorClosing):
+                    self.closing = message
+                yield message
+        except WireError:
+            self.at_end = True
+
+    def close(self) -> None:
+        self._sock.close()

@@ -1,0 +1,46 @@
+"""The processes of a running runtime, by their part in it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psutil
+
+from supervisor import ExternalSystemManager
+
+PARTS: Final = ("system", "supervisor", "guardian", "logger", "admin", "root")
+
+
+def parts_of(
+    whose: ExternalSystemManager | psutil.Process, system: int | None = None
+) -> dict[str, psutil.Process]:
+    """Of a manager's own runtime, or of a root process.
+
+    Args:
+        system: the process id of a system actor that is to be in it too.
+    """
+    if isinstance(whose, ExternalSystemManager):
+        assert whose._dialog.session._runtime is not None
+        whose = psutil.Process(whose._dialog.session._runtime._process.pid)
+    [admin] = [each for each in whose.children() if each.status() != psutil.STATUS_ZOMBIE]
+    guardian = next(each for each in admin.children() if each.children())
+    logger = next(each for each in admin.children() if not each.children())
+    [supervisor] = [each for each in guardian.children() if runs(each.pid)]
+    parts = {
+        "root": whose,
+        "admin": admin,
+        "logger": logger,
+        "guardian": guardian,
+        "supervisor": supervisor,
+    }
+    if system is not None:
+        parts["system"] = psutil.Process(system)
+    return parts
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is more than a zombie, which an orphan may become."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,106 @@
+"""What is told of real crashes of real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actors import ExternalSystemInterface
+from supervisor import ExternalSystemManager
+from supervisor.cli_format import status_as_text
+from supervisor.crashes import CrashReport
+from supervisor.errors import ExternalSystemError
+from supervisor.messages import EventKind, SystemState
+from tests.supervisor.support import PATIENCE, QUIET, pid_of, status_of, until_state
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+class Doomed(ExternalSystemInterface):
+    """Dies of what it is sent."""
+
+    async def connect(self) -> bool:
+        self.is_connected = True
+        return True
+
+    async def disconnect(self) -> bool:
+        self.is_connected = False
+        return True
+
+    async def send_data(self, data: Any) -> bool:
+        if data == "raise":
+            raise ZeroDivisionError("a bug")
+        if data == "exit":
+            os._exit(3)
+        if data == "segfault":
+            ctypes.string_at(0)
+        await asyncio.sleep(PATIENCE)
+        return True
+
+    async def receive_data(self) -> Any | None:
+        return None
+
+
+def report_of(data: str, kill: Callable[[int], None] | None = None) -> CrashReport:
+    """The report of the crash that this data causes, the same in the event and the status."""
+
+    async def work() -> CrashReport:
+        async with ExternalSystemManager(strict=True, options=QUIET) as manager:
+            manager.register_system(Doomed("doomed", {}))
+            await manager.connect_system("doomed")
+            events = manager.events()
+            send = asyncio.ensure_future(manager.send_data_to_system("doomed", data))
+            if kill is not None:
+                async with asyncio.timeout(PATIENCE):
+                    while (await status_of(manager, "doomed")).waiting == 0:
+                        await asyncio.sleep(0.01)
+                kill(await pid_of(manager, "doomed"))
+            with pytest.raises(ExternalSystemError):
+                await send
+            async with asyncio.timeout(PATIENCE):
+                async for event in events:
+                    if event.kind is EventKind.CRASHED:
+                        break
+            status = await until_state(manager, "doomed", SystemState.CONNECTED, incarnation=2)
+            assert event.report is not None
+            assert status.crashes == (event.report,)
+            assert status.last_crash == event.report.reason == event.reason
+            text = status_as_text(status)
+            assert event.report.one_line in text.splitlines()[-1]
+            assert "SendMany" in text.splitlines()[-1]
+            return event.report
+
+    report = asyncio.run(work())
+    assert report.incarnation == 1
+    assert 0 < report.uptime < 60
+    assert report.in_progress == "SendMany"  # that is how a manager sends
+    return report
+
+
+def test_an_exception_is_reported_with_its_traceback() -> None:
+    report = report_of("raise")
+    assert report.reason.kind == "ZeroDivisionError"
+    assert "in send_data" in report.reason.traceback
+    assert (report.exit_code, report.signal, report.out_of_memory) == (None, None, False)
+
+
+def test_an_exit_is_reported_with_its_code() -> None:
+    report = report_of("exit")
+    assert (report.exit_code, report.signal, report.out_of_memory) == (3, None, False)
+
+
+def test_a_segfault_is_reported_by_the_name_of_its_signal() -> None:
+    report = report_of("segfault")
+    assert (report.exit_code, report.signal, report.out_of_memory) == (None, "SIGSEGV", False)
+
+
+def test_a_kill_by_somebody_is_not_taken_for_want_of_memory() -> None:
+    report = report_of("wait", lambda pid: os.kill(pid, signal.SIGKILL))
+    assert (report.exit_code, report.signal) == (None, "SIGKILL")
+    assert not report.out_of_memory

@@ -1,0 +1,302 @@
+"""Whichever one process of a runtime is killed, its systems come back without the host's help."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from actors import MockExternalSystem
+from actors.messages import Outcome
+from supervisor import (
+    ExternalSystemError,
+    ExternalSystemManager,
+    SystemSpec,
+    UnavailableError,
+    session,
+)
+from supervisor.messages import EventKind
+from tests.supervisor.processes import PARTS, parts_of, runs
+from tests.supervisor.support import PATIENCE, QUIET, mock, pid_of, status_of, until
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+RECOVERED_WITHIN = 15.0
+"""Seconds; it is promised in five, on a machine with nothing else to do."""
+
+
+@asynccontextmanager
+async def runtime() -> AsyncIterator[tuple[ExternalSystemManager, MockExternalSystem]]:
+    """Two specs and an object that are connected, and a system that is not any more."""
+    async with ExternalSystemManager(strict=True, options=QUIET) as manager:
+        thing = MockExternalSystem("object", {"echo": True})
+        manager.register_system(thing)
+        manager.register_system(mock("spec-1", echo=True))
+        manager.register_system(mock("spec-2", echo=True))
+        manager.register_system(mock("off"))
+        await manager.connect_all()
+        await manager.disconnect_system("off")
+        yield manager, thing
+
+
+async def answers(manager: ExternalSystemManager, name: str, item: Any) -> bool:
+    try:
+        await manager.send_data_to_system(name, item)
+        return await manager.receive_data_from_system(name, timeout=1.0) is not None
+    except ExternalSystemError:
+        return False
+
+
+async def seconds_until_answered(manager: ExternalSystemManager) -> float:
+    """Until all that are meant to be connected answer, by the only means of asking them."""
+    began = time.monotonic()
+    for name in ("object", "spec-1", "spec-2"):
+        await until(lambda name=name: answers(manager, name, "again"))  # type: ignore[misc]
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_systems_answer_again_whichever_process_is_killed(
+    part: str, record_property: Callable[[str, object], None]
+) -> None:
+    async def main() -> float:
+        async with runtime() as (manager, thing):
+            victim = parts_of(manager, system=await pid_of(manager, "spec-1"))[part]
+            incarnation = (await status_of(manager, "spec-1")).incarnation
+            victim.kill()
+            seconds = await seconds_until_answered(manager)
+            assert not runs(victim.pid)
+            assert await thing.send_data("by its handle")
+            assert thing.is_connected
+            assert not manager.is_connected("off")
+            assert not (await status_of(manager, "off")).is_connected
+            names = [status.name for status in await manager.status_all()]
+            assert names == ["object", "spec-1", "spec-2", "off"]
+            assert not manager.ended
+            if part == "system":
+                assert (await status_of(manager, "spec-1")).incarnation == incarnation + 1
+            return seconds
+
+    seconds = asyncio.run(main())
+    record_property("seconds", seconds)
+    print(f"{part}: {seconds:.3f} s")
+    assert seconds < RECOVERED_WITHIN
+
+
+@pytest.mark.parametrize("part", ["supervisor", "guardian", "logger", "admin", "root"])
+def test_each_request_in_flight_is_answered_once(part: str) -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            receives = [
+                asyncio.ensure_future(manager.receive_data_from_system(name, timeout=300.0))
+                for name in ("object", "spec-1", "spec-2")
+                for _ in range(5)
+            ]
+
+            async def wait() -> bool:
+                return sum(s.waiting for s in await manager.status_all()) == len(receives)
+
+            await until(wait)
+            parts_of(manager)[part].kill()
+            done, pending = await asyncio.wait(receives, timeout=PATIENCE)
+            if part == "logger":
+                # Its end may cost the runtime nothing.
+                for each in pending:
+                    each.cancel()
+            else:
+                assert not pending
+            for each in done:
+                error = each.exception()
+                assert isinstance(error, UnavailableError)
+                assert error.failure.outcome is Outcome.UNKNOWN
+            await seconds_until_answered(manager)
+
+    asyncio.run(main())
+
+
+def test_requests_made_meanwhile_wait_for_the_recovery() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            parts_of(manager)["supervisor"].kill()
+            await until_lost(manager)
+            sends = [manager.send_data_to_system("off", number) for number in range(3)]
+            asks = [manager.status(name) for name in ("object", "spec-1")]
+            results = await asyncio.gather(*sends, *asks, return_exceptions=True)
+            # Of a system that is not connected: what matters is that it is there to ask.
+            assert not any(isinstance(each, UnavailableError) for each in results), results
+            for status, name in zip(results[3:], ("object", "spec-1"), strict=True):
+                assert getattr(status, "name", None) == name
+
+    asyncio.run(main())
+
+
+async def until_lost(manager: ExternalSystemManager) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await manager._dialog.session._lost.wait()
+
+
+def test_a_request_waits_for_the_recovery_no_longer_than_its_own_timeout() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            parts = parts_of(manager)
+            parts["guardian"].suspend()
+            parts["supervisor"].kill()
+            await until_lost(manager)
+            with pytest.raises(UnavailableError, match="being restarted") as caught:
+                await manager.receive_data_from_system("object", timeout=0.1)
+            assert caught.value.failure.outcome is Outcome.NOT_SENT
+            parts["guardian"].resume()
+            await seconds_until_answered(manager)
+
+    asyncio.run(main())
+
+
+def test_what_was_registered_and_unregistered_later_is_remembered() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            manager.register_system(mock("late", echo=True))
+            await manager.start()
+            await manager.unregister_system("spec-2")
+            for part in ("supervisor", "root"):
+                parts_of(manager)[part].kill()
+                await until(lambda part=part: answers(manager, "late", part))
+                names = [status.name for status in await manager.status_all()]
+                assert names == ["object", "spec-1", "off", "late"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("part", ["supervisor", "root"])
+def test_streams_of_events_and_data_go_on(part: str) -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            events = manager.events()
+            data = manager.data_from("spec-1")
+            first = asyncio.ensure_future(anext(data))
+            await until_tapped(manager, first)
+            parts_of(manager)[part].kill()
+            async with asyncio.timeout(PATIENCE):
+                async for event in events:
+                    if event.kind is EventKind.CONNECTED and event.system_name == "spec-1":
+                        break
+                following = asyncio.ensure_future(anext(data))
+                while not following.done():
+                    await manager.send_data_to_system("spec-1", "after")
+                    await asyncio.wait([following], timeout=0.05)
+                assert await following == ("spec-1", "after")
+            await data.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(main())
+
+
+async def until_tapped(manager: ExternalSystemManager, item: asyncio.Future[Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not item.done():
+            await manager.send_data_to_system("spec-1", "before")
+            await asyncio.wait([item], timeout=0.05)
+
+
+def test_killed_again_and_again_it_comes_back() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            for part in ("supervisor", "guardian", "root", "supervisor", "admin", "guardian"):
+                parts_of(manager)[part].kill()
+                await seconds_until_answered(manager)
+            assert not (await status_of(manager, "off")).is_connected
+
+    asyncio.run(main())
+
+
+def test_a_runtime_that_ends_too_often_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            events = manager.events()
+            while manager.ended is None:
+                runtime_ = manager._dialog.session._runtime
+                if runtime_ is not None and runtime_.socket_path:
+                    runtime_.kill()
+                try:
+                    await manager.status("object")
+                except UnavailableError:
+                    pass
+            with pytest.raises(UnavailableError):
+                await manager.status("object")
+            async with asyncio.timeout(PATIENCE):
+                async for _ in events:
+                    pass
+
+    monkeypatch.setattr(session, "RECOVERY_PATIENCE", PATIENCE)
+    asyncio.run(main())
+
+
+def test_a_manager_closed_while_it_recovers_leaves_nothing() -> None:
+    async def main(part: str) -> None:
+        async with runtime() as (manager, _):
+            parts_of(manager)[part].kill()
+            await until_lost(manager)
+            waiting = asyncio.ensure_future(manager.status("object"))
+            await asyncio.sleep(0)
+        with pytest.raises(UnavailableError):
+            await waiting
+
+    for part in ("supervisor", "admin", "root"):
+        asyncio.run(main(part))
+
+
+def test_a_connectors_own_subprocess_ends_with_the_supervisor() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            spawner = SystemSpec("spawner", "tests.supervisor.test_embedded:Spawner")
+            manager.register_system(spawner)
+            pid = await manager.call_command("spawner", "spawn")
+            parts_of(manager)["supervisor"].kill()
+            await seconds_until_answered(manager)
+
+            async def gone() -> bool:
+                return not runs(pid)
+
+            await until(gone)
+
+    asyncio.run(main())
+
+
+def test_an_attached_manager_goes_on_after_the_supervisor_was_killed(runtime_dir: Path) -> None:
+    from tests.supervisor.test_standalone import running
+
+    async def main(root: psutil.Process) -> None:
+        async with ExternalSystemManager.attach(runtime_dir, strict=True) as manager:
+            for part in ("supervisor", "guardian", "admin"):
+                parts_of(root)[part].kill()
+                await until(lambda: answers(manager, "plc-1", "again"))
+                assert not (await status_of(manager, "plc-2")).is_connected
+
+    with running(runtime_dir) as process:
+        asyncio.run(main(psutil.Process(process.pid)))
+        assert process.poll() is None
+
+
+def test_an_attached_manager_ends_when_the_supervisor_does_not_come_back(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.supervisor.test_standalone import running
+
+    monkeypatch.setattr(session, "REATTACH_PATIENCE", 0.5)
+
+    async def main(root: psutil.Process) -> None:
+        async with ExternalSystemManager.attach(runtime_dir) as manager:
+            events = manager.events()
+            os.kill(root.pid, 9)
+            async with asyncio.timeout(PATIENCE):
+                async for _ in events:
+                    pass
+            assert manager.ended == "the supervisor ended"
+
+    with running(runtime_dir) as process:
+        asyncio.run(main(psutil.Process(process.pid)))
