@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 from functools import cache
+from typing import Any
 
 from actors.kinds import KINDS, resolve_kind
 
@@ -32,5 +33,6 @@ def prepare_kind(kind: str) -> None:
     Only of a built-in one: importing anybody else's may start threads, or end the process.
     """
     if kind in KINDS or kind in KINDS.values():
-        check_details = getattr(resolve_kind(kind), "check_details", lambda _: [])
-        check_details({})
+        check_details: Any = getattr(resolve_kind(kind), "check_details", None)
+        if check_details is not None:
+            check_details({})
