@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from supervisor.guarding import INTENSITY, GiveUp, Guarding, StartSupervisor
-from supervisor.messages import ConfigureSupervisor, SupervisorClosing
+from supervisor.messages import SupervisorClosing
 from supervisor.options import SupervisorOptions
-from supervisor.record import ChildForgotten, ChildKept, Record, RecordChanged
+from supervisor.record import ChildForgotten, ChildKept, ConfigureSupervisor, Record, RecordChanged
 from supervisor.spec import GroupSpec, SystemSpec
 
 TREE = GroupSpec("root", [SystemSpec("a", "mock")])
