@@ -17,6 +17,7 @@ from actors.messages import (
     DisconnectSystem,
     FailureCode,
     HeartbeatAnswered,
+    Reason,
     Reply,
     Report,
     Request,
@@ -144,6 +145,10 @@ class SupervisorCore:
         self._lifecycle.carry_out(now)
         if self._record is not None:
             restore(self._tree, self._record, self._children)
+            for child in self._children.values():
+                if child.incarnation and child.node.is_startable:
+                    ended = Reason("supervisor", "its supervisor was killed, and it with it")
+                    self._announcer.publish(child.name, child.incarnation, EventKind.CRASHED, ended)
         self._tree.start(now, recovering=self._record is not None)
         self._lifecycle.carry_out(now)
         self._record = None

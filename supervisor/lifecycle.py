@@ -162,9 +162,7 @@ class Lifecycle:
                 text = f"crashed ({event.reason.text})" if event.reason else "crashed"
                 self._router.fail_queued_data(child, FailureCode.SYSTEM_CRASHED, text)
             case EventKind.GAVE_UP:
-                text = f"{event.name}: gave up: restarted more often than its limit allows"
-                cause = f", the last time because of: {event.reason.text}" if event.reason else ""
-                self._act(Log(logging.ERROR, text + cause))
+                self._say_gave_up(event.name, event.reason)
         if child is not None and not child.node.is_coming and not child.has_process:
             self._router.fail_open(child, FailureCode.UNAVAILABLE, why_down(child.node))
 
@@ -182,6 +180,15 @@ class Lifecycle:
         text = (
             f"{name}: quarantined: more than {policy.max_restarts} crashes within "
             f"{policy.period:g} s, the last: {reason.text}; mend the cause, then restart it"
+        )
+        self._act(Log(logging.ERROR, text))
+
+    def _say_gave_up(self, name: str, reason: Reason | None) -> None:
+        group = self.tree.nodes[name]
+        assert isinstance(group, Group)
+        text = (
+            f"{name}: gave up: more than {group.spec.max_restarts} restarts within "
+            f"{group.spec.period:g} s; the last cause: {reason.text if reason else 'unknown'}"
         )
         self._act(Log(logging.ERROR, text))
 
