@@ -82,6 +82,7 @@ class Lifecycle:
         self._coroner = coroner
         self._act = act
         self._decided: deque[TreeAction] = deque()
+        self._silent = False
         self.tree: Tree
         self.watchdog: Watchdog
         """Both set before anything else is called."""
@@ -91,6 +92,12 @@ class Lifecycle:
     def decide(self, action: TreeAction) -> None:
         """Something that the tree wants done; :meth:`carry_out` does it."""
         self._decided.append(action)
+
+    def take_over(self, now: float) -> None:
+        """Take on the children of a tree that was there before: they are no news."""
+        self._silent = True
+        self.carry_out(now)
+        self._silent = False
 
     def carry_out(self, now: float) -> None:
         """Do what the tree has decided since the last time."""
@@ -143,9 +150,10 @@ class Lifecycle:
         self._kill_later(child, grace + EXIT_GRACE, now)
 
     def _happened(self, event: Happened, now: float) -> None:
-        self._announcer.publish(
-            event.name, event.incarnation, event.kind, event.reason, delay=event.delay
-        )
+        if not self._silent:
+            self._announcer.publish(
+                event.name, event.incarnation, event.kind, event.reason, delay=event.delay
+            )
         node = self.tree.nodes.get(event.name)
         if node is None:
             return
