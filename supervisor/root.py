@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from actors.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
 from actors.logs import log_to_stderr
+from supervisor.blocking import BlockingConnection
 from supervisor.directory import RuntimeDirectory
 from supervisor.messages import (
     StopSupervisor,
@@ -41,7 +42,6 @@ from supervisor.processes import (
 )
 from supervisor.record import ConfigureSupervisor, KeepRecord, Record, RecordChanged, RecordGiven
 from supervisor.restarts import RestartHistory
-from supervisor.root_connection import RootConnection
 from supervisor.spec import GroupSpec
 
 START_TIMEOUT: Final = 20.0
@@ -83,7 +83,7 @@ class Root:
         self._actor_system: Any = None
         self._admin: WatchedProcess | None = None
         self._guardian: WatchedProcess | None = None
-        self._connection: RootConnection | None = None
+        self._connection: BlockingConnection | None = None
         self._reconnect_by: float | None = None
         """Until when to wait for the next supervisor; None while connected."""
         self._sweep: float | None = None
@@ -170,7 +170,7 @@ class Root:
     def _has_ended(self, process: WatchedProcess | None) -> bool:
         return process is None or process.has_ended
 
-    def _read(self, connection: RootConnection) -> None:
+    def _read(self, connection: BlockingConnection) -> None:
         for message in connection.read():
             match message:
                 case RecordGiven():
@@ -192,7 +192,7 @@ class Root:
     def _reconnect(self) -> None:
         """Attach to the supervisor if one listens; end what does not come to that."""
         try:
-            self._connection = RootConnection(self._directory.socket_path)
+            self._connection = BlockingConnection(self._directory.socket_path)
         except OSError:
             assert self._reconnect_by is not None
             assert self._guardian is not None

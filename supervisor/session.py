@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from actors.errors import describe
 from actors.messages import (
     FailureCode,
     ReceiveData,
@@ -250,9 +251,9 @@ class Session:
                     if is_first and stop:
                         await connection.ask(StopSupervisor())
                     await connection.close()
+                self._serve_again()
             if self._keeper is not None:
                 self._keeper.cancel()
-            self._serve_again()
             runtime, self._runtime = self._runtime, None
             if runtime is not None:
                 await asyncio.to_thread(runtime.stop)
@@ -271,6 +272,9 @@ class Session:
         that never calls close."""
         try:
             await self._watch()
+        except Exception as error:  # a bug, but those who wait shall not wait for ever
+            _log.exception("the supervisor cannot be kept")
+            self._give_up(f"the supervisor cannot be kept: {describe(error)}")
         finally:
             if self.over is None:
                 self.over = "the manager's event loop has ended"
@@ -321,7 +325,7 @@ class Session:
                 await asyncio.sleep(delay)
                 try:
                     await self._replace_runtime()
-                except RuntimeError as error:
+                except (RuntimeError, OSError) as error:
                     why = str(error)
                     continue
                 deadline = time.monotonic() + patience

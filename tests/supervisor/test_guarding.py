@@ -6,7 +6,15 @@ from random import Random
 
 import pytest
 
-from supervisor.guarding import INTENSITY, GiveUp, Guarding, StartSupervisor
+from supervisor.guarding import (
+    ASK_AFTER,
+    HANGS_AFTER,
+    INTENSITY,
+    GiveUp,
+    Guarding,
+    Look,
+    StartSupervisor,
+)
 from supervisor.messages import SupervisorClosing
 from supervisor.options import SupervisorOptions
 from supervisor.record import ChildForgotten, ChildKept, ConfigureSupervisor, Record, RecordChanged
@@ -90,3 +98,20 @@ def test_ends_long_apart_are_never_too_many(guarding: Guarding) -> None:
     for life in range(1, 50):
         now = life * (INTENSITY.period + 1.0)
         assert guarding.supervisor_ended(life, "was killed", now) == StartSupervisor(life + 1)
+
+
+def test_a_supervisor_that_answers_no_question_hangs(guarding: Guarding) -> None:
+    guarding.begin()
+    looks = [guarding.looked() for _ in range(ASK_AFTER + 1)]
+    assert looks.index(Look.ASK) == ASK_AFTER
+    looks = [guarding.looked() for _ in range(HANGS_AFTER + 1)]
+    assert looks.index(Look.HANGS) == HANGS_AFTER
+
+
+def test_a_supervisor_that_answers_is_asked_again_later(guarding: Guarding) -> None:
+    guarding.begin()
+    for _ in range(10):
+        looks = [guarding.looked() for _ in range(ASK_AFTER + 2)]
+        assert looks.count(Look.ASK) == 1
+        guarding.answered()
+    assert Look.HANGS not in looks

@@ -188,6 +188,30 @@ def test_what_was_registered_and_unregistered_later_is_remembered() -> None:
     asyncio.run(main())
 
 
+def test_what_was_answered_just_before_a_kill_is_remembered() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            for number in range(4):
+                supervisor = parts_of(manager)["supervisor"]
+                manager.register_system(mock(f"new-{number}", connect=False))
+                if number == 0:
+                    await manager.unregister_system("off")
+                assert await manager.connect_system(f"new-{number}")
+                supervisor.kill()
+                await until(partial(answers_to, manager, f"new-{number}"))
+            names = [status.name for status in await manager.status_all()]
+            assert names == ["object", "spec-1", "spec-2", "new-0", "new-1", "new-2", "new-3"]
+
+    asyncio.run(main())
+
+
+async def answers_to(manager: ExternalSystemManager, name: str) -> bool:
+    try:
+        return await manager.send_data_to_system(name, "again")
+    except ExternalSystemError:
+        return False
+
+
 @pytest.mark.parametrize("part", ["supervisor", "root"])
 def test_streams_of_events_and_data_go_on(part: str) -> None:
     async def main() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -83,19 +85,34 @@ def test_watch_goes_on_after_the_supervisor_was_killed(runtime_dir: Path) -> Non
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert watch.stdout is not None
-        with watch.stdout:
-            extsys(runtime_dir, "restart", "plc-2")
-            while json.loads(watch.stdout.readline())["system_name"] != "plc-2":
-                extsys(runtime_dir, "restart", "plc-2")
+        stdout = watch.stdout
+        assert stdout is not None
+        with stdout:
+            lines: queue.Queue[str] = queue.Queue()
+            reader = threading.Thread(target=lambda: [lines.put(line) for line in stdout])
+            reader.start()
+            until_shown(runtime_dir, lines, "plc-2")
             parts_of(psutil.Process(process.pid))["supervisor"].kill()
             asyncio.run(until_connected(runtime_dir, "plc-1"))
-            seen = []
-            while not seen or (seen[-1]["kind"], seen[-1]["system_name"]) != ("started", "plc-1"):
-                extsys(runtime_dir, "restart", "plc-1")
-                seen.append(json.loads(watch.stdout.readline()))
+            while not lines.empty():
+                lines.get()
+            until_shown(runtime_dir, lines, "plc-2")
             extsys(runtime_dir, "stop")
             assert watch.wait(PATIENCE) == 0
+            reader.join()
+
+
+def until_shown(directory: Path, lines: queue.Queue[str], name: str) -> None:
+    """Have something happen to a system until that is shown."""
+    for _ in range(20):
+        extsys(directory, "restart", name)
+        try:
+            while json.loads(lines.get(timeout=1.0))["system_name"] != name:
+                pass
+        except queue.Empty:
+            continue
+        return
+    raise AssertionError(f"nothing was shown of {name}")
 
 
 def test_one_that_is_killed_too_often_ends_and_says_so(runtime_dir: Path) -> None:
