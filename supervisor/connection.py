@@ -220,8 +220,6 @@ class SupervisorConnection(asyncio.Protocol):
                     self._return_data(message)
             case LifecycleEvent() | DataArrived() | RecordChanged():
                 self._on_event(message)
-            case SupervisorClosing(failed=True):
-                self._lose(f"the supervisor ended: {message.reason}")
             case SupervisorClosing():
                 self._lose(message.reason or STOPPED, for_good=True)
 
