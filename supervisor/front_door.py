@@ -107,9 +107,7 @@ class FrontDoor:
 
     def flush(self) -> None:
         """Send what was told, as far as clients take it."""
-        # The latest client first: the first is the root, which ends this process as soon as
-        # it hears that the supervisor is done.
-        for connection in reversed(list(self._connections.values())):
+        for connection in list(self._connections.values()):
             if not connection.outgoing:
                 continue
             if connection.unsent_bytes > _MAX_UNSENT:

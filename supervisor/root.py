@@ -50,6 +50,8 @@ ORPHAN_GRACE: Final = 0.5
 """Seconds that systems have to disconnect in when the host has died."""
 INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, backoff_max=1.0)
 """More ends of an actor system than that are not mended by one more start."""
+LAST_WORDS: Final = 1.0
+"""Seconds that a supervisor which ends may take to tell its clients so."""
 EXIT_OK: Final = 0
 EXIT_SUPERVISOR_DIED: Final = 70
 
@@ -280,6 +282,9 @@ class Root:
         shutdown now and then waits ten seconds for nothing, so it is left to where a
         process does not end with its parent.
         """
+        if self._connection is not None and self._connection.closing is not None:
+            # Others are to hear why it ends before it is killed.
+            self._connection.hang_up(LAST_WORDS)
         self._clear_away()
 
 

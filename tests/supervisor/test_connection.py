@@ -70,26 +70,28 @@ def test_requests_too_long_together_travel_apart_and_one_too_long_fails(
 
 def test_the_last_words_are_heard_when_a_write_finds_the_end_first(tmp_path: Path) -> None:
     async def main() -> None:
-        lost: list[str] = []
+        lost: list[tuple[str, bool]] = []
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(tmp_path / "s"))
             listener.listen()
             path = str(tmp_path / "s")
-            connection = await SupervisorConnection.open(path, lambda event: None, lost.append)
+            connection = await SupervisorConnection.open(
+                path, lambda event: None, lambda *how: lost.append(how)
+            )
             peer, _ = listener.accept()
             with peer:
                 first = SendData("a", 1)
                 answer = asyncio.create_task(connection.ask(first))
                 await asyncio.get_running_loop().run_in_executor(None, peer.recv, 1)
                 reply = DataSent(request_id=first.request_id, system_name="a")
-                peer.sendall(encode_frame([reply, SupervisorClosing("it gave up", failed=True)]))
+                peer.sendall(encode_frame([reply, SupervisorClosing("it gave up")]))
             # What it had not read when it closed makes this write fail.
             parts: list[Any] = []
             connection.ask_stream(SendMany("a", [2], stream=True), parts.append)
             assert await answer == reply
             [part] = parts
             assert isinstance(part, Failure)
-            assert lost == ["the supervisor ended: it gave up"]
+            assert lost == [("it gave up", True)]
             await connection.close()
 
     asyncio.run(main())

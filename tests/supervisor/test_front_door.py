@@ -11,7 +11,7 @@ import pytest
 from actors.messages import Reply
 from supervisor import front_door, wire
 from supervisor.front_door import Arrived, DoorClient, FrontDoor
-from supervisor.messages import GetAllStatus, SupervisorClosing
+from supervisor.messages import GetAllStatus
 from supervisor.wire import FrameReader, encode_frame
 
 LIMIT = 1 << 20
@@ -83,19 +83,3 @@ def test_a_client_that_reads_nothing_is_hung_up_on(door: FrontDoor, caller: sock
         door.tell(client, long_reply())
         door.flush()
     assert [event.client for event in door.serve()] == [client]
-
-
-def test_the_first_client_is_told_last(
-    door: FrontDoor, caller: socket.socket, runtime_dir: Path
-) -> None:
-    """It is the root, which may end the process at once."""
-    client_of(door, caller)
-    with socket.socket(socket.AF_UNIX) as other:
-        other.connect(str(runtime_dir / "door"))
-        list(door.serve())
-        client_of(door, other)
-        told = []
-        door._write = lambda connection: told.append(connection.client.number)  # type: ignore
-        door.tell_all(SupervisorClosing())
-        door.flush()
-        assert told == [2, 1]
