@@ -261,13 +261,16 @@ def restart(directory: Path, name: str) -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--data", is_flag=True, help="Show the data that comes, too. It is then received.")
+@click.option("--since", type=int, help="Show first the events after the one of this number.")
 @as_json
 @click.pass_obj
-def watch(directory: Path, names: tuple[str, ...], data: bool, json_: bool) -> None:
+def watch(
+    directory: Path, names: tuple[str, ...], data: bool, since: int | None, json_: bool
+) -> None:
     """Show what happens to systems, until Ctrl-C or the supervisor's end."""
 
     async def show_events(manager: ExternalSystemManager) -> None:
-        async for event in manager.events():
+        async for event in manager.events(since):
             if not names or event.system_name in names:
                 say(fmt.event_as_json(event) if json_ else fmt.event_as_text(event))
 

@@ -7,6 +7,7 @@ of many tasks travel together.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,7 @@ Told = Event | RecordChanged
 
 STOPPED = "the supervisor was stopped"
 """Why a connection ended, when the supervisor ended in order."""
+_READ_BYTES = 1 << 18
 
 
 class SupervisorConnection(asyncio.Protocol):
@@ -186,9 +188,22 @@ class SupervisorConnection(asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            self._read_last_words()
         self._lose("the supervisor ended" if error is None else f"connection lost: {error}")
         if not self._closed.done():
             self._closed.set_result(None)
+
+    def _read_last_words(self) -> None:
+        """Take what the supervisor said before it ended: when a write finds that out first,
+        nobody has read it."""
+        assert self._transport is not None
+        sock = self._transport.get_extra_info("socket")
+        try:
+            while self._lost is None and (data := os.read(sock.fileno(), _READ_BYTES)):
+                self.data_received(data)
+        except OSError:
+            pass
 
     def _hear(self, message: Any) -> None:
         match message:

@@ -292,9 +292,17 @@ class ExternalSystemManager(Family):
         """Whether a system is connected, as far as this process has heard."""
         return name in self._dialog.connected
 
-    def events(self) -> EventStream:
-        """What happens to systems, from now on, until the manager closes."""
-        return self._dialog.streams.events()
+    def events(self, since: int | None = None) -> EventStream:
+        """What happens to systems and groups, from now on, until the manager closes.
+
+        Args:
+            since: the sequence number of the last event that the caller has had; those
+                after it come first. If they are not all kept any more, the first ``anext``
+                raises :class:`~supervisor.EventsLostError`.
+        """
+        if since is None:
+            return self._dialog.streams.events()
+        return self._dialog.streams.events(self._dialog.catch_up, since)
 
     async def data_from(self, *names: str) -> AsyncIterator[tuple[str, Any]]:
         """``(name, item)`` for each item that comes from these systems, or from all.

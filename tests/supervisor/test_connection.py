@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.messages import CheckHealth, Failure, SendData
+from actors.messages import CheckHealth, DataSent, Failure, SendData, SendMany
 from supervisor import wire
 from supervisor.connection import SupervisorConnection
-from supervisor.messages import CancelRequest
-from supervisor.wire import FrameReader
+from supervisor.messages import CancelRequest, SupervisorClosing
+from supervisor.wire import FrameReader, encode_frame
 
 
 class Remembering(asyncio.Transport):
@@ -62,5 +64,34 @@ def test_requests_too_long_together_travel_apart_and_one_too_long_fails(
         assert transport.said == asked[:2]
         await connection.close()
         await asyncio.gather(*answers)
+
+    asyncio.run(main())
+
+
+def test_the_last_words_are_heard_when_a_write_finds_the_end_first(tmp_path: Path) -> None:
+    async def main() -> None:
+        lost: list[tuple[str, bool]] = []
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "s"))
+            listener.listen()
+            path = str(tmp_path / "s")
+            connection = await SupervisorConnection.open(
+                path, lambda event: None, lambda *how: lost.append(how)
+            )
+            peer, _ = listener.accept()
+            with peer:
+                first = SendData("a", 1)
+                answer = asyncio.create_task(connection.ask(first))
+                await asyncio.get_running_loop().run_in_executor(None, peer.recv, 1)
+                reply = DataSent(request_id=first.request_id, system_name="a")
+                peer.sendall(encode_frame([reply, SupervisorClosing("it gave up")]))
+            # What it had not read when it closed makes this write fail.
+            parts: list[Any] = []
+            connection.ask_stream(SendMany("a", [2], stream=True), parts.append)
+            assert await answer == reply
+            [part] = parts
+            assert isinstance(part, Failure)
+            assert lost == [("it gave up", True)]
+            await connection.close()
 
     asyncio.run(main())

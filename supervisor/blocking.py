@@ -1,8 +1,12 @@
-"""How a runtime's root process speaks with the supervisor: a client like any other."""
+"""How a runtime's own processes hear the supervisor: as clients like any other.
+
+What a supervisor said before it was killed is still there to be read.
+"""
 
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +14,8 @@ from supervisor.messages import SupervisorClosing
 from supervisor.wire import FrameReader, WireError, encode_frame
 
 
-class RootConnection:
-    """A blocking client connection, so that the root sees how the supervisor fares."""
+class BlockingConnection:
+    """A connection without an event loop."""
 
     def __init__(self, path: str) -> None:
         """
@@ -54,6 +58,19 @@ class RootConnection:
                 yield message
         except WireError:
             self.at_end = True
+
+    def hang_up(self, seconds: float) -> None:
+        """Wait, for so long at most, until the supervisor has hung up as well: after that it
+        has told all clients what it had to tell them."""
+        deadline = time.monotonic() + seconds
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+            while not self.at_end and (left := deadline - time.monotonic()) > 0:
+                self._sock.settimeout(left)
+                for _ in self.read():
+                    pass
+        except OSError:
+            pass
 
     def close(self) -> None:
         self._sock.close()

@@ -1,0 +1,328 @@
+"""Chaos: thirty systems in nested groups, killed, stopped and broken at random, with clients
+that ask all the while. What holds afterwards is checked by :meth:`Chaos.check`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import attrs
+
+from supervisor import (
+    ExternalSystemError,
+    ExternalSystemManager,
+    GroupSpec,
+    RestartPolicy,
+    RestartType,
+    SupervisorOptions,
+    SystemSpec,
+)
+from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
+from supervisor.options import LogLevel
+from tests.supervisor.chaos_clients import Ledger, WireClient, host_client
+
+SETTLED_WITHIN = 60.0
+"""Seconds after the last fault in which all is to be as it is meant to be."""
+PATIENT = RestartPolicy(max_restarts=10_000, period=1_000.0, backoff_min=0.01, backoff_max=0.05)
+OPTIONS = SupervisorOptions(request_timeout=5.0, connect_timeout=10.0, log_level=LogLevel.CRITICAL)
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    seconds: float
+    seed: int
+    fault_every: float = 0.15
+    """Seconds between two faults, on average."""
+    supervisor_every: float | None = 8.0
+    """Seconds between two kills of the supervisor; its guardian gives up at more than five
+    within thirty seconds. None leaves it alone."""
+    hosts: int = 12
+    """Tasks that ask by the manager."""
+    wires: int = 3
+    """Connections of their own."""
+
+
+def plant() -> tuple[SystemSpec | GroupSpec, ...]:
+    """Thirty systems: all strategies, groups in groups, groups that give up."""
+    return (
+        GroupSpec(
+            "line",
+            (
+                *_systems("line", 6, transient=(1, 4)),
+                GroupSpec(
+                    "cell",
+                    _systems("cell", 4, transient=(2,)),
+                    strategy="one_for_all",
+                    restart=PATIENT,
+                ),
+            ),
+            restart=PATIENT,
+        ),
+        GroupSpec(
+            "mill",
+            (
+                *_systems("mill", 5, transient=(0,)),
+                _brittle("brittle", 3, strategy="one_for_one"),
+            ),
+            strategy="rest_for_one",
+            restart=PATIENT,
+        ),
+        GroupSpec(
+            "dock",
+            (*_systems("dock", 4), _brittle("crane", 3, strategy="rest_for_one")),
+            strategy="one_for_all",
+            restart=PATIENT,
+        ),
+        *_systems("lone", 5, transient=(3,)),
+    )
+
+
+def _systems(prefix: str, number: int, transient: Iterable[int] = ()) -> tuple[SystemSpec, ...]:
+    return tuple(
+        SystemSpec(
+            f"{prefix}-{each}",
+            "tests.supervisor.scripted:Scripted",
+            {"echo": True, "receive_timeout": 0.02},
+            connect=True,
+            restart_type="transient" if each in transient else "permanent",
+            restart=PATIENT,
+            reconnect=PATIENT,
+            shutdown=1.0,
+            hang_timeout=1.5,
+        )
+        for each in range(number)
+    )
+
+
+def _brittle(name: str, number: int, strategy: str) -> GroupSpec:
+    """A group that gives up now and then, and is restarted by the one it is in."""
+    return GroupSpec(
+        name,
+        _systems(name, number),
+        strategy=strategy,
+        give_up="escalate",
+        max_restarts=2,
+        period=5.0,
+        restart=PATIENT,
+    )
+
+
+class Chaos:
+    """One run. All in it happens on the event loop of :meth:`run`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.ledger = Ledger()
+        self.faults: Counter[str] = Counter()
+        self.events: list[LifecycleEvent] = []
+        self.supervisors_killed: list[int] = []
+        """How many events had been heard at each."""
+        self._random = Random(plan.seed)
+        self._over = asyncio.Event()
+        self._wires: list[WireClient] = []
+        self._orders: set[asyncio.Task[Any]] = set()
+
+    async def run(self) -> None:
+        """Everything, up to the checks."""
+        async with ExternalSystemManager(strict=True, options=OPTIONS) as manager:
+            stream = manager.events()
+            for child in plant():
+                await manager.start_child(child)
+            listening = asyncio.create_task(self._listen(stream))
+            names = [status.name for status in await manager.status_all()]
+            await self._until_settled(manager)
+            clients = self._start_clients(manager, names)
+            try:
+                await self._inject(manager, names)
+                self._over.set()
+                await asyncio.gather(*clients)
+                await asyncio.gather(*self._orders, return_exceptions=True)
+                await self._until_settled(manager)
+                await self._use_all(manager, names)
+            finally:
+                self._over.set()
+                for client in clients:
+                    client.cancel()
+                await asyncio.gather(*clients, return_exceptions=True)
+                for wire in self._wires:
+                    await wire.close()
+        await listening
+        self.check()
+
+    async def _listen(self, stream: Any) -> None:
+        async for event in stream:
+            self.events.append(event)
+
+    def _start_clients(
+        self, manager: ExternalSystemManager, names: list[str]
+    ) -> list[asyncio.Task[None]]:
+        seeds = Random(self.plan.seed + 1)
+        session = manager._dialog.session
+        path = session._path
+        assert Path(path).exists()
+        self._wires = [
+            WireClient(path, names, Random(seeds.random()), self.ledger, self._over)
+            for _ in range(self.plan.wires)
+        ]
+        hosts = (
+            host_client(manager, names, Random(seeds.random()), self.ledger, self._over)
+            for _ in range(self.plan.hosts)
+        )
+        works = [*hosts, *(wire.run() for wire in self._wires)]
+        return [asyncio.create_task(work) for work in works]
+
+    # ---- faults --------------------------------------------------------------------------
+
+    async def _inject(self, manager: ExternalSystemManager, names: list[str]) -> None:
+        end = time.monotonic() + self.plan.seconds
+        every = self.plan.supervisor_every
+        next_kill = time.monotonic() + (every or 0.0) / 2
+        while (now := time.monotonic()) < end:
+            if every is not None and now >= next_kill:
+                next_kill = now + every
+                self._kill_supervisor(manager)
+            name = self._random.choice(names)
+            fault = self._random.choice(_FAULTS)
+            self.faults[fault] += 1
+            if fault in _SIGNALS:
+                await self._signal(manager, name, _SIGNALS[fault])
+            else:
+                self._order(getattr(self, f"_{fault}")(manager, name))
+            await asyncio.sleep(self._random.expovariate(1 / self.plan.fault_every))
+
+    def _kill_supervisor(self, manager: ExternalSystemManager) -> None:
+        connection = manager._dialog.session._connection
+        pid = connection.supervisor_pid if connection is not None and connection.is_open else None
+        if pid is not None:
+            self.faults["supervisor_killed"] += 1
+            self.supervisors_killed.append(len(self.events))
+            os.kill(pid, signal.SIGKILL)
+
+    async def _signal(
+        self, manager: ExternalSystemManager, name: str, number: signal.Signals
+    ) -> None:
+        try:
+            status = await manager.status(name)
+            if status is not None and status.pid is not None:
+                os.kill(status.pid, number)
+        except (ExternalSystemError, ProcessLookupError):
+            pass
+
+    def _order(self, work: Any) -> None:
+        """Let something be done beside the rest."""
+        task = asyncio.create_task(self.ledger.settle("a fault", work))
+        self._orders.add(task)
+        task.add_done_callback(self._orders.discard)
+
+    async def _bug(self, manager: ExternalSystemManager, name: str) -> None:
+        operation = self._random.choice(["send", "receive", "health", "connect"])
+        await manager.call_command(name, "inject_fault", operation, "bug")
+
+    async def _hang(self, manager: ExternalSystemManager, name: str) -> None:
+        await manager.call_command(name, "inject_fault", "any", "hang_loop")
+
+    async def _lose(self, manager: ExternalSystemManager, name: str) -> None:
+        await manager.call_command(name, "inject_fault", "send", "lose_connection")
+
+    async def _exit(self, manager: ExternalSystemManager, name: str) -> None:
+        await manager.call_command(name, "leave_at_once", 3)
+
+    async def _leave(self, manager: ExternalSystemManager, name: str) -> None:
+        command = self._random.choice(["leave", "leave_at_once"])
+        await manager.call_command(name, command)
+
+    async def _restart(self, manager: ExternalSystemManager, name: str) -> None:
+        await manager.restart_system(name)
+
+    # ---- afterwards ----------------------------------------------------------------------
+
+    async def _until_settled(self, manager: ExternalSystemManager) -> None:
+        """Until each system is what it is meant to be; nothing is left to wait for."""
+        statuses: tuple[SystemStatus, ...] = ()
+        try:
+            async with asyncio.timeout(SETTLED_WITHIN):
+                while True:
+                    try:
+                        statuses = await manager.status_all()
+                    except ExternalSystemError:
+                        continue  # the supervisor is being restarted
+                    if len(statuses) == 30 and not [s for s in statuses if not _is_settled(s)]:
+                        return
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            text = ", ".join(
+                f"{s.name} {s.state} (desired {s.desired}, #{s.incarnation}, {s.last_error}, "
+                f"waiting {s.waiting})"
+                for s in statuses
+                if not _is_settled(s)
+            )
+            last = [f"{e.sequence} {e.kind} {e.system_name}" for e in self.events[-30:]]
+            raise AssertionError(f"not settled: {text}; the last events: {last}") from None
+
+    async def _use_all(self, manager: ExternalSystemManager, names: list[str]) -> None:
+        """Each system works, also one that has ended and is started again."""
+        for status in await manager.status_all():
+            if status.desired is DesiredState.TERMINATED:
+                spec = await manager.get_child_spec(status.name)
+                assert isinstance(spec, SystemSpec)
+                assert spec.restart_type is RestartType.TRANSIENT, f"{status.name} is terminated"
+                assert await manager.restart_child(status.name)
+        await self._until_settled(manager)
+        for name in names:
+            await manager.call_command(name, "clear_faults")
+            # Whatever is in its way from before, it ends within a few attempts.
+            assert await manager.send_data_to_system(name, self.ledger.new_item(name)), name
+            assert await manager.call_command(name, "sent_count") > 0
+
+    def check(self) -> None:
+        """What must hold at the end, whatever happened."""
+        self.ledger.check()
+        for wire in self._wires:
+            wire.check()
+        self._check_events()
+
+    def _check_events(self) -> None:
+        for number, (before, after) in enumerate(zip(self.events, self.events[1:], strict=False)):
+            assert after.sequence == before.sequence + 1, (
+                f"{after} follows {before} (events heard: {number + 1}; supervisors were killed "
+                f"when so many had been heard: {self.supervisors_killed})"
+            )
+        last: dict[str, int] = {}
+        for event in self.events:
+            if event.kind is EventKind.STARTING:
+                before_it = last.get(event.system_name, 0)
+                assert event.incarnation > before_it, f"after #{before_it} came {event}"
+                last[event.system_name] = event.incarnation
+            else:
+                assert event.incarnation <= last.get(event.system_name, 0), f"too early: {event}"
+
+    def report(self) -> str:
+        kinds = Counter(event.kind.value for event in self.events)
+        return (
+            f"seed {self.plan.seed}: faults {dict(self.faults)}; requests {self.ledger.made}: "
+            f"{dict(self.ledger.outcomes)}; items received {len(self.ledger.received)}; "
+            f"events {dict(kinds)}; wire connections {[len(w.connections) for w in self._wires]}"
+        )
+
+
+def _is_settled(status: SystemStatus) -> bool:
+    match status.desired:
+        case DesiredState.CONNECTED:
+            return status.state is SystemState.CONNECTED
+        case DesiredState.TERMINATED:
+            return status.state is SystemState.TERMINATED
+    return False  # each was meant to be connected
+
+
+_SIGNALS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP, "terminated": signal.SIGTERM}
+_FAULTS = (
+    *("killed", "killed", "killed", "stopped", "terminated"),
+    *("bug", "bug", "hang", "lose", "exit", "leave", "restart"),
+)
