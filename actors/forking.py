@@ -33,6 +33,5 @@ def prepare_kind(kind: str) -> None:
     Only of a built-in one: importing anybody else's may start threads, or end the process.
     """
     if kind in KINDS or kind in KINDS.values():
-        check_details: Any = getattr(resolve_kind(kind), "check_details", None)
-        if check_details is not None:
-            check_details({})
+        system_class: Any = resolve_kind(kind)
+        system_class.check_details({})

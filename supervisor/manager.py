@@ -282,6 +282,12 @@ class ExternalSystemManager(Family):
         """Why nothing can be asked any more; None while it can."""
         return self._dialog.session.over
 
+    @property
+    def supervisor_pid(self) -> int | None:
+        """The supervisor's process; None while there is none, and where the operating
+        system does not tell."""
+        return self._dialog.session.supervisor_pid
+
     def is_connected(self, name: str) -> bool:
         """Whether a system is connected, as far as this process has heard."""
         return name in self._dialog.connected

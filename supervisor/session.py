@@ -125,6 +125,12 @@ class Session:
         elif self._loop is not loop:
             raise RuntimeError("an ExternalSystemManager belongs to the event loop it started on")
 
+    @property
+    def supervisor_pid(self) -> int | None:
+        """The supervisor's process; None while there is none, or where nobody can tell."""
+        there = self._connection is not None and self._serving.is_set()
+        return self._connection.supervisor_pid if self._connection and there else None
+
     async def open(self) -> None:
         """Start the runtime, or find the supervisor, and connect to it.
 
