@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from supervisor.root_connection import RootConnection
 
 from supervisor.messages import SupervisorClosing
-from supervisor.root_connection import RootConnection
 from supervisor.wire import encode_frame
 
 
