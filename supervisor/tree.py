@@ -161,6 +161,7 @@ class Tree:
         for child in node.children.values():
             child.window.clear()
             child.failures = 0
+            child.alone = False
             stays = child.down is Down.QUARANTINED and self._recovering
             if child.down is not Down.TERMINATED and not stays:
                 child.down = Down.WAITING
@@ -431,7 +432,7 @@ class Tree:
     def _start_next(self, round_: Round, now: float) -> bool:
         """False while it is being started."""
         node = round_.start[0]
-        if node is round_.cause and node.status is Status.RESTARTING:
+        if node is round_.cause and node.status is Status.RESTARTING and not node.alone:
             node.status, node.down = Status.DOWN, Down.WAITING
         if node.in_turn:
             self.start_node(node, StartedBy.GROUP, now)

@@ -1,0 +1,53 @@
+"""What happens in the middle of a start, a stop or a restart of several children."""
+
+from supervisor.policies import RestartPolicy
+from supervisor.spec import GroupSpec, SystemSpec
+from tests.supervisor.grove import IN_ORDER, REFUSED, Grove, Outcome
+
+FAST = RestartPolicy(max_restarts=9, period=100.0, backoff_min=1.0, backoff_max=1.0)
+
+
+def system(name, **options):
+    return SystemSpec(name, "mock", **{"restart": FAST, **options})
+
+
+def grove(*children, **options):
+    play = Grove(group("root", *children, **options))
+    play.tree.start(play.now)
+    return play
+
+
+def group(name, *children, **options):
+    specs = [system(child) if isinstance(child, str) else child for child in children]
+    return GroupSpec(name, specs, **{"restart": FAST, **options})
+
+
+def works(name):
+    return Outcome.WORKS
+
+
+def up(*children, **options):
+    play = grove(*children, **options)
+    play.settle(works)
+    play.told.clear()
+    return play
+
+
+def test_a_group_that_starts_again_waits_for_a_child_that_failed_the_last_time():
+    inner = group("inner", "a", "b", give_up="escalate", max_restarts=0)
+    play = grove(inner)
+    play.fails("a", REFUSED)  # inner gives up, and is started again
+    assert play.told == ["start a", "start a"]
+    play.built("a")
+    assert play.told[-1] == "start b"
+
+
+def test_a_child_that_fails_in_its_turn_waits_like_any_other():
+    play = grove("a", "b", on_start_failure="retry", strategy="one_for_all")
+    play.built("a")
+    play.exits("a")  # in the middle of the start
+    play.exits("b", IN_ORDER)
+    assert play.told == ["start a", "start b", "stop b", "start a"]
+    play.fails("a")
+    assert play.standing("a") == "restarting"
+    assert "a" not in play.processes
