@@ -333,6 +333,7 @@ class Tree:
                 turns.remove(group)
         self.happened(EventKind.STOPPED, group, end.reason)
         self._ended(group, End(end.reason, normal=True), now)
+        self._go_on_above(group, now)  # if it was in its turn, the others go on without it
 
     # ---- restarting -------------------------------------------------------------------------
 

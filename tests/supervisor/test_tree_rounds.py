@@ -42,6 +42,13 @@ def test_a_group_that_starts_again_waits_for_a_child_that_failed_the_last_time()
     assert play.told[-1] == "start b"
 
 
+def test_others_go_on_without_a_group_that_ended_before_it_was_up():
+    inner = group("inner", "a", give_up="escalate", max_restarts=0, restart=FAST)
+    play = grove(inner, "b")
+    play.fails("a", REFUSED)
+    assert play.told == ["start a", "start a", "start b"]
+
+
 def test_a_child_that_fails_in_its_turn_waits_like_any_other():
     play = grove("a", "b", on_start_failure="retry", strategy="one_for_all")
     play.built("a")
