@@ -229,6 +229,7 @@ class Tree:
             self._restart(node, end, now)
         else:
             node.down = Down.ENDED
+            self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it ended")
             if node.is_temporary:
                 self.remove(node)
             if node.spec.significant and self._is_to_shut_down(group):
@@ -317,6 +318,9 @@ class Tree:
 
     def _group_down(self, group: Group, now: float) -> None:
         ending, end = group.ending, group.end
+        for child in group.children.values():
+            # Such as one that was to be restarted, and for which the group has given up.
+            self.fail_start_orders(child, FailureCode.UNAVAILABLE, "its group ended")
         if ending is Ending.ASKED:
             self._stopped(group, now)
             if group.parent is None:

@@ -49,6 +49,23 @@ def test_others_go_on_without_a_group_that_ended_before_it_was_up():
     assert play.told == ["start a", "start a", "start b"]
 
 
+def test_whoever_waits_for_a_child_is_told_when_its_group_gives_up():
+    play = up(group("inner", "a", give_up="escalate", max_restarts=0, restart_type="transient"))
+    play.hand.restart("a", "order", play.now)
+    play.exits("a", IN_ORDER)
+    play.fails("a")
+    assert play.settled == {"order": "unavailable"}
+
+
+def test_whoever_waits_for_a_new_group_is_told_that_it_ended():
+    play = up("a")
+    inner = group("inner", "b", give_up="escalate", max_restarts=0, restart_type="transient")
+    play.hand.start_child(inner, None, "order", play.now)
+    play.fails("b", REFUSED)
+    assert play.standing("inner") == "ended"
+    assert play.settled == {"order": "unavailable"}
+
+
 def test_a_child_that_fails_in_its_turn_waits_like_any_other():
     play = grove("a", "b", on_start_failure="retry", strategy="one_for_all")
     play.built("a")
