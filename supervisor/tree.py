@@ -367,8 +367,23 @@ class Tree:
             case Strategy.REST_FOR_ONE:
                 others = group.after(node)
                 start = [node, *others]
-        group.round = Round(stop=others[::-1], start=start, not_before=now + delay, cause=node)
-        self._timers.add(now + delay, lambda then: self.go_on(group, then))
+        not_before = now + delay
+        if (old := group.round) is not None:
+            # It is interrupted. Whatever was still to be done in it is done in the new one.
+            children = list(group.children.values())
+            others = [each for each in children if each in others or each in old.stop]
+            start = [each for each in children if each in start or each in old.start]
+            not_before = max(not_before, old.not_before)
+            cause = old.cause
+            if (
+                cause is not None
+                and cause.status is Status.RESTARTING
+                and cause in start
+                and cause not in (node, *others)
+            ):
+                cause.status, cause.down = Status.DOWN, Down.WAITING
+        group.round = Round(stop=others[::-1], start=start, not_before=not_before, cause=node)
+        self._timers.add(not_before, lambda then: self.go_on(group, then))
         self.go_on(group, now)
 
     def _may_restart(self, group: Group, node: Node, now: float) -> bool:

@@ -66,6 +66,17 @@ def test_whoever_waits_for_a_new_group_is_told_that_it_ended():
     assert play.settled == {"order": "unavailable"}
 
 
+def test_a_crash_in_the_middle_of_rest_for_one_forgets_nobody():
+    play = up("a", "b", strategy="rest_for_one")
+    play.exits("a")
+    play.exits("b", IN_ORDER)
+    play.hand.start_child(system("c"), None, "order", play.now)
+    play.built("c")
+    play.exits("c")
+    play.settle(works, patience=5.0)
+    assert play.up == "a b c"
+
+
 def test_a_child_that_fails_in_its_turn_waits_like_any_other():
     play = grove("a", "b", on_start_failure="retry", strategy="one_for_all")
     play.built("a")
