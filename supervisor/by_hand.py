@@ -105,6 +105,7 @@ class ByHand:
         if node.status is Status.DOWN and not node.in_turn:
             self._start(node, StartedBy.HAND, order, now)
             return
+        _refuse_not_running(node.parent)
         node.window.clear()
         node.failures = 0
         node.start_orders.append(order)
@@ -185,7 +186,7 @@ class ByHand:
         if group.round is not None and group.round.cause is node:
             group.round.not_before = now
             self._tree.go_on(group, now)
-        else:
+        elif not self._tree.is_to_stop(node):
             self._tree.start_node(node, StartedBy.RESTART, now)
 
     def _refuse_change(self, group: Group, spec: GroupSpec) -> None:

@@ -306,15 +306,20 @@ class Tree:
                 self.remove(node)
         self._go_on_above(node, now)
 
+    def is_to_stop(self, node: Node) -> bool:
+        """Whether its group is about to stop it."""
+        group = node.parent
+        if group is None:
+            return False
+        if group.status not in (Status.STARTING, Status.UP):
+            return True
+        return group.round is not None and node in group.round.stop
+
     def may_start(self, node: Node) -> bool:
         """Whether its group runs, and is not about to stop or start it in its turn."""
         group = node.parent
-        if group is None:
-            return True
-        round_ = group.round
-        return group.status in (Status.STARTING, Status.UP) and (
-            round_ is None or node not in (*round_.stop, *round_.start)
-        )
+        in_turn = group is not None and group.round is not None and node in group.round.start
+        return not in_turn and not self.is_to_stop(node)
 
     def _group_down(self, group: Group, now: float) -> None:
         ending, end = group.ending, group.end
@@ -399,7 +404,8 @@ class Tree:
         incarnation = node.incarnation
 
         def start(then: float) -> None:
-            if node.incarnation == incarnation and node.status is Status.RESTARTING:
+            is_due = node.incarnation == incarnation and node.status is Status.RESTARTING
+            if is_due and not self.is_to_stop(node):
                 self.start_node(node, StartedBy.RESTART, then)
 
         self._timers.add(when, start)

@@ -77,6 +77,24 @@ def test_a_crash_in_the_middle_of_rest_for_one_forgets_nobody():
     assert play.up == "a b c"
 
 
+def test_nothing_is_started_in_a_group_that_stops():
+    play = up("a", "b")
+    play.exits("a")
+    play.fails("a")
+    assert play.standing("a") == "restarting"
+    play.tree.stop(play.now)
+    play.told.clear()
+    play.advance(5.0)
+    assert play.told == []
+
+
+def test_a_restart_by_hand_is_refused_in_a_group_that_stops():
+    play = up("a", "b")
+    play.tree.stop(play.now)
+    assert play.by_hand(lambda: play.hand.restart("a", "order", play.now)) == "unavailable"
+    assert play.standing("a") == "up"
+
+
 def test_a_child_that_fails_in_its_turn_waits_like_any_other():
     play = grove("a", "b", on_start_failure="retry", strategy="one_for_all")
     play.built("a")
