@@ -187,6 +187,7 @@ class Tree:
                 self.remove(node)
             else:
                 node.down, node.cause = Down.TERMINATED, end.reason
+            self._go_on_above(node, now)  # its turn may have come meanwhile
             return
         if group is None:
             self._act(RootEnded(Ending.START_FAILED, end))

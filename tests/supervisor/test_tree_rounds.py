@@ -95,6 +95,17 @@ def test_a_restart_by_hand_is_refused_in_a_group_that_stops():
     assert play.standing("a") == "up"
 
 
+def test_a_group_that_starts_does_not_wait_for_a_hand_that_failed():
+    play = grove("a", "b")
+    play.hand.terminate_child("b", "down", play.now)
+    play.hand.restart_child("b", "up", play.now)
+    play.built("a")
+    assert play.standing("root") == "starting"
+    play.fails("b")
+    assert play.standing("root") == "up"
+    assert play.settled == {"down": None, "up": "connector_error"}
+
+
 def test_a_child_that_fails_in_its_turn_waits_like_any_other():
     play = grove("a", "b", on_start_failure="retry", strategy="one_for_all")
     play.built("a")
