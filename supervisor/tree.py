@@ -243,8 +243,8 @@ class Tree:
             case AutoShutdown.ANY_SIGNIFICANT:
                 return True
             case AutoShutdown.ALL_SIGNIFICANT:
-                alive = (c for c in group.children.values() if c.status is not Status.DOWN)
-                return not any(child.spec.significant for child in alive)
+                left = (child for child in group.children.values() if child.spec.significant)
+                return all(child.status is Status.DOWN and not child.in_turn for child in left)
         return False
 
     def stop_node(self, node: Node, now: float, *, brutal: bool = False) -> None:

@@ -115,3 +115,24 @@ def test_a_child_that_fails_in_its_turn_waits_like_any_other():
     play.fails("a")
     assert play.standing("a") == "restarting"
     assert "a" not in play.processes
+
+
+def test_all_significant_waits_for_one_that_is_about_to_start():
+    significant = {"significant": True, "restart_type": "transient"}
+    play = up(
+        "a",
+        system("b", **significant),
+        system("c", **significant),
+        strategy="one_for_all",
+        auto_shutdown="all_significant",
+    )
+    play.exits("a")
+    play.exits("c", IN_ORDER)
+    play.exits("b", IN_ORDER)
+    play.built("a")
+    play.built("b")
+    play.exits("b", IN_ORDER)
+    assert play.standing("root") == "up"
+    play.built("c")
+    play.exits("c", IN_ORDER)
+    assert play.standing("root") == "stopping"
