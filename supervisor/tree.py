@@ -272,7 +272,7 @@ class Tree:
 
         def kill(then: float) -> None:
             if group.incarnation == incarnation and group.status is Status.STOPPING:
-                self._kill_all(group)
+                self._kill_all(group, then)
 
         if limit:
             self._timers.add(now + limit, kill)
@@ -280,13 +280,22 @@ class Tree:
         if not limit:
             kill(now)
 
-    def _kill_all(self, group: Group) -> None:
+    def _kill_all(self, group: Group, now: float) -> None:
+        inner: list[Group] = []
         for node in group.walk():
-            if isinstance(node, System) and node.status in _RUNS:
+            if isinstance(node, Group) and node.status in (Status.STARTING, Status.UP):
+                # From now on nothing is restarted in it.
+                node.status, node.ending, node.end = Status.STOPPING, Ending.ASKED, None
+                self.happened(EventKind.STOPPING, node)
+                node.round = Round(stop=list(reversed(node.children.values())), start=[])
+                inner.append(node)
+            elif isinstance(node, System) and node.status in _RUNS:
                 if node.status is not Status.STOPPING:
                     node.status = Status.STOPPING
                     self.happened(EventKind.STOPPING, node)
                 self._act(StopProcess(node.name, node.incarnation, brutal=True))
+        for each in reversed(inner):
+            self.go_on(each, now)
 
     def _stopped(self, node: Node, now: float) -> None:
         """A child that was told to stop has stopped."""

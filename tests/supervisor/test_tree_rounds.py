@@ -1,8 +1,9 @@
 """What happens in the middle of a start, a stop or a restart of several children."""
 
+from supervisor.messages import EventKind
 from supervisor.policies import RestartPolicy
 from supervisor.spec import GroupSpec, SystemSpec
-from tests.supervisor.grove import IN_ORDER, REFUSED, Grove, Outcome
+from tests.supervisor.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome
 
 FAST = RestartPolicy(max_restarts=9, period=100.0, backoff_min=1.0, backoff_max=1.0)
 
@@ -136,3 +137,28 @@ def test_all_significant_waits_for_one_that_is_about_to_start():
     play.built("c")
     play.exits("c", IN_ORDER)
     assert play.standing("root") == "stopping"
+
+
+def test_nothing_is_restarted_in_a_group_whose_time_to_stop_is_over():
+    inner = group("inner", "a", "b")
+    play = up(group("outer", inner, "c", shutdown=0.5))
+    play.exits("a")
+    play.fails("a")
+    play.tree.stop(play.now)
+    play.told.clear()
+    play.advance(0.5)
+    assert {each.told for each in play.processes.values()} == {"kill"}
+    play.advance(5.0)
+    assert play.told == ["stop b"]
+    for name in [*play.processes]:
+        play.exits(name, BUG)
+    assert play.ended is not None
+
+
+def test_an_empty_group_inside_one_that_is_killed_ends_as_well():
+    play = up(group("inner"), "a", shutdown="brutal_kill")
+    play.tree.stop(play.now)
+    play.exits("a")
+    assert play.ended is not None
+    kinds = [each.kind for each in play.events if each.name == "inner"]
+    assert kinds.count(EventKind.STOPPING) == 1
