@@ -384,6 +384,8 @@ class SupervisorCore:
     def _announce_connection(self, child: Child) -> None:
         """Publish whether it is connected, or about to be, if that is new."""
         kind = _CONNECTION.get(child.state)
+        if child.node.status is Status.STOPPING and not child.is_connected:
+            kind = EventKind.DISCONNECTED
         if kind is not None and kind is not child.announced:
             child.announced = kind
             self._announcer.publish(child.name, child.incarnation, kind)
