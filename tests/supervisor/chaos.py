@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -285,25 +285,27 @@ class Chaos:
 
     def check(self) -> None:
         """What must hold at the end, whatever happened."""
-        self.ledger.check()
+        problems = [*self.ledger.problems(), *self._problems_of_events()]
         for wire in self._wires:
-            wire.check()
-        self._check_events()
+            problems += wire.problems()
+        assert not problems, f"seed {self.plan.seed}: " + "\n".join(problems[:20])
 
-    def _check_events(self) -> None:
+    def _problems_of_events(self) -> Iterator[str]:
         for number, (before, after) in enumerate(zip(self.events, self.events[1:], strict=False)):
-            assert after.sequence == before.sequence + 1, (
-                f"{after} follows {before} (events heard: {number + 1}; supervisors were killed "
-                f"when so many had been heard: {self.supervisors_killed})"
-            )
+            if after.sequence != before.sequence + 1:
+                yield (
+                    f"{after} follows {before} (events heard: {number + 1}; supervisors were "
+                    f"killed when so many had been heard: {self.supervisors_killed})"
+                )
         last: dict[str, int] = {}
         for event in self.events:
+            before_it = last.get(event.system_name, 0)
             if event.kind is EventKind.STARTING:
-                before_it = last.get(event.system_name, 0)
-                assert event.incarnation > before_it, f"after #{before_it} came {event}"
                 last[event.system_name] = event.incarnation
-            else:
-                assert event.incarnation <= last.get(event.system_name, 0), f"too early: {event}"
+                if event.incarnation <= before_it:
+                    yield f"after #{before_it} came {event}"
+            elif event.incarnation > before_it:
+                yield f"too early, after #{before_it}: {event}"
 
     def report(self) -> str:
         kinds = Counter(event.kind.value for event in self.events)
