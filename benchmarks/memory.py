@@ -36,7 +36,7 @@ def compare_memory(count: int) -> Result:
             runtime.send_each(_ITEM, 10, name)
         ours, theirs = [], []
         for name, leaf in zip(names, leaves, strict=True):
-            ours.append(_pss(runtime.pid_of(name)))
+            ours.append(_pss(runtime.pids_of(name)[0]))
             theirs.append(_pss(leaf))
     return compare("memory per system (PSS)", "MiB", ours, theirs)
 

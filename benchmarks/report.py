@@ -42,8 +42,9 @@ class Result:
     name: str
     unit: str
     ours: Summary
-    bare: Summary
-    ratio: Summary
+    bare: Summary | None = None
+    """None where bare Thespian cannot do it."""
+    ratio: Summary | None = None
     """How many times better than bare Thespian this runtime is; below 1 it is worse."""
     target: str | None = None
     met: bool | None = None
@@ -75,6 +76,11 @@ def compare(
         target=target[0] if target else None,
         met=target[1](mine, ratio) if target else None,
     )
+
+
+def alone(name: str, unit: str, ours: Sequence[float]) -> Result:
+    """What has nothing to be compared with."""
+    return Result(name=name, unit=unit, ours=Summary.of(ours))
 
 
 def machine_facts() -> dict[str, Any]:
@@ -112,7 +118,9 @@ def _row(result: Result) -> tuple[str, ...]:
     )
 
 
-def _cell(summary: Summary, suffix: str = "") -> str:
+def _cell(summary: Summary | None, suffix: str = "") -> str:
+    if summary is None:
+        return "-"
     low, high = _number(summary.low), _number(summary.high)
     return f"{_number(summary.median)}{suffix} [{low}-{high}]"
 

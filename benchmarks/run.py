@@ -19,7 +19,7 @@ from benchmarks.cleanup import nothing_left_behind
 from benchmarks.memory import compare_memory
 from benchmarks.messaging import Sizes, compare_messaging
 from benchmarks.report import Result, Summary, machine_facts, table, write_json
-from benchmarks.restart import compare_restarts
+from benchmarks.restart import compare_restarts, measure_mass_restarts
 from benchmarks.runtime import ManagedRuntime, RawRuntime
 
 
@@ -27,6 +27,10 @@ from benchmarks.runtime import ManagedRuntime, RawRuntime
 class Settings:
     sizes: Sizes
     restarts: int
+    mass: int
+    """Systems killed at once,"""
+    mass_restarts: int
+    """and how often."""
     systems: int
     """Whose memory is measured."""
 
@@ -34,11 +38,15 @@ class Settings:
 FULL: Final = Settings(
     Sizes(seconds=90, rounds=30, asks=100, pipelined=1000, tasks=1000, sends_per_task=5),
     restarts=20,
+    mass=100,
+    mass_restarts=5,
     systems=20,
 )
 QUICK: Final = Settings(
     Sizes(seconds=6, rounds=5, asks=30, pipelined=200, tasks=1000, sends_per_task=2),
     restarts=5,
+    mass=10,
+    mass_restarts=2,
     systems=5,
 )
 
@@ -54,6 +62,8 @@ def measure(settings: Settings) -> tuple[list[Result], Summary]:
     with ManagedRuntime() as managed:
         results, direct = compare_messaging(bare, raw, managed, settings.sizes)
         results.append(compare_restarts(bare, managed, settings.restarts))
+    with ManagedRuntime() as managed:
+        results.append(measure_mass_restarts(managed, settings.mass, settings.mass_restarts))
     results.append(compare_memory(settings.systems))
     return results, direct
 

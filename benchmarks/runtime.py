@@ -107,29 +107,33 @@ class ManagedRuntime:
 
         self._run(_all_of(*(send() for _ in range(tasks))))
 
-    def send_until_answered(self, item: bytes, seconds: float) -> None:
-        """Send to the victim again and again until it takes an item.
+    def send_until_answered(self, item: bytes, seconds: float, *names: str) -> None:
+        """Send to each of these systems again and again until it takes an item.
 
         Raises:
-            TimeoutError: it did not.
+            TimeoutError: one did not.
         """
 
-        async def send() -> None:
+        async def send(name: str) -> None:
+            while True:
+                try:
+                    await self._manager.send_data_to_system(name, item)
+                    return
+                except Exception:
+                    await asyncio.sleep(0.001)
+
+        async def send_to_all() -> None:
             async with asyncio.timeout(seconds):
-                while True:
-                    try:
-                        await self._manager.send_data_to_system(VICTIM, item)
-                        return
-                    except Exception:
-                        await asyncio.sleep(0.001)
+                await asyncio.gather(*map(send, names))
 
-        self._run(send())
+        self._run(send_to_all())
 
-    def pid_of(self, name: str) -> int:
-        status = self._run(self._manager.status(name))
-        if status is None or status.pid is None:
-            raise RuntimeError(f"{name} has no process")
-        return status.pid
+    def pids_of(self, *names: str) -> list[int]:
+        pids = {system.name: system.pid for system in self._run(self._manager.status_all())}
+        found = [pids[name] for name in names]
+        if None in found:
+            raise RuntimeError(f"without a process: {[n for n in names if pids[n] is None]}")
+        return [pid for pid in found if pid is not None]
 
     def __enter__(self) -> Self:
         return self

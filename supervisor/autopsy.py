@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from actors.messages import Reason
+from actors.messages import Reason, ReceiveData, ReceiveMany
 from supervisor.actions import Action, Log
 from supervisor.announcer import Announcer
 from supervisor.child import Child
@@ -85,10 +85,11 @@ class Coroner:
 
 
 def in_progress(child: Child) -> str | None:
-    """The type of the oldest request that its process has, and has not answered."""
-    delivered = (each for each in child.open.values() if each.delivered)
-    oldest = next(delivered, None)
-    return type(oldest.request).__name__ if oldest is not None else None
+    """The type of the oldest request that its process has, and has not answered; one that
+    only waits for data counts last."""
+    delivered = [each.request for each in child.open.values() if each.delivered]
+    busy = [each for each in delivered if not isinstance(each, ReceiveData | ReceiveMany)]
+    return next((type(each).__name__ for each in (*busy, *delivered)), None)
 
 
 def crash_report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,12 +98,29 @@ def check(config: Path) -> None:
 
 @main.command()
 @click.option("--json", "json_", is_flag=True, help="Print only a final report, in JSON.")
-def demo(json_: bool) -> None:
-    """See it work: three systems, one is killed, it comes back."""
-    from supervisor.demo import run_demo
+@click.option("--chaos", is_flag=True, help="Show a whole tree while its processes are killed.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=20.0,
+    show_default=True,
+    help="With --chaos: how long.",
+)
+@click.option("--seed", type=int, help="With --chaos: of what is done to whom. Default: by chance.")
+def demo(json_: bool, chaos: bool, seconds: float, seed: int | None) -> None:
+    """See it work: three systems, one is killed, it comes back. Or with --chaos: a tree of
+    systems, live, while one after the other is killed, and all come back."""
+    if chaos:
+        from supervisor.chaos_demo import run_chaos
 
+        chosen = random.randrange(1_000_000) if seed is None else seed
+        show = run_chaos(seconds=seconds, seed=chosen, json_=json_)
+    else:
+        from supervisor.demo import run_demo
+
+        show = run_demo(json_=json_)
     try:
-        code = asyncio.run(run_demo(json_=json_))
+        code = asyncio.run(show)
     except RuntimeError as error:
         fail(EXIT_FAILED, str(error))
     except KeyboardInterrupt:
@@ -243,13 +261,16 @@ def restart(directory: Path, name: str) -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--data", is_flag=True, help="Show the data that comes, too. It is then received.")
+@click.option("--since", type=int, help="Show first the events after the one of this number.")
 @as_json
 @click.pass_obj
-def watch(directory: Path, names: tuple[str, ...], data: bool, json_: bool) -> None:
+def watch(
+    directory: Path, names: tuple[str, ...], data: bool, since: int | None, json_: bool
+) -> None:
     """Show what happens to systems, until Ctrl-C or the supervisor's end."""
 
     async def show_events(manager: ExternalSystemManager) -> None:
-        async for event in manager.events():
+        async for event in manager.events(since):
             if not names or event.system_name in names:
                 say(fmt.event_as_json(event) if json_ else fmt.event_as_text(event))
 

@@ -38,7 +38,9 @@ def status_as_text(system: SystemStatus) -> str:
     lines = {
         "name": system.name,
         "kind": system.kind,
+        "group": system.group,
         "state": system.state.value,
+        "desired state": system.desired.value,
         "incarnation": str(system.incarnation),
         "process": "none" if system.pid is None else str(system.pid),
         "uptime": duration(system.uptime),
@@ -129,7 +131,7 @@ def spec_as_tree(group: GroupSpec, indent: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """A time span in one or two units: ``85 ms``, ``3.2 s``, ``4m05s``, ``2h10m``, ``3d04h``."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms" if seconds else "-"
     if seconds < 60:
         return f"{seconds:.1f} s"

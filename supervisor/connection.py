@@ -32,7 +32,7 @@ from supervisor.messages import (
     SupervisorRequest,
 )
 from supervisor.record import RecordChanged
-from supervisor.wire import FrameReader, WireError, encode_frame, listener_pid, refuse_stranger
+from supervisor.wire import FrameReader, WireError, encode_frame, peer_pid, refuse_stranger
 
 Event = LifecycleEvent | DataArrived
 Told = Event | RecordChanged
@@ -94,7 +94,7 @@ class SupervisorConnection(asyncio.Protocol):
     def supervisor_pid(self) -> int | None:
         """The process at the other end, where the system tells."""
         sock = None if self._transport is None else self._transport.get_extra_info("socket")
-        return None if sock is None else listener_pid(sock)
+        return None if sock is None else peer_pid(sock)
 
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request, and wait for its reply. Being cancelled takes the request back."""

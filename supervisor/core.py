@@ -17,6 +17,7 @@ from actors.messages import (
     DisconnectSystem,
     FailureCode,
     HeartbeatAnswered,
+    Reason,
     Reply,
     Report,
     Request,
@@ -141,12 +142,23 @@ class SupervisorCore:
 
     def begin(self, now: float) -> None:
         """Start the tree; before anything else is asked."""
-        self._lifecycle.carry_out(now)
-        if self._record is not None:
+        if self._record is None:
+            self._lifecycle.carry_out(now)
+            self._tree.start(now)
+        else:
+            self._lifecycle.take_over(now)
             restore(self._tree, self._record, self._children)
-        self._tree.start(now, recovering=self._record is not None)
+            self._tell_losses()
+            self._tree.start(now, recovering=True)
+            self._record = None
         self._lifecycle.carry_out(now)
-        self._record = None
+
+    def _tell_losses(self) -> None:
+        """What ran under the supervisor before this one went down with it."""
+        reason = Reason("supervisor", "its supervisor was killed, and it with it")
+        for child in self._children.values():
+            if child.incarnation and child.node.is_startable:
+                self._announcer.publish(child.name, child.incarnation, EventKind.CRASHED, reason)
 
     # ---- what the shell asks ----------------------------------------------------------------
 
@@ -372,6 +384,8 @@ class SupervisorCore:
     def _announce_connection(self, child: Child) -> None:
         """Publish whether it is connected, or about to be, if that is new."""
         kind = _CONNECTION.get(child.state)
+        if child.node.status is Status.STOPPING and not child.is_connected:
+            kind = EventKind.DISCONNECTED
         if kind is not None and kind is not child.announced:
             child.announced = kind
             self._announcer.publish(child.name, child.incarnation, kind)

@@ -12,10 +12,8 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
@@ -27,6 +25,7 @@ from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import SystemStatus
 from supervisor.options import LogLevel, SupervisorOptions
+from supervisor.simulator import HOST, instrument_simulator
 from supervisor.spec import SystemSpec
 
 EXCHANGES: Final = 40
@@ -36,7 +35,6 @@ PAUSE: Final = 0.01
 PATIENCE: Final = 10.0
 """Seconds after which a question that was never answered counts as lost."""
 VICTIM: Final = "pump"
-HOST: Final = "127.0.0.1"
 
 
 @attrs.define
@@ -172,20 +170,3 @@ def _tell(report: dict[str, Any], tallies: dict[str, Tally], say: Callable[[str]
     )
     say(f"The others were {'restarted: ' + ', '.join(touched) if touched else 'untouched'}.")
     say(f"Questions never answered: {report['lost']}.")
-
-
-@asynccontextmanager
-async def instrument_simulator() -> AsyncIterator[int]:
-    """A TCP instrument in a process of its own, on this machine; gives its port."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "actors.instrument", "--port", "0"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        yield int(await process.stdout.readline())
-    finally:
-        process.stdin.close()  # the simulator ends with its standard input
-        await process.wait()

@@ -38,7 +38,7 @@ from supervisor.messages import (
 from supervisor.options import SupervisorOptions
 from supervisor.session import Session
 from supervisor.spec import SystemSpec
-from supervisor.streams import Streams
+from supervisor.streams import EventStream, Streams
 
 _log = logging.getLogger("supervisor.manager")
 
@@ -149,6 +149,28 @@ class Dialog:
         if isinstance(reply, Subscribed):
             self._last_event = max(self._last_event, reply.next_sequence - 1)
 
+    async def catch_up(self, stream: EventStream) -> None:
+        """Have the events come again that a stream asks for.
+
+        Raises:
+            EventsLostError: they are not all kept any more.
+        """
+        await self.start()
+        done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def begin(reply: Reply) -> None:
+            # Now, and not when this task runs next: the events follow.
+            if not isinstance(reply, Failure):
+                stream.caught_up()
+            if not done.done():
+                done.set_result(reply)
+
+        wanted = Subscribe(data_from=self.streams.data_names, since=stream.last)
+        self.session.ask_stream(wanted, begin)
+        reply = await done
+        if isinstance(reply, Failure):
+            raise error_of(reply)
+
     async def _come_back(self, connection: SupervisorConnection) -> None:
         """The supervisor was restarted: go on where the last one ended."""
         wanted = Subscribe(
@@ -159,6 +181,7 @@ class Dialog:
             reply = await connection.ask(wanted)
             if isinstance(reply, Subscribed):
                 self._last_event = reply.next_sequence - 1
+                self.streams.count_anew(self._last_event)
         learnt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def learn(reply: Reply) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import attrs
 
-from supervisor.wire import FrameReader, WireError, encode_frame, stranger
+from supervisor.wire import FrameReader, WireError, encode_frame, peer_pid, stranger
 
 _READ_BYTES: Final = 1 << 20
 _MAX_UNSENT: Final = 256 << 20
@@ -54,6 +54,8 @@ class _Connection:
     unsent: deque[memoryview] = attrs.field(factory=deque)
     unsent_bytes: int = 0
     writable_wanted: bool = False
+    goes_first: bool = False
+    """Of the guardian: it is to know what was answered, should this process be killed then."""
 
 
 class FrontDoor:
@@ -106,10 +108,9 @@ class FrontDoor:
             connection.outgoing.append(message)
 
     def flush(self) -> None:
-        """Send what was told, as far as clients take it."""
-        for connection in list(self._connections.values()):
-            if not connection.outgoing:
-                continue
+        """Send what was told, as far as clients take it; to the guardian first."""
+        told = [each for each in self._connections.values() if each.outgoing]
+        for connection in sorted(told, key=lambda each: not each.goes_first):
             if connection.unsent_bytes > _MAX_UNSENT:
                 _log().warning("a client left %d bytes unread; hanging up", connection.unsent_bytes)
                 self._hang_up(connection)
@@ -160,6 +161,7 @@ class FrontDoor:
             return
         sock.setblocking(False)
         connection = _Connection(DoorClient(next(self._numbers)), sock)
+        connection.goes_first = peer_pid(sock) == os.getppid()
         self._connections[connection.client] = connection
         self._selector.register(sock, selectors.EVENT_READ, connection)
 

@@ -19,14 +19,18 @@ from thespian.actors import (
     ActorAddress,
     ActorExitRequest,
     ChildActorExited,
+    ThespianWatch,
     WakeupMessage,
+    WatchMessage,
 )
 
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import Failure, invalid_request
-from supervisor.guarding import Decision, GiveUp, Guarding, StartSupervisor
-from supervisor.messages import SupervisorClosing, SupervisorReady
+from supervisor.blocking import BlockingConnection
+from supervisor.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
+from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
+from supervisor.processes import wait_readable
 from supervisor.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
 from supervisor.supervisor import Supervisor
 
@@ -34,6 +38,8 @@ _LOOK_EVERY: Final = 0.25
 """Seconds between two looks whether the supervisor ended unnoticed."""
 _START_TIMEOUT: Final = 10.0
 """Seconds that a supervisor may take to be ready, before it is killed."""
+_LAST_WORDS: Final = 0.5
+"""Seconds in which the end of a dead supervisor's line is to show."""
 EXIT_GAVE_UP: Final = 70
 
 
@@ -47,21 +53,25 @@ class _Ward:
     """Its multiprocessing.Process, where the base has one: it knows the exit code."""
     start_by: float | None
     """When it is to be ready; None once it is."""
+    line: BlockingConnection | None = None
+    """On which it tells its record. Unlike Thespian's messages, what it wrote there is not
+    lost when it is killed, and is there before any client is answered."""
 
 
 class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
     """Sent a :class:`ConfigureSupervisor`, it starts a supervisor, and answers with
     :class:`SupervisorReady` once that listens. It never has threads: it forks."""
 
-    def __init__(self) -> None:
+    def __init__(self, capabilities: dict[str, Any] | None = None) -> None:
         super().__init__()
+        self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
         self._set_up = False
         self._guarding: Guarding | None = None
         self._ward: _Ward | None = None
         self._asker: ActorAddress | None = None
         """Who waits for the first supervisor to be ready."""
 
-    def receiveMessage(self, message: Any, sender: ActorAddress) -> None:
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
         # An exception that left here would make Thespian call again with the same message.
         try:
             if not self._set_up:
@@ -72,6 +82,8 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
             self._receive(message, sender)
         except Exception:
             _log().exception("guardian: %s could not be dealt with", type(message).__name__)
+        line = None if self._ward is None else self._ward.line
+        return ThespianWatch([line.fileno()]) if line is not None and self._watches else None
 
     def _receive(self, message: Any, sender: ActorAddress) -> None:
         match message:
@@ -84,6 +96,9 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
                 self._start(start)
             case WakeupMessage():
                 self._look()
+            case WatchMessage():
+                if self._ward is not None:
+                    self._read(self._ward)
             case ActorExitRequest():
                 self._guarding = None  # all is being shut down
             case _ if self._ward is not None and sender == self._ward.address:
@@ -106,7 +121,7 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
         match message:
             case SupervisorReady():
                 ward.start_by = None
-                self.send(ward.address, KeepRecord())
+                self._have_it_tell(ward)
                 if self._asker is not None:
                     self._answer(
                         SupervisorReady(
@@ -122,12 +137,42 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
                     failure = attrs.evolve(message, request_id=self._guarding.setup.request_id)
                     self._answer(failure)
                 _kill(ward)
+            case Pong():
+                self._guarding.answered()
             case RecordGiven():
                 self._guarding.keep(message.record)
             case RecordChanged():
                 self._guarding.apply(message)
             case SupervisorClosing():
                 self._guarding.closing = message
+
+    def _have_it_tell(self, ward: _Ward) -> None:
+        assert self._guarding is not None
+        path = self._guarding.setup.socket_path
+        if path is None:
+            self.send(ward.address, KeepRecord())
+            return
+        try:
+            ward.line = BlockingConnection(path)
+        except OSError as error:
+            _log().error("cannot reach the supervisor: %s", error)
+            _kill(ward)
+        else:
+            ward.line.send(KeepRecord())
+
+    def _read(self, ward: _Ward, seconds: float = 0.0) -> None:
+        """Hear what it said on its line.
+
+        Args:
+            seconds: how long to wait for more.
+        """
+        line = ward.line
+        while line is not None and wait_readable([line.fileno()], seconds):
+            for message in line.read():
+                self._hear(message, ward)
+            if line.at_end:
+                line.close()
+                ward.line = line = None
 
     def _answer(self, reply: SupervisorReady | Failure) -> None:
         self.send(self._asker, reply)
@@ -136,6 +181,9 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
     def _ended(self, ward: _Ward) -> None:
         if self._guarding is None:
             return
+        self._read(ward, _LAST_WORDS)
+        if ward.line is not None:
+            ward.line.close()
         self._ward = None
         how = _how_it_ended(ward.process)
         decision = self._guarding.supervisor_ended(ward.life, how, time.monotonic())
@@ -176,12 +224,25 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
         ward = self._ward
         if ward is None:
             return
+        self._read(ward)
         if ward.process is not None and not ward.process.is_alive():
             self._ended(ward)
-        elif ward.start_by is not None and time.monotonic() >= ward.start_by:
+        elif ward.start_by is None:
+            self._see_whether_it_hangs(ward)
+        elif time.monotonic() >= ward.start_by:
             _log().error("the supervisor was not ready within %g s", _START_TIMEOUT)
             ward.start_by = None
             _kill(ward)
+
+    def _see_whether_it_hangs(self, ward: _Ward) -> None:
+        assert self._guarding is not None
+        match self._guarding.looked():
+            case Look.ASK:
+                self.send(ward.address, Ping())
+            case Look.HANGS:
+                _log().error("the supervisor hangs: it is killed")
+                self._guarding.answered()
+                _kill(ward)
 
 
 def _newest_process(guardian: Guardian) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from random import Random
 from typing import Final
 
@@ -14,6 +15,12 @@ from supervisor.restarts import RestartHistory
 
 INTENSITY: Final = RestartPolicy(max_restarts=5, period=30.0, backoff_min=0.1, backoff_max=1.0)
 """More ends of a supervisor than that are not mended by one more start."""
+
+ASK_AFTER: Final = 20
+"""Looks at a supervisor after which it is asked whether it is there."""
+HANGS_AFTER: Final = 80
+"""Looks without an answer after which it hangs. Looks are counted, and not time: the whole
+machine may have stood still."""
 
 
 @attrs.frozen
@@ -32,6 +39,16 @@ class GiveUp:
     reason: str
 
 
+class Look(enum.Enum):
+    """What a look at the supervisor leads to."""
+
+    WAIT = enum.auto()
+    ASK = enum.auto()
+    """Ask whether it is there."""
+    HANGS = enum.auto()
+    """Kill it."""
+
+
 Decision = StartSupervisor | GiveUp
 
 
@@ -47,6 +64,9 @@ class Guarding:
     closing: SupervisorClosing | None = None
     """Set once the supervisor ended for good: nothing is started after that."""
     _is_alive: bool = False
+    _looks: int = 0
+    """Since it was asked, or since it answered."""
+    _asked: bool = False
     _history: RestartHistory = attrs.field(factory=lambda: RestartHistory(INTENSITY))
 
     def begin(self) -> StartSupervisor:
@@ -56,6 +76,7 @@ class Guarding:
     def _start(self, delay: float) -> StartSupervisor:
         self.life += 1
         self._is_alive = True
+        self.answered()
         return StartSupervisor(self.life, delay)
 
     def configuration(self) -> ConfigureSupervisor:
@@ -64,6 +85,20 @@ class Guarding:
         return ConfigureSupervisor(
             self.setup.options, self.setup.socket_path, self.setup.tree, record
         )
+
+    def looked(self) -> Look:
+        """Count a look at a supervisor that is ready, and say what is to be done."""
+        self._looks += 1
+        if self._asked:
+            return Look.HANGS if self._looks > HANGS_AFTER else Look.WAIT
+        if self._looks <= ASK_AFTER:
+            return Look.WAIT
+        self._asked, self._looks = True, 0
+        return Look.ASK
+
+    def answered(self) -> None:
+        """The supervisor does not hang."""
+        self._asked, self._looks = False, 0
 
     def keep(self, given: Record) -> None:
         """The supervisor that runs now gave its record."""

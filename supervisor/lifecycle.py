@@ -82,6 +82,7 @@ class Lifecycle:
         self._coroner = coroner
         self._act = act
         self._decided: deque[TreeAction] = deque()
+        self._silent = False
         self.tree: Tree
         self.watchdog: Watchdog
         """Both set before anything else is called."""
@@ -91,6 +92,12 @@ class Lifecycle:
     def decide(self, action: TreeAction) -> None:
         """Something that the tree wants done; :meth:`carry_out` does it."""
         self._decided.append(action)
+
+    def take_over(self, now: float) -> None:
+        """Take on the children of a tree that was there before: they are no news."""
+        self._silent = True
+        self.carry_out(now)
+        self._silent = False
 
     def carry_out(self, now: float) -> None:
         """Do what the tree has decided since the last time."""
@@ -143,9 +150,10 @@ class Lifecycle:
         self._kill_later(child, grace + EXIT_GRACE, now)
 
     def _happened(self, event: Happened, now: float) -> None:
-        self._announcer.publish(
-            event.name, event.incarnation, event.kind, event.reason, delay=event.delay
-        )
+        if not self._silent:
+            self._announcer.publish(
+                event.name, event.incarnation, event.kind, event.reason, delay=event.delay
+            )
         node = self.tree.nodes.get(event.name)
         if node is None:
             return
@@ -162,9 +170,7 @@ class Lifecycle:
                 text = f"crashed ({event.reason.text})" if event.reason else "crashed"
                 self._router.fail_queued_data(child, FailureCode.SYSTEM_CRASHED, text)
             case EventKind.GAVE_UP:
-                text = f"{event.name}: gave up: restarted more often than its limit allows"
-                cause = f", the last time because of: {event.reason.text}" if event.reason else ""
-                self._act(Log(logging.ERROR, text + cause))
+                self._say_gave_up(event.name, event.reason)
         if child is not None and not child.node.is_coming and not child.has_process:
             self._router.fail_open(child, FailureCode.UNAVAILABLE, why_down(child.node))
 
@@ -182,6 +188,15 @@ class Lifecycle:
         text = (
             f"{name}: quarantined: more than {policy.max_restarts} crashes within "
             f"{policy.period:g} s, the last: {reason.text}; mend the cause, then restart it"
+        )
+        self._act(Log(logging.ERROR, text))
+
+    def _say_gave_up(self, name: str, reason: Reason | None) -> None:
+        group = self.tree.nodes[name]
+        assert isinstance(group, Group)
+        text = (
+            f"{name}: gave up: more than {group.spec.max_restarts} restarts within "
+            f"{group.spec.period:g} s; the last cause: {reason.text if reason else 'unknown'}"
         )
         self._act(Log(logging.ERROR, text))
 

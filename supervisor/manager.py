@@ -282,13 +282,27 @@ class ExternalSystemManager(Family):
         """Why nothing can be asked any more; None while it can."""
         return self._dialog.session.over
 
+    @property
+    def supervisor_pid(self) -> int | None:
+        """The supervisor's process; None while there is none, and where the operating
+        system does not tell."""
+        return self._dialog.session.supervisor_pid
+
     def is_connected(self, name: str) -> bool:
         """Whether a system is connected, as far as this process has heard."""
         return name in self._dialog.connected
 
-    def events(self) -> EventStream:
-        """What happens to systems, from now on, until the manager closes."""
-        return self._dialog.streams.events()
+    def events(self, since: int | None = None) -> EventStream:
+        """What happens to systems and groups, from now on, until the manager closes.
+
+        Args:
+            since: the sequence number of the last event that the caller has had; those
+                after it come first. If they are not all kept any more, the first ``anext``
+                raises :class:`~supervisor.EventsLostError`.
+        """
+        if since is None:
+            return self._dialog.streams.events()
+        return self._dialog.streams.events(self._dialog.catch_up, since)
 
     async def data_from(self, *names: str) -> AsyncIterator[tuple[str, Any]]:
         """``(name, item)`` for each item that comes from these systems, or from all.

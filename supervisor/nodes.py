@@ -132,11 +132,15 @@ class Node:
         return self.spec.restart_type is RestartType.TEMPORARY
 
     @property
+    def is_startable(self) -> bool:
+        """Whether it is down, and its group may start it."""
+        return self.status is Status.DOWN and self.down in (Down.WAITING, Down.ENDED)
+
+    @property
     def in_turn(self) -> bool:
         """Whether it is down, and its group is about to start it."""
         round_ = self.parent.round if self.parent else None
-        startable = self.status is Status.DOWN and self.down in (Down.WAITING, Down.ENDED)
-        return startable and round_ is not None and self in round_.start
+        return self.is_startable and round_ is not None and self in round_.start
 
     @property
     def is_coming(self) -> bool:

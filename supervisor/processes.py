@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from actors.lifeline import child_pids
 
@@ -56,6 +57,22 @@ def open_pidfd(pid: int) -> int | None:
         return open_it(pid)
     except OSError:
         return None
+
+
+def started_before(pid: int, moment: float) -> bool:
+    """Whether a process started before a moment of :func:`uptime`; False if it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    # After the name, which is in brackets and may hold anything; see proc(5).
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    return ticks / os.sysconf("SC_CLK_TCK") < moment
+
+
+def uptime() -> float:
+    """Seconds since this machine was started, asleep or not."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @contextmanager

@@ -12,13 +12,21 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
-from actors.messages import Failure, FailureCode, ManySent, Reply, Request, SendMany
+from actors.errors import describe
+from actors.messages import (
+    FailureCode,
+    ReceiveData,
+    ReceiveMany,
+    Reply,
+    Request,
+    SendMany,
+)
 from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
 from supervisor.directory import RuntimeDirectory
 from supervisor.embedded import EmbeddedRuntime
-from supervisor.messages import Ping, StopSupervisor, SupervisorRequest
+from supervisor.messages import Ping, StopSupervisor, Subscribe, SupervisorRequest
 from supervisor.options import SupervisorOptions
 from supervisor.policies import RestartPolicy
 from supervisor.processes import kill
@@ -40,7 +48,7 @@ INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, b
 _log = logging.getLogger("supervisor.manager")
 RESTARTING: Final = "the supervisor is being restarted, which takes too long"
 
-Held = tuple[SendMany, Callable[[ManySent | Failure], None], asyncio.TimerHandle]
+Held = tuple[SendMany | Subscribe, Callable[[Any], None], asyncio.TimerHandle]
 """A streamed request that waits for the recovery, and what ends its wait."""
 
 
@@ -117,6 +125,12 @@ class Session:
         elif self._loop is not loop:
             raise RuntimeError("an ExternalSystemManager belongs to the event loop it started on")
 
+    @property
+    def supervisor_pid(self) -> int | None:
+        """The supervisor's process; None while there is none, or where nobody can tell."""
+        there = self._connection is not None and self._serving.is_set()
+        return self._connection.supervisor_pid if self._connection and there else None
+
     async def open(self) -> None:
         """Start the runtime, or find the supervisor, and connect to it.
 
@@ -190,8 +204,9 @@ class Session:
             return request.failure(FailureCode.UNAVAILABLE, self.over or "not started")
         return await self._connection.ask(request)
 
-    def ask_stream(self, request: SendMany, on_part: Callable[[ManySent | Failure], None]) -> None:
-        """Send a request that is answered in parts."""
+    def ask_stream(self, request: SendMany | Subscribe, on_part: Callable[[Any], None]) -> None:
+        """Send a request that is answered in parts, or whose answer must be heard before
+        what follows it."""
         if self.over is not None or self._connection is None:
             on_part(request.failure(FailureCode.UNAVAILABLE, self.over or "not started"))
         elif self._serving.is_set():
@@ -242,9 +257,9 @@ class Session:
                     if is_first and stop:
                         await connection.ask(StopSupervisor())
                     await connection.close()
+                self._serve_again()
             if self._keeper is not None:
                 self._keeper.cancel()
-            self._serve_again()
             runtime, self._runtime = self._runtime, None
             if runtime is not None:
                 await asyncio.to_thread(runtime.stop)
@@ -263,6 +278,9 @@ class Session:
         that never calls close."""
         try:
             await self._watch()
+        except Exception as error:  # a bug, but those who wait shall not wait for ever
+            _log.exception("the supervisor cannot be kept")
+            self._give_up(f"the supervisor cannot be kept: {describe(error)}")
         finally:
             if self.over is None:
                 self.over = "the manager's event loop has ended"
@@ -313,7 +331,7 @@ class Session:
                 await asyncio.sleep(delay)
                 try:
                     await self._replace_runtime()
-                except RuntimeError as error:
+                except (RuntimeError, OSError) as error:
                     why = str(error)
                     continue
                 deadline = time.monotonic() + patience
@@ -327,10 +345,10 @@ class Session:
         self._give_up(why)
 
     async def _replace_runtime(self) -> None:
-        old, self._runtime = self._runtime, None
-        if old is not None:
+        if self._runtime is not None:
             _log.warning("the runtime's root process ended; starting the runtime anew")
-            await asyncio.to_thread(old.stop)
+            await asyncio.to_thread(self._runtime.stop)
+            self._runtime = None  # not before: this may be cancelled, and is done then by close
         self._runtime = await _start_runtime(self._options, self._record)
 
     async def _reconnect(self) -> bool:
@@ -375,9 +393,10 @@ class Session:
 
 def _patience(request: Request | SupervisorRequest) -> float:
     """Seconds that a request may wait for a supervisor to be restarted."""
-    if request.timeout is None:
-        return RECOVERY_PATIENCE
-    return min(request.timeout, RECOVERY_PATIENCE)
+    times = [RECOVERY_PATIENCE, request.timeout]
+    if isinstance(request, ReceiveData | ReceiveMany):
+        times.append(request.wait)
+    return min(time for time in times if time is not None)
 
 
 def _on_loop(deadline: float) -> float:

@@ -17,7 +17,6 @@ from supervisor.config import Config
 from supervisor.directory import RuntimeDirectory
 from supervisor.processes import signals_as_descriptor
 from supervisor.root import EXIT_OK, EXIT_SUPERVISOR_DIED, Root
-from supervisor.spec import ROOT, GroupSpec
 
 
 def run_standalone(config: Config, directory: Path) -> int:
@@ -35,7 +34,7 @@ def run_standalone(config: Config, directory: Path) -> int:
     held = RuntimeDirectory(directory)
     existed = directory.exists()
     held.take()
-    root = Root(held, config.options, tree=GroupSpec(ROOT, config.systems))
+    root = Root(held, config.options, tree=config.tree)
     try:
         root.start()
         with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as wake_fd:
@@ -57,7 +56,7 @@ def _serve(root: Root, wake_fd: int) -> int:
         return EXIT_SUPERVISOR_DIED
     if closing is not None:
         if closing.reason is not None:
-            logging.getLogger(__name__).error("%s", closing.reason)
+            _say(closing.reason)
         return closing.exit_code
     os.read(wake_fd, 1)
     _say("stopping; once more to stop at once")

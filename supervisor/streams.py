@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Generic, Self, TypeVar
 from weakref import WeakSet
 
@@ -11,6 +11,8 @@ from supervisor.connection import Event
 from supervisor.messages import DataArrived, LifecycleEvent
 
 T = TypeVar("T")
+
+CatchUp = Callable[["EventStream"], Awaitable[None]]
 
 MAX_BACKLOG: Final = 100_000
 """Events that may wait to be taken from one stream."""
@@ -22,11 +24,17 @@ class Streams:
     def __init__(self) -> None:
         self._events: WeakSet[EventStream] = WeakSet()
         self._data: list[DataStream] = []
+        self._heard = 0
+        """The sequence number of the last lifecycle event."""
         self._ended = False
 
-    def events(self) -> EventStream:
-        """A stream of the lifecycle events from now on."""
-        stream = EventStream()
+    def events(self, catch_up: CatchUp | None = None, since: int = 0) -> EventStream:
+        """A stream of the lifecycle events from now on, or from those after ``since`` on.
+
+        Args:
+            catch_up: has past events come again; awaited before the first is taken.
+        """
+        stream = EventStream(self._heard) if catch_up is None else EventStream(since, catch_up)
         self._events.add(stream)
         if self._ended:
             stream.queue.put_nowait(None)
@@ -51,12 +59,19 @@ class Streams:
     def hear(self, event: Event) -> None:
         """Pass an event on to those it is for."""
         if isinstance(event, LifecycleEvent):
+            self._heard = max(self._heard, event.sequence)
             for stream in self._events:
-                stream.put(event)
+                stream.hear(event)
             return
         for each in self._data:
             if not each.names or event.system_name in each.names:
                 each.put(event)
+
+    def count_anew(self, last: int) -> None:
+        """Events are counted by a supervisor that does not know those before."""
+        self._heard = last
+        for stream in self._events:
+            stream.last = last
 
     def end(self) -> None:
         """Let every consumer finish: there is nothing more to come."""
@@ -103,10 +118,32 @@ class _Backlog(Generic[T]):
 class EventStream(_Backlog[LifecycleEvent], AsyncIterator[LifecycleEvent]):
     """Iterate over it with ``async for``; it ends when the manager closes."""
 
+    def __init__(self, last: int, catch_up: CatchUp | None = None) -> None:
+        """
+        Args:
+            last: the sequence number of the event before the first one wanted.
+        """
+        super().__init__()
+        self.last = last
+        self._catch_up = catch_up
+
+    def hear(self, event: LifecycleEvent) -> None:
+        """Add an event, unless it is one that was had already: others may have asked for
+        past events to come again."""
+        if self._catch_up is None and event.sequence > self.last:
+            self.last = event.sequence
+            self.put(event)
+
+    def caught_up(self) -> None:
+        """The past events come now."""
+        self._catch_up = None
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> LifecycleEvent:
+        if self._catch_up is not None:
+            await self._catch_up(self)
         event = await self.take()
         if event is None:
             raise StopAsyncIteration

@@ -27,6 +27,7 @@ from thespian.actors import (
 )
 
 from actors.errors import describe
+from actors.forking import prepare_kind, share_memory_with_forks
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
@@ -125,6 +126,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 die_with_parent_actor()
                 let_crashes_kill()
                 restore_loggers()
+                share_memory_with_forks()
             self._receive(message, sender)
             self._carry_out()
             self._schedule()
@@ -310,6 +312,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             self._core.child_exited(name, incarnation, None, now)
 
     def _start(self, action: StartActor) -> None:
+        prepare_kind(action.definition.kind)
         address = self.createActor(SystemActor)
         self._links[action.name] = _Link(
             action.name, action.incarnation, address, _newest_process(self)

@@ -145,9 +145,9 @@ class SynchronousManager:
     def is_connected(self, name: str) -> bool:
         return self._manager.is_connected(name)
 
-    def events(self) -> Iterator[LifecycleEvent]:
+    def events(self, since: int | None = None) -> Iterator[LifecycleEvent]:
         async def register() -> AsyncIterator[LifecycleEvent]:
-            return self._manager.events()  # on the loop's thread, like all that it does
+            return self._manager.events(since)  # on the loop's thread, like all that it does
 
         return self._iterate(self._run(register()))
 

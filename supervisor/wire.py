@@ -83,9 +83,9 @@ def stranger(sock: socket.socket) -> int | None:
     return None if uid in (os.getuid(), 0) else uid
 
 
-def listener_pid(sock: socket.socket) -> int | None:
-    """The process that listened when this end of a Unix socket was connected, where the
-    system tells."""
+def peer_pid(sock: socket.socket) -> int | None:
+    """The process at the other end of a Unix socket when it was connected, where the system
+    tells."""
     return _peer(sock)[0] if hasattr(socket, "SO_PEERCRED") else None
 
 

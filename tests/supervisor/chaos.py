@@ -31,9 +31,7 @@ from tests.supervisor.chaos_clients import Ledger, WireClient, host_client
 SETTLED_WITHIN = 60.0
 """Seconds after the last fault in which all is to be as it is meant to be."""
 PATIENT = RestartPolicy(max_restarts=10_000, period=1_000.0, backoff_min=0.01, backoff_max=0.05)
-OPTIONS = SupervisorOptions(
-    request_timeout=5.0, connect_timeout=10.0, log_level=LogLevel.CRITICAL
-)
+OPTIONS = SupervisorOptions(request_timeout=5.0, connect_timeout=10.0, log_level=LogLevel.CRITICAL)
 
 
 @attrs.frozen(kw_only=True)

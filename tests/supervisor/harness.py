@@ -153,6 +153,7 @@ class Harness:
     def __init__(self, **options: Any) -> None:
         self.now = 100.0
         tree, record = options.pop("tree", None), options.pop("record", None)
+        self._states = {} if record is None else dict(record.states)
         self.core = SupervisorCore(
             SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now, tree, record
         )
@@ -250,7 +251,7 @@ class Harness:
                 living = [a for a in self.actors if a.name == action.name and not a.forgotten]
                 assert not living, f"{action.name} has a process already"
                 before = self.incarnations(action.name)
-                assert action.incarnation in (1, before[-1] + 1 if before else 1)
+                assert action.incarnation in (1, before[-1] + 1 if before else self._first(action))
                 self.actors.append(FakeActor(self, action))
             case TellActor(message=message):
                 actor = self._living(action)
@@ -277,6 +278,11 @@ class Harness:
                 assert self.finished == 1
             case _:
                 raise AssertionError(f"no action: {action}")
+
+    def _first(self, action: StartActor) -> int:
+        """The incarnation that a system begins with, in this supervisor."""
+        state = self._states.get(action.name)
+        return 1 if state is None else state.incarnation + 1
 
     def _living(self, action: TellActor | KillActor | ForgetActor) -> FakeActor:
         actor = self.actor(action.name)

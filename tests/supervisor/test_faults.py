@@ -27,6 +27,7 @@ from supervisor import (
 from supervisor.messages import SystemState
 from supervisor.options import LogLevel
 from tests.conftest import MARK, marked_processes, wait_until_none
+from tests.supervisor.processes import parts_of, runs
 from tests.supervisor.support import (
     PATIENCE,
     mock,
@@ -272,55 +273,19 @@ def test_when_the_host_is_killed_nothing_stays() -> None:
     assert not wait_until_none(lambda: marked_processes(os.environ[MARK]), 5.0)
 
 
-def runs(pid: int) -> bool:
-    """Whether a process is more than a zombie, which an orphan may become here."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def descendants(manager: ExternalSystemManager) -> dict[str, psutil.Process]:
-    """The processes of a manager's runtime, by their part in it."""
-    assert manager._dialog.session._runtime is not None
-    root = psutil.Process(manager._dialog.session._runtime._process.pid)
-    [admin] = [each for each in root.children() if each.status() != psutil.STATUS_ZOMBIE]
-    supervisor = next(each for each in admin.children() if each.children())
-    logger = next(each for each in admin.children() if not each.children())
-    return {"root": root, "admin": admin, "supervisor": supervisor, "logger": logger}
-
-
-@pytest.mark.parametrize("part", ["root", "admin", "supervisor", "logger"])
-def test_when_a_part_of_the_runtime_is_killed_calls_fail_clearly_and_nothing_stays(
-    part: str,
-) -> None:
-    async def work(manager: ExternalSystemManager) -> None:
-        pids = [await pid_of(manager, name) for name in ("victim", "other")]
-        receive = asyncio.ensure_future(
-            answered(manager.receive_data_from_system("victim", timeout=300.0))
-        )
-        await waits(manager)
-        descendants(manager)[part].kill()
-        error = await asyncio.wait_for(receive, PATIENCE)
-        assert isinstance(error, UnavailableError)
-        assert error.failure.outcome is Outcome.UNKNOWN
-        with pytest.raises(UnavailableError):
-            await manager.send_data_to_system("other", 1)
-        assert not manager.is_connected("other")
-        assert not wait_until_none(lambda: [pid for pid in pids if runs(pid)])
-
-    with_manager(work, mock("victim"), mock("other"))
-
-
-def test_a_hung_supervisor_is_given_up_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hung_supervisor_is_killed_and_the_next_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await until_state(manager, "victim", SystemState.CONNECTED)
-        descendants(manager)["supervisor"].suspend()
+        supervisor = parts_of(manager)["supervisor"]
+        supervisor.suspend()
         monkeypatch.setattr(session, "PING_EVERY", 0.05)
         monkeypatch.setattr(session, "PING_PATIENCE", 0.2)
         receive = manager.receive_data_from_system("victim", timeout=300.0)
         with pytest.raises(UnavailableError, match="the supervisor does not answer"):
             await asyncio.wait_for(receive, PATIENCE)
+        monkeypatch.setattr(session, "PING_PATIENCE", PATIENCE)
+        await until_state(manager, "victim", SystemState.CONNECTED)
+        assert not runs(supervisor.pid)
 
     # The first round of pings still has the usual interval.
     monkeypatch.setattr(session, "PING_EVERY", 0.5)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import psutil
 import pytest
 
 from actors import MockExternalSystem
@@ -54,11 +52,32 @@ async def answers(manager: ExternalSystemManager, name: str, item: Any) -> bool:
         return False
 
 
-async def seconds_until_answered(manager: ExternalSystemManager) -> float:
-    """Until all that are meant to be connected answer, by the only means of asking them."""
+async def system_pids(manager: ExternalSystemManager) -> dict[str, int | None]:
+    return {status.name: status.pid for status in await manager.status_all()}
+
+
+async def seconds_until_answered(
+    manager: ExternalSystemManager, before: dict[str, int | None] | None = None
+) -> float:
+    """Until all that are meant to be connected answer, by the only means of asking them.
+
+    Args:
+        before: their processes, from which it is not to be: a runtime dies in steps.
+    """
     began = time.monotonic()
+
+    async def answers_again(name: str) -> bool:
+        if not await answers(manager, name, "again"):
+            return False
+        if before is None:
+            return True
+        try:
+            return (await system_pids(manager))[name] != before[name]
+        except (ExternalSystemError, KeyError):
+            return False
+
     for name in ("object", "spec-1", "spec-2"):
-        await until(lambda name=name: answers(manager, name, "again"))  # type: ignore[misc]
+        await until(partial(answers_again, name))
     return time.monotonic() - began
 
 
@@ -70,8 +89,9 @@ def test_systems_answer_again_whichever_process_is_killed(
         async with runtime() as (manager, thing):
             victim = parts_of(manager, system=await pid_of(manager, "spec-1"))[part]
             incarnation = (await status_of(manager, "spec-1")).incarnation
+            before = await system_pids(manager)
             victim.kill()
-            seconds = await seconds_until_answered(manager)
+            seconds = await seconds_until_answered(manager, None if part == "system" else before)
             assert not runs(victim.pid)
             assert await thing.send_data("by its handle")
             assert thing.is_connected
@@ -106,12 +126,7 @@ def test_each_request_in_flight_is_answered_once(part: str) -> None:
             await until(wait)
             parts_of(manager)[part].kill()
             done, pending = await asyncio.wait(receives, timeout=PATIENCE)
-            if part == "logger":
-                # Its end may cost the runtime nothing.
-                for each in pending:
-                    each.cancel()
-            else:
-                assert not pending
+            assert not pending
             for each in done:
                 error = each.exception()
                 assert isinstance(error, UnavailableError)
@@ -166,11 +181,35 @@ def test_what_was_registered_and_unregistered_later_is_remembered() -> None:
             await manager.unregister_system("spec-2")
             for part in ("supervisor", "root"):
                 parts_of(manager)[part].kill()
-                await until(lambda part=part: answers(manager, "late", part))
+                await until(lambda: answers(manager, "late", "again"))
                 names = [status.name for status in await manager.status_all()]
                 assert names == ["object", "spec-1", "off", "late"]
 
     asyncio.run(main())
+
+
+def test_what_was_answered_just_before_a_kill_is_remembered() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            for number in range(4):
+                supervisor = parts_of(manager)["supervisor"]
+                manager.register_system(mock(f"new-{number}", connect=False))
+                if number == 0:
+                    await manager.unregister_system("off")
+                assert await manager.connect_system(f"new-{number}")
+                supervisor.kill()
+                await until(partial(answers_to, manager, f"new-{number}"))
+            names = [status.name for status in await manager.status_all()]
+            assert names == ["object", "spec-1", "spec-2", "new-0", "new-1", "new-2", "new-3"]
+
+    asyncio.run(main())
+
+
+async def answers_to(manager: ExternalSystemManager, name: str) -> bool:
+    try:
+        return await manager.send_data_to_system(name, "again")
+    except ExternalSystemError:
+        return False
 
 
 @pytest.mark.parametrize("part", ["supervisor", "root"])
@@ -207,8 +246,9 @@ def test_killed_again_and_again_it_comes_back() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):
             for part in ("supervisor", "guardian", "root", "supervisor", "admin", "guardian"):
+                before = await system_pids(manager)
                 parts_of(manager)[part].kill()
-                await seconds_until_answered(manager)
+                await seconds_until_answered(manager, before)
             assert not (await status_of(manager, "off")).is_connected
 
     asyncio.run(main())
@@ -265,38 +305,3 @@ def test_a_connectors_own_subprocess_ends_with_the_supervisor() -> None:
             await until(gone)
 
     asyncio.run(main())
-
-
-def test_an_attached_manager_goes_on_after_the_supervisor_was_killed(runtime_dir: Path) -> None:
-    from tests.supervisor.test_standalone import running
-
-    async def main(root: psutil.Process) -> None:
-        async with ExternalSystemManager.attach(runtime_dir, strict=True) as manager:
-            for part in ("supervisor", "guardian", "admin"):
-                parts_of(root)[part].kill()
-                await until(lambda: answers(manager, "plc-1", "again"))
-                assert not (await status_of(manager, "plc-2")).is_connected
-
-    with running(runtime_dir) as process:
-        asyncio.run(main(psutil.Process(process.pid)))
-        assert process.poll() is None
-
-
-def test_an_attached_manager_ends_when_the_supervisor_does_not_come_back(
-    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tests.supervisor.test_standalone import running
-
-    monkeypatch.setattr(session, "REATTACH_PATIENCE", 0.5)
-
-    async def main(root: psutil.Process) -> None:
-        async with ExternalSystemManager.attach(runtime_dir) as manager:
-            events = manager.events()
-            os.kill(root.pid, 9)
-            async with asyncio.timeout(PATIENCE):
-                async for _ in events:
-                    pass
-            assert manager.ended == "the supervisor ended"
-
-    with running(runtime_dir) as process:
-        asyncio.run(main(psutil.Process(process.pid)))

@@ -35,6 +35,18 @@ PLANT = """
 """
 
 
+RETRYING = """
+    [supervisor]
+    on_start_failure = "retry"
+"""
+BROKEN = """
+    [[system]]
+    name = "broken"
+    kind = "mock"
+    connection_details = {faults = [{operation = "construct", action = "bug"}]}
+"""
+
+
 def extsys(directory: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "supervisor", "--runtime-dir", str(directory), *args],
@@ -258,18 +270,16 @@ def test_check_accepts_a_good_configuration(runtime_dir: Path) -> None:
 
 
 def test_a_system_that_cannot_be_built_leaves_the_others_running(runtime_dir: Path) -> None:
-    plant = (
-        PLANT
-        + """
-    [[system]]
-    name = "broken"
-    kind = "mock"
-    connection_details = {faults = [{operation = "construct", action = "bug"}]}
-    """
-    )
-    with running(runtime_dir, plant):
+    with running(runtime_dir, RETRYING + PLANT + BROKEN):
         asyncio.run(until_state(runtime_dir, "broken", "quarantined"))
         assert statuses(runtime_dir)["plc-1"]["state"] == "connected"
+
+
+def test_a_system_that_cannot_be_built_ends_the_start_of_all_as_in_otp(runtime_dir: Path) -> None:
+    done = extsys(runtime_dir, "run", str(write_config(runtime_dir, PLANT + BROKEN)))
+    assert done.returncode == 70
+    assert "the systems could not be started: InjectedBug" in done.stderr
+    assert not runtime_dir.exists()
 
 
 async def until_state(directory: Path, name: str, state: str) -> None:

@@ -266,8 +266,14 @@ def test_giving_up_goes_from_group_to_group_up_to_one_that_can_restart() -> None
             "gave_up middle",
         ]
         assert await lives(manager) == {
-            **{"root": 1, "outer": 1, "middle": 2, "m": 2},
-            **{"inner": 2, "a": 3, "b": 2, "o": 1},
+            "root": 1,
+            "outer": 1,
+            "middle": 2,
+            "m": 2,
+            "inner": 2,
+            "a": 3,
+            "b": 2,
+            "o": 1,
         }
 
     with_manager(work)

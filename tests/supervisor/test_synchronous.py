@@ -72,7 +72,9 @@ def test_events_from_the_call_on_can_be_iterated_over(manager: SynchronousManage
     kinds = []
     while not kinds or kinds[-1] is not EventKind.CONNECTED:
         kinds.append(next(events).kind)
-    assert kinds == [EventKind.REGISTERED, EventKind.STARTED, EventKind.CONNECTED]
+    assert [kind.value for kind in kinds] == [
+        *("registered", "starting", "started", "connecting", "connected")
+    ]
 
 
 def test_data_can_be_iterated_over(manager: SynchronousManager) -> None:

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.blocking import BlockingConnection
 from supervisor.messages import SupervisorClosing
-from supervisor.root_connection import RootConnection
 from supervisor.wire import encode_frame
 
 
 @pytest.fixture
-def ends(runtime_dir: Path) -> Iterator[tuple[RootConnection, socket.socket]]:
+def ends(runtime_dir: Path) -> Iterator[tuple[BlockingConnection, socket.socket]]:
     runtime_dir.mkdir(0o700)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(runtime_dir / "s"))
         listener.listen()
-        connection = RootConnection(str(runtime_dir / "s"))
+        connection = BlockingConnection(str(runtime_dir / "s"))
         peer, _ = listener.accept()
         with peer:
             yield connection, peer
@@ -28,7 +28,7 @@ def ends(runtime_dir: Path) -> Iterator[tuple[RootConnection, socket.socket]]:
 
 
 def test_hanging_up_lasts_until_the_supervisor_has_hung_up(
-    ends: tuple[RootConnection, socket.socket],
+    ends: tuple[BlockingConnection, socket.socket],
 ) -> None:
     connection, peer = ends
     peer.sendall(encode_frame([SupervisorClosing("it gave up")]))
@@ -48,6 +48,6 @@ def test_hanging_up_lasts_until_the_supervisor_has_hung_up(
     player.join()
 
 
-def test_hanging_up_does_not_wait_for_ever(ends: tuple[RootConnection, socket.socket]) -> None:
+def test_hanging_up_does_not_wait_for_ever(ends: tuple[BlockingConnection, socket.socket]) -> None:
     connection, _ = ends
     connection.hang_up(0.05)

@@ -1,4 +1,7 @@
-"""How a runtime's root process speaks with the supervisor: a client like any other."""
+"""How a runtime's own processes hear the supervisor: as clients like any other.
+
+What a supervisor said before it was killed is still there to be read.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from supervisor.messages import SupervisorClosing
 from supervisor.wire import FrameReader, WireError, encode_frame
 
 
-class RootConnection:
-    """A blocking client connection, so that the root sees how the supervisor fares."""
+class BlockingConnection:
+    """A connection without an event loop."""
 
     def __init__(self, path: str) -> None:
         """

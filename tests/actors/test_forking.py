@@ -1,0 +1,51 @@
+"""What is done before a fork: kinds are ready, and memory stays shared."""
+
+import subprocess
+import sys
+
+from tests.programs import ROOT
+
+
+def test_the_reader_of_a_built_in_kind_is_made_once_for_all_forks():
+    _run("""
+from actors.forking import prepare_kind
+from actors.kinds import build_system
+from actors.messages import SystemDefinition
+from actors.settings import _structure_function as make
+prepare_kind("mock")
+made = make.cache_info().misses
+build_system(SystemDefinition("a", "mock", {"echo": True}))
+assert made > 0 and make.cache_info().misses == made, make.cache_info()
+""")
+
+
+def test_the_module_of_somebody_elses_kind_is_not_imported():
+    _run("""
+import sys
+from actors.forking import prepare_kind
+prepare_kind("wave:Wave_read")
+prepare_kind("no such kind")
+assert "wave" not in sys.modules
+""")
+
+
+def test_a_fork_does_not_collect_what_it_got_from_its_parent():
+    _run("""
+import gc, os
+from unittest import mock
+from actors.forking import share_memory_with_forks
+with mock.patch("multiprocessing.parent_process"):
+    share_memory_with_forks()
+pid = os.fork()
+if not pid:
+    os._exit(0 if gc.get_freeze_count() > 1000 else 1)
+assert os.waitpid(pid, 0)[1] == 0
+assert gc.get_freeze_count() == 0, "the parent collects as before"
+""")
+
+
+def _run(program):
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,199 @@
+"""What outlives a supervisor: its keepers are told of every change, and a supervisor that is
+started from their record brings back everything as it was meant to be."""
+
+import pytest
+
+from actors.messages import ConnectSystem, DisconnectSystem
+from supervisor.child_messages import DeleteChild, GetTree, StartChild, TerminateChild
+from supervisor.messages import (
+    DesiredState,
+    EventKind,
+    GetStatus,
+    RestartSystem,
+    StopSupervisor,
+    Subscribe,
+    SystemState,
+    UnregisterSystem,
+)
+from supervisor.record import KeepRecord, RecordChanged
+from supervisor.spec import GroupSpec
+from tests.supervisor.harness import Harness, failed, spec
+
+
+@pytest.fixture
+def plant():
+    return Harness()
+
+
+def kept(plant, client="keeper"):
+    """What a keeper has by now."""
+    [given] = [m for c, m in plant.told if c == client and hasattr(m, "record")]
+    record = given.record
+    for who, message in plant.told:
+        if who == client and isinstance(message, RecordChanged):
+            for change in message.changes:
+                record.apply(change)
+    return record
+
+
+def keep(plant):
+    plant.tell(KeepRecord(), "keeper")
+
+
+def start_all(plant):
+    """Build whatever waits to be built."""
+    for _ in range(10):
+        for actor in [a for a in plant.actors if not a.forgotten]:
+            if plant.core._children[actor.name].node.status.name == "STARTING":
+                actor.start()
+
+
+def states(plant):
+    return {child.name: child.state for child in plant.core._children.values()}
+
+
+def connect(plant, name):
+    plant.tell(ConnectSystem(name))
+    plant.actor(name).connect()
+
+
+def test_a_record_that_is_kept_up_is_the_record_given_anew(plant):
+    keep(plant)
+    plant.register("one")
+    plant.tell(StartChild(GroupSpec("line", (spec("two"), spec("three")))))
+    start_all(plant)
+    connect(plant, "two")
+    plant.tell(TerminateChild("three"))
+    plant.actor("three").exit()
+    plant.actor("one").crash_and_exit()
+    start_all(plant)
+    plant.register("gone")
+    plant.tell(UnregisterSystem("gone"))
+    plant.actor("gone").exit()
+    keep_too = KeepRecord()
+    plant.tell(keep_too, "other")
+    given = plant.reply(keep_too, "other").record
+    told = kept(plant)
+    assert told.tree() == given.tree()
+    assert told.states == given.states
+    assert told.events == given.events
+
+
+def test_systems_come_back_as_they_were_meant_to_be(plant):
+    keep(plant)
+    for name in ("connected", "disconnected", "terminated"):
+        plant.register(name)
+    connect(plant, "connected")
+    connect(plant, "disconnected")
+    plant.tell(DisconnectSystem("disconnected"))
+    plant.tell(TerminateChild("terminated"))
+    plant.actor("terminated").exit()
+    bad = plant.quarantine("bad")
+    after = Harness(record=kept(plant))
+    start_all(after)
+    assert after.actor("connected").incarnation == 2
+    assert after.actor("connected").requests[0].__class__ is ConnectSystem
+    after.actor("connected").connect()
+    assert states(after) == {
+        "connected": SystemState.CONNECTED,
+        "disconnected": SystemState.DISCONNECTED,
+        "terminated": SystemState.TERMINATED,
+        "bad": SystemState.QUARANTINED,
+    }
+    status = after.ask(GetStatus("bad")).status
+    assert status.incarnation == bad.incarnation
+    assert [report.reason for report in status.crashes] == [status.last_crash]
+    assert after.ask(GetStatus("terminated")).status.desired is DesiredState.TERMINATED
+
+
+def test_a_quarantined_system_that_came_back_is_brought_back_by_hand(plant):
+    keep(plant)
+    plant.quarantine("bad")
+    after = Harness(record=kept(plant))
+    after.tell(RestartSystem("bad"))
+    after.actor("bad").start()
+    assert states(after)["bad"] is SystemState.DISCONNECTED
+
+
+def test_groups_and_what_was_added_to_them_come_back_in_order(plant):
+    keep(plant)
+    plant.tell(StartChild(GroupSpec("line", (spec("a"), spec("b")), strategy="rest_for_one")))
+    start_all(plant)
+    plant.tell(StartChild(spec("c"), "line"))
+    start_all(plant)
+    plant.tell(TerminateChild("b"))
+    plant.actor("b").exit()
+    plant.tell(DeleteChild("b"))
+    after = Harness(record=kept(plant))
+    start_all(after)
+    root = after.ask(GetTree()).root
+    [line] = root.children
+    assert (line.name, line.strategy, line.state) == ("line", "rest_for_one", SystemState.UP)
+    assert [child.name for child in line.children] == ["a", "c"]
+    assert (root.incarnation, line.incarnation) == (2, 2)
+
+
+def test_a_system_that_does_not_start_after_recovery_takes_no_other_down(plant):
+    keep(plant)
+    plant.register("one")
+    plant.register("two")
+    after = Harness(record=kept(plant))
+    after.actor("one").fail_start()
+    after.actor("one").exit()
+    after.actor("two").start()
+    assert states(after)["two"] is SystemState.DISCONNECTED
+    assert after.finished == 0
+
+
+def test_events_are_counted_on_and_those_before_are_still_to_be_had(plant):
+    keep(plant)
+    plant.register("one")
+    record = kept(plant)
+    last = record.events[-1].sequence
+    after = Harness(record=record)
+    start_all(after)
+    seen = after.ask(Subscribe(since=0), "sue")
+    assert seen.next_sequence == 1
+    events = after.events("sue")
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert [event.kind for event in events if event.sequence > last][:1] == [EventKind.CRASHED]
+    assert events[last].reason.text == "its supervisor was killed, and it with it"
+
+
+def test_events_that_are_not_kept_any_more_are_said_to_be_lost(plant):
+    plant.register("one", max_restarts=600, backoff_min=0.001, backoff_max=0.001, period=60)
+    for _ in range(260):
+        plant.actor("one").crash_and_exit()
+        plant.advance(0.01)
+        plant.actor("one").start()
+    assert failed(plant.ask(Subscribe(since=0), "sue")) == ("events_lost", "not_sent")
+    assert failed(plant.ask(Subscribe(since=10**9), "sue")) == ("events_lost", "not_sent")
+    assert plant.events("sue") == []
+
+
+def test_a_subscriber_that_was_away_gets_what_it_missed_and_then_the_rest(plant):
+    first = plant.ask(Subscribe(), "sue").next_sequence
+    plant.register("one")
+    had = plant.events("sue")[-1].sequence
+    plant.leave("sue")
+    plant.actor("one").crash_and_exit()
+    plant.ask(Subscribe(since=had), "sue again")
+    plant.actor("one").start()
+    numbers = [event.sequence for event in plant.events("sue") + plant.events("sue again")]
+    assert numbers == list(range(first, first + len(numbers)))
+    assert plant.events("sue again")[0].kind is EventKind.CRASHED
+
+
+def test_a_keeper_that_left_is_told_nothing_more(plant):
+    keep(plant)
+    plant.leave("keeper")
+    before = len(plant.told)
+    plant.register("one")
+    assert all(client != "keeper" for client, _ in plant.told[before:])
+
+
+def test_a_supervisor_that_is_stopped_on_purpose_says_no_reason(plant):
+    plant.register("one")
+    plant.tell(StopSupervisor())
+    plant.actor("one").exit()
+    assert plant.finished == 1
