@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from actors.messages import Failure, FailureCode
-from supervisor import EventsLostError, ExternalSystemManager
+from supervisor import EventsLostError, ExternalSystemManager, SupervisorOptions
 from supervisor.connection import SupervisorConnection
+from supervisor.dialog import Dialog
 from supervisor.errors import error_of
 from supervisor.messages import (
     EventKind,
@@ -148,3 +151,73 @@ def test_events_that_are_not_kept_any_more_are_said_to_be_lost() -> None:
         assert first.numbers == list(range(1, len(first.numbers) + 1))
 
     with_listeners(work)
+
+
+def test_a_manager_hears_what_happened_before_it_asked() -> None:
+    async def work(manager: ExternalSystemManager, first: Listener, second: Listener) -> None:
+        await until_state(manager, "a", SystemState.CONNECTED)
+        early = manager.events(since=0)
+        heard = [await anext(early)]
+        await manager.restart_system("a")
+        late = manager.events(since=5)
+        heard_late = [await anext(late)]
+        await manager.restart_system("b")
+        while (
+            heard[-1].system_name,
+            heard[-1].kind,
+            heard[-1].incarnation,
+        ) != ("b", EventKind.STARTED, 2):
+            heard.append(await anext(early))
+        while heard_late[-1] != heard[-1]:
+            heard_late.append(await anext(late))
+        assert [event.sequence for event in heard] == list(range(1, heard[-1].sequence + 1))
+        assert heard_late == heard[5:]
+
+    with_listeners(work)
+
+
+def test_a_manager_is_told_when_events_are_lost() -> None:
+    async def work(manager: ExternalSystemManager, first: Listener, second: Listener) -> None:
+        with pytest.raises(EventsLostError):
+            await anext(manager.events(since=10_000))
+
+    with_listeners(work)
+
+
+def test_a_stream_has_each_event_once_though_the_supervisor_is_killed() -> None:
+    async def work(manager: ExternalSystemManager, first: Listener, second: Listener) -> None:
+        stream = manager.events(since=0)
+        heard: list[LifecycleEvent] = []
+
+        async def hear_until(name: str, kind: EventKind, incarnation: int) -> None:
+            while not heard or (
+                (heard[-1].system_name, heard[-1].kind) != (name, kind)
+                or heard[-1].incarnation < incarnation
+            ):
+                heard.append(await anext(stream))
+
+        await hear_until("b", EventKind.CONNECTED, 1)
+        for life in (2, 3):
+            connection = manager._dialog.session._connection
+            assert connection is not None
+            assert connection.supervisor_pid is not None
+            os.kill(connection.supervisor_pid, signal.SIGKILL)
+            async with asyncio.timeout(PATIENCE):
+                await hear_until("b", EventKind.CONNECTED, life)
+        assert [event.sequence for event in heard] == list(range(1, heard[-1].sequence + 1))
+
+    with_listeners(work)
+
+
+def test_what_is_heard_again_is_not_taken_for_the_present() -> None:
+    dialog = Dialog(SupervisorOptions(), None, strict=True)
+    kinds = [EventKind.REGISTERED, EventKind.CONNECTED, EventKind.UNREGISTERED]
+    past = [
+        LifecycleEvent(sequence=number, time=0.0, kind=kind, system_name="a", incarnation=1)
+        for number, kind in enumerate(kinds, 1)
+    ]
+    for event in past:
+        dialog._hear(event)
+    for event in past[:2]:
+        dialog._hear(event)
+    assert (dialog.names, dialog.connected) == (set(), set())
