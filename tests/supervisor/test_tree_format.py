@@ -58,8 +58,8 @@ def test_branches_show_what_is_in_what() -> None:
 def test_a_line_tells_state_incarnation_uptime_restarts_and_kind() -> None:
     lines = fmt.tree_as_text(TREE, colour=False).splitlines()
     b, h = lines[3], lines[5]
-    assert b.split() == [*"│ ├─ b connected #3 5.0 s restarts 2 mock".split()]
-    assert h.split() == [*"└─ h up #1 1m00s one_for_all".split()]
+    assert b.split() == [*["│", "├─", "b", "connected", "#3", "5.0", "s", "restarts", "2", "mock"]]
+    assert h.split() == [*["└─", "h", "up", "#1", "1m00s", "one_for_all"]]
 
 
 def test_columns_stand_below_each_other() -> None:
@@ -88,9 +88,17 @@ def test_each_state_has_a_colour_that_ends_and_takes_no_room(state: SystemState)
 def test_as_json_the_tree_is_what_it_is() -> None:
     tree = json.loads(fmt.tree_as_json(TREE))
     assert tree["children"][1]["children"][0] == {
-        **{"name": "b", "type": "worker", "state": "connected", "incarnation": 3},
-        **{"uptime": 5.0, "restarts": 2, "pid": None, "kind": "mock", "strategy": None},
-        **{"cause": None, "children": []},
+        "name": "b",
+        "type": "worker",
+        "state": "connected",
+        "incarnation": 3,
+        "uptime": 5.0,
+        "restarts": 2,
+        "pid": None,
+        "kind": "mock",
+        "strategy": None,
+        "cause": None,
+        "children": [],
     }
 
 
@@ -108,7 +116,10 @@ def test_children_and_counts_have_lines_and_json() -> None:
     counts = ChildrenCounted(request_id=1, specs=3, active=2, supervisors=1, workers=2)
     assert fmt.counts_as_text(counts) == "specs 3, active 2, supervisors 1, workers 2"
     assert json.loads(fmt.counts_as_json(counts)) == {
-        **{"specs": 3, "active": 2, "supervisors": 1, "workers": 2},
+        "specs": 3,
+        "active": 2,
+        "supervisors": 1,
+        "workers": 2,
     }
 
 
