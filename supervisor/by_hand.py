@@ -63,12 +63,12 @@ class ByHand:
     def start_child(self, spec: ChildSpec, group_name: str | None, order: Any, now: float) -> None:
         """Add a child at the end of a group, and start it."""
         group = self.group(group_name)
-        for name in _names(spec):
-            self._refuse_taken(name)
         try:
             refuse_combination(group.spec, spec)
         except ValueError as error:
             raise RefusedError(FailureCode.INVALID_SPEC, str(error)) from error
+        for name in _names(spec):
+            self._refuse_taken(name)
         _refuse_not_running(group)
         node = self._tree.add(spec, group)
         self._start(node, StartedBy.NEW, order, now)
@@ -187,7 +187,7 @@ class ByHand:
         if group.round is not None and group.round.cause is node:
             group.round.not_before = now
             self._tree.go_on(group, now)
-        else:
+        elif not self._tree.is_to_stop(node):
             self._tree.start_node(node, StartedBy.RESTART, now)
 
     def _refuse_change(self, group: Group, spec: GroupSpec) -> None:

@@ -161,6 +161,7 @@ class Tree:
         for child in node.children.values():
             child.window.clear()
             child.failures = 0
+            child.alone = False
             stays = child.down is Down.QUARANTINED and self._recovering
             if child.down is not Down.TERMINATED and not stays:
                 child.down = Down.WAITING
@@ -186,6 +187,7 @@ class Tree:
                 self.remove(node)
             else:
                 node.down, node.cause = Down.TERMINATED, end.reason
+            self._go_on_above(node, now)  # its turn may have come meanwhile
             return
         if group is None:
             self._act(RootEnded(Ending.START_FAILED, end))
@@ -228,6 +230,7 @@ class Tree:
             self._restart(node, end, now)
         else:
             node.down = Down.ENDED
+            self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it ended")
             if node.is_temporary:
                 self.remove(node)
             if node.spec.significant and self._is_to_shut_down(group):
@@ -240,8 +243,8 @@ class Tree:
             case AutoShutdown.ANY_SIGNIFICANT:
                 return True
             case AutoShutdown.ALL_SIGNIFICANT:
-                alive = (c for c in group.children.values() if c.status is not Status.DOWN)
-                return not any(child.spec.significant for child in alive)
+                left = (child for child in group.children.values() if child.spec.significant)
+                return all(child.status is Status.DOWN and not child.in_turn for child in left)
         return False
 
     def stop_node(self, node: Node, now: float, *, brutal: bool = False) -> None:
@@ -269,7 +272,7 @@ class Tree:
 
         def kill(then: float) -> None:
             if group.incarnation == incarnation and group.status is Status.STOPPING:
-                self._kill_all(group)
+                self._kill_all(group, then)
 
         if limit:
             self._timers.add(now + limit, kill)
@@ -277,13 +280,22 @@ class Tree:
         if not limit:
             kill(now)
 
-    def _kill_all(self, group: Group) -> None:
+    def _kill_all(self, group: Group, now: float) -> None:
+        inner: list[Group] = []
         for node in group.walk():
-            if isinstance(node, System) and node.status in _RUNS:
+            if isinstance(node, Group) and node.status in (Status.STARTING, Status.UP):
+                # From now on nothing is restarted in it.
+                node.status, node.ending, node.end = Status.STOPPING, Ending.ASKED, None
+                self.happened(EventKind.STOPPING, node)
+                node.round = Round(stop=list(reversed(node.children.values())), start=[])
+                inner.append(node)
+            elif isinstance(node, System) and node.status in _RUNS:
                 if node.status is not Status.STOPPING:
                     node.status = Status.STOPPING
                     self.happened(EventKind.STOPPING, node)
                 self._act(StopProcess(node.name, node.incarnation, brutal=True))
+        for each in reversed(inner):
+            self.go_on(each, now)
 
     def _stopped(self, node: Node, now: float) -> None:
         """A child that was told to stop has stopped."""
@@ -304,18 +316,26 @@ class Tree:
                 self.remove(node)
         self._go_on_above(node, now)
 
+    def is_to_stop(self, node: Node) -> bool:
+        """Whether its group is about to stop it."""
+        group = node.parent
+        if group is None:
+            return False
+        if group.status not in (Status.STARTING, Status.UP):
+            return True
+        return group.round is not None and node in group.round.stop
+
     def may_start(self, node: Node) -> bool:
         """Whether its group runs, and is not about to stop or start it in its turn."""
         group = node.parent
-        if group is None:
-            return True
-        round_ = group.round
-        return group.status in (Status.STARTING, Status.UP) and (
-            round_ is None or node not in (*round_.stop, *round_.start)
-        )
+        in_turn = group is not None and group.round is not None and node in group.round.start
+        return not in_turn and not self.is_to_stop(node)
 
     def _group_down(self, group: Group, now: float) -> None:
         ending, end = group.ending, group.end
+        for child in group.children.values():
+            # Such as one that was to be restarted, and for which the group has given up.
+            self.fail_start_orders(child, FailureCode.UNAVAILABLE, "its group ended")
         if ending is Ending.ASKED:
             self._stopped(group, now)
             if group.parent is None:
@@ -332,6 +352,7 @@ class Tree:
                 turns.remove(group)
         self.happened(EventKind.STOPPED, group, end.reason)
         self._ended(group, End(end.reason, normal=True), now)
+        self._go_on_above(group, now)  # if it was in its turn, the others go on without it
 
     # ---- restarting -------------------------------------------------------------------------
 
@@ -361,8 +382,23 @@ class Tree:
             case Strategy.REST_FOR_ONE:
                 others = group.after(node)
                 start = [node, *others]
-        group.round = Round(stop=others[::-1], start=start, not_before=now + delay, cause=node)
-        self._timers.add(now + delay, lambda then: self.go_on(group, then))
+        not_before = now + delay
+        if (old := group.round) is not None:
+            # It is interrupted. Whatever was still to be done in it is done in the new one.
+            children = list(group.children.values())
+            others = [each for each in children if each in others or each in old.stop]
+            start = [each for each in children if each in start or each in old.start]
+            not_before = max(not_before, old.not_before)
+            cause = old.cause
+            if (
+                cause is not None
+                and cause.status is Status.RESTARTING
+                and cause in start
+                and cause not in (node, *others)
+            ):
+                cause.status, cause.down = Status.DOWN, Down.WAITING
+        group.round = Round(stop=others[::-1], start=start, not_before=not_before, cause=node)
+        self._timers.add(not_before, lambda then: self.go_on(group, then))
         self.go_on(group, now)
 
     def _may_restart(self, group: Group, node: Node, now: float) -> bool:
@@ -378,7 +414,8 @@ class Tree:
         incarnation = node.incarnation
 
         def start(then: float) -> None:
-            if node.incarnation == incarnation and node.status is Status.RESTARTING:
+            is_due = node.incarnation == incarnation and node.status is Status.RESTARTING
+            if is_due and not self.is_to_stop(node):
                 self.start_node(node, StartedBy.RESTART, then)
 
         self._timers.add(when, start)
@@ -431,7 +468,7 @@ class Tree:
     def _start_next(self, round_: Round, now: float) -> bool:
         """False while it is being started."""
         node = round_.start[0]
-        if node is round_.cause and node.status is Status.RESTARTING:
+        if node is round_.cause and node.status is Status.RESTARTING and not node.alone:
             node.status, node.down = Status.DOWN, Down.WAITING
         if node.in_turn:
             self.start_node(node, StartedBy.GROUP, now)

@@ -7,38 +7,28 @@ import pytest
 from hypothesis import given
 
 from supervisor.policies import BackoffPolicy, RestartPolicy
-from supervisor.restarts import RestartHistory, backoff_delay
-from tests.supervisor.harness import NO_JITTER
+from supervisor.restarts import RestartWindow, backoff_delay
+from tests.supervisor.grove import NO_JITTER
 
 
-def history(**policy):
-    return RestartHistory(RestartPolicy(**policy))
-
-
-def gives_up_at(times, **policy):
+def gives_up_at(times, max_restarts, period=5):
     """For each crash, whether it is one too many."""
-    past = history(**policy)
-    return [past.next_delay(time, NO_JITTER) is None for time in times]
+    window = RestartWindow()
+    return [not window.add(time, max_restarts, period) for time in times]
 
 
-def add_restart(restarts, now, intensity, period):
-    """OTP's own, from lib/stdlib/src/supervisor.erl, in Python."""
-    kept = []
-    for restart in restarts:
-        if restart < now - period:
-            break
-        kept.append(restart)
-    restarts = [now, *kept]
-    return restarts, len(restarts) <= intensity
+def goes_on(restarts, now, intensity, period):
+    """The rule in one line: count all that are not older than the period, and this one."""
+    return len([time for time in restarts if time >= now - period]) + 1 <= intensity
 
 
 @given(st.lists(st.integers(0, 8)), st.integers(0, 4), st.integers(1, 10))
-def test_giving_up_follows_otp(gaps, intensity, period):
-    past, restarts, now = history(max_restarts=intensity, period=period), [], 0
+def test_giving_up_counts_the_restarts_within_a_period(gaps, intensity, period):
+    window, restarts, now = RestartWindow(), [], 0
     for gap in gaps:
         now += gap
-        restarts, goes_on = add_restart(restarts, now, intensity, period)
-        assert (past.next_delay(now, NO_JITTER) is not None) == goes_on
+        assert window.add(now, intensity, period) == goes_on(restarts, now, intensity, period)
+        restarts.append(now)
 
 
 def test_one_crash_more_than_max_restarts_is_too_many():
@@ -58,26 +48,26 @@ def test_the_window_slides():
     assert not any(gives_up_at(range(0, 300, 3), max_restarts=2, period=5))
 
 
-def test_a_cleared_history_begins_anew():
-    past = history(max_restarts=1)
-    past.next_delay(0, NO_JITTER)
-    past.clear()
-    assert past.next_delay(0, NO_JITTER) == 0.0
-    assert past.next_delay(0, NO_JITTER) is None
+def test_a_cleared_window_begins_anew():
+    window = RestartWindow()
+    assert window.add(0, 1, 5)
+    window.clear()
+    assert window.add(0, 1, 5)
+    assert not window.add(0, 1, 5)
+
+
+def test_each_restart_may_come_with_other_limits_than_the_one_before():
+    window = RestartWindow()
+    assert [window.add(0, most, 5) for most in (2, 2, 2, 4)] == [True, True, False, True]
 
 
 def test_the_first_restart_is_at_once_and_the_next_ones_wait_longer():
-    past = history(max_restarts=6, period=100, backoff_min=1, backoff_max=5)
-    delays = [past.next_delay(0, NO_JITTER) for _ in range(7)]
-    assert delays == [0.0, 1.0, 2.0, 4.0, 5.0, 5.0, None]
+    policy = RestartPolicy(max_restarts=6, period=100, backoff_min=1, backoff_max=5)
+    delays = [backoff_delay(policy, failures, NO_JITTER) for failures in range(1, 7)]
+    assert delays == [0.0, 1.0, 2.0, 4.0, 5.0, 5.0]
 
 
-def test_a_stable_time_makes_the_next_restart_immediate_again():
-    past = history(max_restarts=6, period=10)
-    assert [past.next_delay(now, NO_JITTER) for now in (0, 1, 12)] == [0.0, 0.1, 0.0]
-
-
-@given(st.integers(1, 10_000), st.floats(0.001, 10), st.floats(1, 100), st.integers())
+@given(st.integers(2, 10_000), st.floats(0.001, 10), st.floats(1, 100), st.integers())
 def test_backoff_stays_within_its_limits_less_a_quarter(failures, least, factor, seed):
     policy = BackoffPolicy(backoff_min=least, backoff_max=least * factor)
     delay = backoff_delay(policy, failures, Random(seed))
@@ -86,9 +76,9 @@ def test_backoff_stays_within_its_limits_less_a_quarter(failures, least, factor,
 
 def test_backoff_differs_by_chance_and_by_chance_only():
     policy = BackoffPolicy(backoff_min=1)
-    delays = {backoff_delay(policy, 1, Random(seed)) for seed in range(50)}
+    delays = {backoff_delay(policy, 2, Random(seed)) for seed in range(50)}
     assert len(delays) == 50
-    assert backoff_delay(policy, 1, Random(7)) == backoff_delay(policy, 1, Random(7))
+    assert backoff_delay(policy, 2, Random(7)) == backoff_delay(policy, 2, Random(7))
 
 
 @pytest.mark.parametrize(

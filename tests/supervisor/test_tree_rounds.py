@@ -1,0 +1,164 @@
+"""What happens in the middle of a start, a stop or a restart of several children."""
+
+from supervisor.messages import EventKind
+from supervisor.policies import RestartPolicy
+from supervisor.spec import GroupSpec, SystemSpec
+from tests.supervisor.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome
+
+FAST = RestartPolicy(max_restarts=9, period=100.0, backoff_min=1.0, backoff_max=1.0)
+
+
+def system(name, **options):
+    return SystemSpec(name, "mock", **{"restart": FAST, **options})
+
+
+def grove(*children, **options):
+    play = Grove(group("root", *children, **options))
+    play.tree.start(play.now)
+    return play
+
+
+def group(name, *children, **options):
+    specs = [system(child) if isinstance(child, str) else child for child in children]
+    return GroupSpec(name, specs, **{"restart": FAST, **options})
+
+
+def works(name):
+    return Outcome.WORKS
+
+
+def up(*children, **options):
+    play = grove(*children, **options)
+    play.settle(works)
+    play.told.clear()
+    return play
+
+
+def test_a_group_that_starts_again_waits_for_a_child_that_failed_the_last_time():
+    inner = group("inner", "a", "b", give_up="escalate", max_restarts=0)
+    play = grove(inner)
+    play.fails("a", REFUSED)  # inner gives up, and is started again
+    assert play.told == ["start a", "start a"]
+    play.built("a")
+    assert play.told[-1] == "start b"
+
+
+def test_others_go_on_without_a_group_that_ended_before_it_was_up():
+    inner = group("inner", "a", give_up="escalate", max_restarts=0, restart=FAST)
+    play = grove(inner, "b")
+    play.fails("a", REFUSED)
+    assert play.told == ["start a", "start a", "start b"]
+
+
+def test_whoever_waits_for_a_child_is_told_when_its_group_gives_up():
+    play = up(group("inner", "a", give_up="escalate", max_restarts=0, restart_type="transient"))
+    play.hand.restart("a", "order", play.now)
+    play.exits("a", IN_ORDER)
+    play.fails("a")
+    assert play.settled == {"order": "unavailable"}
+
+
+def test_whoever_waits_for_a_new_group_is_told_that_it_ended():
+    play = up("a")
+    inner = group("inner", "b", give_up="escalate", max_restarts=0, restart_type="transient")
+    play.hand.start_child(inner, None, "order", play.now)
+    play.fails("b", REFUSED)
+    assert play.standing("inner") == "ended"
+    assert play.settled == {"order": "unavailable"}
+
+
+def test_a_crash_in_the_middle_of_rest_for_one_forgets_nobody():
+    play = up("a", "b", strategy="rest_for_one")
+    play.exits("a")
+    play.exits("b", IN_ORDER)
+    play.hand.start_child(system("c"), None, "order", play.now)
+    play.built("c")
+    play.exits("c")
+    play.settle(works, patience=5.0)
+    assert play.up == "a b c"
+
+
+def test_nothing_is_started_in_a_group_that_stops():
+    play = up("a", "b")
+    play.exits("a")
+    play.fails("a")
+    assert play.standing("a") == "restarting"
+    play.tree.stop(play.now)
+    play.told.clear()
+    play.advance(5.0)
+    assert play.told == []
+
+
+def test_a_restart_by_hand_is_refused_in_a_group_that_stops():
+    play = up("a", "b")
+    play.tree.stop(play.now)
+    assert play.by_hand(lambda: play.hand.restart("a", "order", play.now)) == "unavailable"
+    assert play.standing("a") == "up"
+
+
+def test_a_group_that_starts_does_not_wait_for_a_hand_that_failed():
+    play = grove("a", "b")
+    play.hand.terminate_child("b", "down", play.now)
+    play.hand.restart_child("b", "up", play.now)
+    play.built("a")
+    assert play.standing("root") == "starting"
+    play.fails("b")
+    assert play.standing("root") == "up"
+    assert play.settled == {"down": None, "up": "connector_error"}
+
+
+def test_a_child_that_fails_in_its_turn_waits_like_any_other():
+    play = grove("a", "b", on_start_failure="retry", strategy="one_for_all")
+    play.built("a")
+    play.exits("a")  # in the middle of the start
+    play.exits("b", IN_ORDER)
+    assert play.told == ["start a", "start b", "stop b", "start a"]
+    play.fails("a")
+    assert play.standing("a") == "restarting"
+    assert "a" not in play.processes
+
+
+def test_all_significant_waits_for_one_that_is_about_to_start():
+    significant = {"significant": True, "restart_type": "transient"}
+    play = up(
+        "a",
+        system("b", **significant),
+        system("c", **significant),
+        strategy="one_for_all",
+        auto_shutdown="all_significant",
+    )
+    play.exits("a")
+    play.exits("c", IN_ORDER)
+    play.exits("b", IN_ORDER)
+    play.built("a")
+    play.built("b")
+    play.exits("b", IN_ORDER)
+    assert play.standing("root") == "up"
+    play.built("c")
+    play.exits("c", IN_ORDER)
+    assert play.standing("root") == "stopping"
+
+
+def test_nothing_is_restarted_in_a_group_whose_time_to_stop_is_over():
+    inner = group("inner", "a", "b")
+    play = up(group("outer", inner, "c", shutdown=0.5))
+    play.exits("a")
+    play.fails("a")
+    play.tree.stop(play.now)
+    play.told.clear()
+    play.advance(0.5)
+    assert {each.told for each in play.processes.values()} == {"kill"}
+    play.advance(5.0)
+    assert play.told == ["stop b"]
+    for name in [*play.processes]:
+        play.exits(name, BUG)
+    assert play.ended is not None
+
+
+def test_an_empty_group_inside_one_that_is_killed_ends_as_well():
+    play = up(group("inner"), "a", shutdown="brutal_kill")
+    play.tree.stop(play.now)
+    play.exits("a")
+    assert play.ended is not None
+    kinds = [each.kind for each in play.events if each.name == "inner"]
+    assert kinds.count(EventKind.STOPPING) == 1
