@@ -78,6 +78,15 @@ def test_a_crash_in_the_middle_of_rest_for_one_forgets_nobody():
     assert play.up == "a b c"
 
 
+def test_a_group_that_gave_up_starts_again_with_the_others_that_are_restarted_meanwhile():
+    inner = group("inner", "b", "c", give_up="escalate", max_restarts=0)
+    play = up("a", inner, strategy="one_for_all")
+    play.exits("b")
+    play.exits("a")
+    play.settle(works)
+    assert play.up == "a b c"
+
+
 def test_nothing_is_started_in_a_group_that_stops():
     play = up("a", "b")
     play.exits("a")
@@ -120,22 +129,17 @@ def test_a_child_that_fails_in_its_turn_waits_like_any_other():
 
 def test_all_significant_waits_for_one_that_is_about_to_start():
     significant = {"significant": True, "restart_type": "transient"}
-    play = up(
-        "a",
-        system("b", **significant),
-        system("c", **significant),
-        strategy="one_for_all",
-        auto_shutdown="all_significant",
-    )
+    first, last = system("first", **significant), system("last", **significant)
+    play = up(first, "a", last, strategy="one_for_all", auto_shutdown="all_significant")
     play.exits("a")
-    play.exits("c", IN_ORDER)
-    play.exits("b", IN_ORDER)
-    play.built("a")
-    play.built("b")
-    play.exits("b", IN_ORDER)
+    play.exits("last", IN_ORDER)
+    play.exits("first", IN_ORDER)
+    play.built("first")
+    play.exits("first", IN_ORDER)
     assert play.standing("root") == "up"
-    play.built("c")
-    play.exits("c", IN_ORDER)
+    play.built("a")
+    play.built("last")
+    play.exits("last", IN_ORDER)
     assert play.standing("root") == "stopping"
 
 
