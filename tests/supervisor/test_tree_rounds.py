@@ -166,3 +166,15 @@ def test_an_empty_group_inside_one_that_is_killed_ends_as_well():
     assert play.ended is not None
     kinds = [each.kind for each in play.events if each.name == "inner"]
     assert kinds.count(EventKind.STOPPING) == 1
+
+
+def test_a_child_that_is_being_restarted_can_only_be_terminated():
+    play = up("a")
+    play.exits("a")
+    play.fails("a")  # and is to be tried again in a second
+    assert play.by_hand(lambda: play.hand.restart_child("a", 1, play.now)) == "restarting"
+    assert play.by_hand(lambda: play.hand.delete_child("a")) == "restarting"
+    assert play.by_hand(lambda: play.hand.terminate_child("a", 2, play.now)) is None
+    play.advance(5.0)
+    assert play.standing("a") == "terminated"
+    assert play.settled == {2: None}
