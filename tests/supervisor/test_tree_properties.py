@@ -291,7 +291,7 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = look(150, 40)
+TestInterleavings.settings = look(400, 40)
 
 
 @pytest.mark.long
