@@ -346,10 +346,10 @@ class Tree:
             self._failed_to_start(group, end, now)
             return
         # OTP: a supervisor that gives up or shuts down itself exits with reason shutdown.
-        if group.parent is not None and group.parent.round is not None:
-            turns = group.parent.round.start
-            if group in turns:  # it ended before it was up, and is not to be started twice
-                turns.remove(group)
+        round_ = group.parent.round if group.parent else None
+        if round_ is not None and group in round_.start and group not in round_.stop:
+            # It ended before it was up, and is not to be started twice.
+            round_.start.remove(group)
         self.happened(EventKind.STOPPED, group, end.reason)
         self._ended(group, End(end.reason, normal=True), now)
         self._go_on_above(group, now)  # if it was in its turn, the others go on without it
