@@ -336,10 +336,10 @@ class Model:
         return None
 
     def restart_anyway(self, name: str) -> str | None:
-        """Not in OTP: stop it if it is up, and start it."""
+        """Not in OTP: stop it if it is up, and start it; if that fails, try again."""
         child = self.find(name)
-        if not is_alive(child):
-            return self.restart_child(name)
+        if not is_alive(child.parent):
+            return "unavailable"
         child.times.clear()
         self.stop(child)
         self.try_again(child)
