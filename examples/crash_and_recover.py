@@ -9,16 +9,16 @@ once, and comes back when it is restarted by hand and the cause is mended.
 Prints::
 
     SystemCrashedError: pump: crashed (its process was killed by SIGKILL), outcome unknown
-    pump: crashed, restarting, started, connected (incarnation 2)
+    pump: crashed, restarting, starting, started, connecting, connected (incarnation 2)
     sent again: True
 
     SystemCrashedError: press: crashed (its process ended with exit code 7), outcome unknown
-    press: crashed, restarting, started, connected (incarnation 2)
+    press: crashed, restarting, starting, started, connecting, connected (incarnation 2)
     SystemCrashedError: press: crashed (its process ended with exit code 7), outcome unknown
     press: crashed, quarantined (incarnation 2)
     UnavailableError: press: quarantined after repeated crashes (its process ended with exit \
 code 7); mend the cause and restart it, outcome not_sent
-    press: started, connected (incarnation 3)
+    press: starting, started, connecting, connected (incarnation 3)
     sent again: True
 """
 

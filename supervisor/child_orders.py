@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from actors.messages import Reply, Request
+from actors.messages import Failure, Reply, Request
 from supervisor.actions import Action, Client, TellClient
 from supervisor.by_hand import ByHand
 from supervisor.child import Child
@@ -132,7 +132,14 @@ class ChildOrders:
         try:
             call(order)
         except RefusedError as error:
-            self._orders.answer(order, request.failure(error.code, str(error)))
+            # Its text says already whom it is about.
+            failure = Failure(
+                request_id=request.request_id,
+                system_name=order.system_name,
+                code=error.code,
+                text=str(error),
+            )
+            self._orders.answer(order, failure)
 
     def _open(self, client: Client, request: Request | SupervisorRequest, now: float) -> Order:
         """An order that is answered once it is carried out."""

@@ -254,7 +254,8 @@ class Dialog:
                 )
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, LifecycleEvent):
+        # What comes again, for a stream that asked for the past, is no news.
+        if isinstance(event, LifecycleEvent) and event.sequence > self._last_event:
             self._note_event(event)
         self.streams.hear(event)
 

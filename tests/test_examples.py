@@ -54,15 +54,15 @@ PRINTED = {
     ],
     "crash_and_recover.py": [
         r"SystemCrashedError: pump: crashed \(its process was killed by SIGKILL\), outcome unknown",
-        r"pump: crashed, restarting, started, connected \(incarnation 2\)",
+        r"pump: crashed, restarting, starting, started, connecting, connected \(incarnation 2\)",
         "sent again: True",
         "",
         r"SystemCrashedError: press: crashed \(.* exit code 7\), outcome unknown",
-        r"press: crashed, restarting, started, connected \(incarnation 2\)",
+        r"press: crashed, restarting, starting, started, connecting, connected \(incarnation 2\)",
         r"SystemCrashedError: press: crashed \(.* exit code 7\), outcome unknown",
         r"press: crashed, quarantined \(incarnation 2\)",
         "UnavailableError: press: quarantined after repeated crashes .*, outcome not_sent",
-        r"press: started, connected \(incarnation 3\)",
+        r"press: starting, started, connecting, connected \(incarnation 3\)",
         "sent again: True",
     ],
     "blocking_host.py": [

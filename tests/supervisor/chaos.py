@@ -8,12 +8,13 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import attrs
+import psutil
 
 from supervisor import (
     ExternalSystemError,
@@ -27,6 +28,7 @@ from supervisor import (
 from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
 from supervisor.options import LogLevel
 from tests.supervisor.chaos_clients import Ledger, WireClient, host_client
+from tests.supervisor.processes import parts_of
 
 SETTLED_WITHIN = 60.0
 """Seconds after the last fault in which all is to be as it is meant to be."""
@@ -43,6 +45,11 @@ class Plan:
     supervisor_every: float | None = 8.0
     """Seconds between two kills of the supervisor; its guardian gives up at more than five
     within thirty seconds. None leaves it alone."""
+    guardian_every: float | None = None
+    """The same of the guardian, with which the whole runtime is started anew; its root gives
+    up at more than three within a minute."""
+    supervisor_stops: float | None = None
+    """The same of a SIGSTOP, which its guardian takes twenty seconds to find."""
     hosts: int = 12
     """Tasks that ask by the manager."""
     wires: int = 3
@@ -122,8 +129,8 @@ class Chaos:
         self.ledger = Ledger()
         self.faults: Counter[str] = Counter()
         self.events: list[LifecycleEvent] = []
-        self.supervisors_killed: list[int] = []
-        """How many events had been heard at each."""
+        self.parts_hit: list[tuple[str, int]] = []
+        """Which part of the runtime, and how many events had been heard by then."""
         self._random = Random(plan.seed)
         self._over = asyncio.Event()
         self._wires: list[WireClient] = []
@@ -182,12 +189,15 @@ class Chaos:
 
     async def _inject(self, manager: ExternalSystemManager, names: list[str]) -> None:
         end = time.monotonic() + self.plan.seconds
-        every = self.plan.supervisor_every
-        next_kill = time.monotonic() + (every or 0.0) / 2
+        plan = self.plan
+        rare = [
+            _Rare(plan.supervisor_every, lambda: self._hit_supervisor(manager, signal.SIGKILL)),
+            _Rare(plan.supervisor_stops, lambda: self._hit_supervisor(manager, signal.SIGSTOP)),
+            _Rare(plan.guardian_every, lambda: self._kill_guardian(manager)),
+        ]
         while (now := time.monotonic()) < end:
-            if every is not None and now >= next_kill:
-                next_kill = now + every
-                self._kill_supervisor(manager)
+            for each in rare:
+                each.look(now)
             name = self._random.choice(names)
             fault = self._random.choice(_FAULTS)
             self.faults[fault] += 1
@@ -197,13 +207,23 @@ class Chaos:
                 self._order(getattr(self, f"_{fault}")(manager, name))
             await asyncio.sleep(self._random.expovariate(1 / self.plan.fault_every))
 
-    def _kill_supervisor(self, manager: ExternalSystemManager) -> None:
+    def _hit_supervisor(self, manager: ExternalSystemManager, number: signal.Signals) -> None:
         connection = manager._dialog.session._connection
         pid = connection.supervisor_pid if connection is not None and connection.is_open else None
         if pid is not None:
-            self.faults["supervisor_killed"] += 1
-            self.supervisors_killed.append(len(self.events))
-            os.kill(pid, signal.SIGKILL)
+            self._hit(pid, number, "supervisor")
+
+    def _kill_guardian(self, manager: ExternalSystemManager) -> None:
+        try:
+            pid = parts_of(manager)["guardian"].pid
+        except (StopIteration, ValueError, psutil.NoSuchProcess):
+            return  # just now there is none
+        self._hit(pid, signal.SIGKILL, "guardian")
+
+    def _hit(self, pid: int, number: signal.Signals, part: str) -> None:
+        self.faults[f"{part} {number.name}"] += 1
+        self.parts_hit.append((part, len(self.events)))
+        os.kill(pid, number)
 
     async def _signal(
         self, manager: ExternalSystemManager, name: str, number: signal.Signals
@@ -283,25 +303,27 @@ class Chaos:
 
     def check(self) -> None:
         """What must hold at the end, whatever happened."""
-        self.ledger.check()
+        problems = [*self.ledger.problems(), *self._problems_of_events()]
         for wire in self._wires:
-            wire.check()
-        self._check_events()
+            problems += wire.problems()
+        assert not problems, f"seed {self.plan.seed}: " + "\n".join(problems[:20])
 
-    def _check_events(self) -> None:
+    def _problems_of_events(self) -> Iterator[str]:
         for number, (before, after) in enumerate(zip(self.events, self.events[1:], strict=False)):
-            assert after.sequence == before.sequence + 1, (
-                f"{after} follows {before} (events heard: {number + 1}; supervisors were killed "
-                f"when so many had been heard: {self.supervisors_killed})"
-            )
+            if after.sequence != before.sequence + 1:
+                yield (
+                    f"{after} follows {before} (events heard: {number + 1}; parts of the runtime "
+                    f"were hit when so many had been heard: {self.parts_hit})"
+                )
         last: dict[str, int] = {}
         for event in self.events:
+            before_it = last.get(event.system_name, 0)
             if event.kind is EventKind.STARTING:
-                before_it = last.get(event.system_name, 0)
-                assert event.incarnation > before_it, f"after #{before_it} came {event}"
                 last[event.system_name] = event.incarnation
-            else:
-                assert event.incarnation <= last.get(event.system_name, 0), f"too early: {event}"
+                if event.incarnation <= before_it:
+                    yield f"after #{before_it} came {event}"
+            elif event.incarnation > before_it:
+                yield f"too early, after #{before_it}: {event}"
 
     def report(self) -> str:
         kinds = Counter(event.kind.value for event in self.events)
@@ -310,6 +332,24 @@ class Chaos:
             f"{dict(self.ledger.outcomes)}; items received {len(self.ledger.received)}; "
             f"events {dict(kinds)}; wire connections {[len(w.connections) for w in self._wires]}"
         )
+
+
+@attrs.define
+class _Rare:
+    """A fault that comes at regular times, the first after half of one."""
+
+    every: float | None
+    strike: Callable[[], None]
+    _next: float | None = None
+
+    def look(self, now: float) -> None:
+        if self.every is None:
+            return
+        if self._next is None:
+            self._next = now + self.every / 2
+        elif now >= self._next:
+            self._next = now + self.every
+            self.strike()
 
 
 def _is_settled(status: SystemStatus) -> bool:

@@ -36,4 +36,4 @@ def test_after_a_short_chaos_all_is_as_it_is_meant_to_be() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_after_a_long_chaos_all_is_as_it_is_meant_to_be() -> None:
-    run_chaos(Plan(seconds=150.0, seed=new_seed()))
+    run_chaos(Plan(seconds=180.0, seed=new_seed(), guardian_every=40.0, supervisor_stops=70.0))

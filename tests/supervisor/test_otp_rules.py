@@ -343,6 +343,15 @@ RULES = [
     Rule("one terminated by hand stays down when all others are restarted", "ours",
          group("root", *A_B_C, strategy=ALL), "terminate b, crash a",
          told="stop c, start a, start c", up="a c"),
+    Rule(
+        "one terminated by hand stays down when its group is restarted",
+        "ours",
+        group("root", "a", inner("b", "c"), strategy=ALL),
+        "terminate b, crash a",
+        told="stop c, start a, start c",
+        up="a c",
+        standing="b terminated",
+    ),
     # ---- restart_child, delete_child ----
     Rule("restart_child starts a child that was terminated", "doc, restart_child/2",
          group("root", "a"), "terminate a, restart a", told="start a", answer="ok", up="a"),

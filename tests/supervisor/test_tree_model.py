@@ -226,7 +226,7 @@ class TreeAndModel(RuleBasedStateMachine):
 
 
 TestTreeAndModel = TreeAndModel.TestCase
-TestTreeAndModel.settings = look(200, 25)
+TestTreeAndModel.settings = look(400, 25)
 
 
 @pytest.mark.long

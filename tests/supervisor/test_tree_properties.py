@@ -44,11 +44,13 @@ class Interleavings(RuleBasedStateMachine):
         self.changed: set[str] = set()
         """Groups whose order was changed, perhaps in the middle of a round: that goes on."""
 
-    @initialize(spec=groups("r", 3, shutdowns=SHUTDOWNS))
-    def begin(self, spec) -> None:
+    @initialize(spec=groups("r", 3, shutdowns=SHUTDOWNS), is_up=st.booleans())
+    def begin(self, spec, is_up: bool) -> None:
         self.grove = Grove(spec)
         self.grove.watch = self._watch
         self.grove.tree.start(self.grove.now)
+        if is_up:
+            self.grove.settle(lambda name: Outcome.WORKS)
 
     running = precondition(lambda self: self.grove.ended is None)
 
@@ -59,6 +61,23 @@ class Interleavings(RuleBasedStateMachine):
     def one_is_built(self, number: int) -> None:
         if process := self._pick(number, lambda each: not each.up and not each.told):
             self.grove.built(process.name)
+
+    @running
+    @rule(count=st.integers(1, 6))
+    def some_do_as_they_are_told(self, count: int) -> None:
+        for process in list(self.grove.processes.values())[:count]:
+            if self.grove.processes.get(process.name) is not process:
+                continue
+            if process.told:
+                self.grove.exits(process.name, IN_ORDER)
+            elif not process.up:
+                self.grove.built(process.name)
+
+    @running
+    @rule(number=PICK)
+    def one_that_is_up_crashes(self, number: int) -> None:
+        if process := self._pick(number, lambda each: each.up and not each.told):
+            self.grove.exits(process.name, BUG)
 
     @running
     @rule(number=PICK)
@@ -172,7 +191,8 @@ class Interleavings(RuleBasedStateMachine):
         if group is None or by_itself or node.wish is not None or self._is_killed(group):
             return
         assert group.round is not None, "it is stopped for nothing"
-        for other in group.after(node):
+        siblings = list(group.children.values())
+        for other in siblings[siblings.index(node) + 1 :]:
             by_hand = other.started_by in BY_HAND or other.wish is not None
             going = other.status in (Status.STARTING, Status.UP, Status.STOPPING)
             in_this_round = group.status is Status.STOPPING or (
@@ -272,7 +292,7 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = look(200, 40)
+TestInterleavings.settings = look(400, 40)
 
 
 @pytest.mark.long

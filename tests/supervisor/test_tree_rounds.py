@@ -78,6 +78,15 @@ def test_a_crash_in_the_middle_of_rest_for_one_forgets_nobody():
     assert play.up == "a b c"
 
 
+def test_a_group_that_gave_up_starts_again_with_the_others_that_are_restarted_meanwhile():
+    inner = group("inner", "b", "c", give_up="escalate", max_restarts=0)
+    play = up("a", inner, strategy="one_for_all")
+    play.exits("b")
+    play.exits("a")
+    play.settle(works)
+    assert play.up == "a b c"
+
+
 def test_nothing_is_started_in_a_group_that_stops():
     play = up("a", "b")
     play.exits("a")
@@ -120,22 +129,17 @@ def test_a_child_that_fails_in_its_turn_waits_like_any_other():
 
 def test_all_significant_waits_for_one_that_is_about_to_start():
     significant = {"significant": True, "restart_type": "transient"}
-    play = up(
-        "a",
-        system("b", **significant),
-        system("c", **significant),
-        strategy="one_for_all",
-        auto_shutdown="all_significant",
-    )
+    first, last = system("first", **significant), system("last", **significant)
+    play = up(first, "a", last, strategy="one_for_all", auto_shutdown="all_significant")
     play.exits("a")
-    play.exits("c", IN_ORDER)
-    play.exits("b", IN_ORDER)
-    play.built("a")
-    play.built("b")
-    play.exits("b", IN_ORDER)
+    play.exits("last", IN_ORDER)
+    play.exits("first", IN_ORDER)
+    play.built("first")
+    play.exits("first", IN_ORDER)
     assert play.standing("root") == "up"
-    play.built("c")
-    play.exits("c", IN_ORDER)
+    play.built("a")
+    play.built("last")
+    play.exits("last", IN_ORDER)
     assert play.standing("root") == "stopping"
 
 
@@ -162,3 +166,15 @@ def test_an_empty_group_inside_one_that_is_killed_ends_as_well():
     assert play.ended is not None
     kinds = [each.kind for each in play.events if each.name == "inner"]
     assert kinds.count(EventKind.STOPPING) == 1
+
+
+def test_a_child_that_is_being_restarted_can_only_be_terminated():
+    play = up("a")
+    play.exits("a")
+    play.fails("a")  # and is to be tried again in a second
+    assert play.by_hand(lambda: play.hand.restart_child("a", 1, play.now)) == "restarting"
+    assert play.by_hand(lambda: play.hand.delete_child("a")) == "restarting"
+    assert play.by_hand(lambda: play.hand.terminate_child("a", 2, play.now)) is None
+    play.advance(5.0)
+    assert play.standing("a") == "terminated"
+    assert play.settled == {2: None}

@@ -1,0 +1,134 @@
+"""How the tree is shown."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+
+from supervisor import GroupSpec, SystemSpec
+from supervisor import tree_format as fmt
+from supervisor.child_messages import ChildInfo, ChildrenCounted, ChildType, TreeNode
+from supervisor.messages import SystemState
+
+
+def system(name: str, state: SystemState = SystemState.CONNECTED, **fields: object) -> TreeNode:
+    node = TreeNode(
+        name=name,
+        type=ChildType.WORKER,
+        state=state,
+        incarnation=1,
+        uptime=5.0,
+        restarts=0,
+        kind="mock",
+    )
+    return attrs.evolve(node, **fields)
+
+
+def group(name: str, *children: TreeNode, **fields: object) -> TreeNode:
+    node = TreeNode(
+        name=name,
+        type=ChildType.SUPERVISOR,
+        state=SystemState.UP,
+        incarnation=1,
+        uptime=60.0,
+        restarts=0,
+        strategy="one_for_all",
+        children=children,
+    )
+    return attrs.evolve(node, **fields)
+
+
+TREE = group(
+    "root",
+    system("a"),
+    group("g", system("b", restarts=2, incarnation=3), system("c")),
+    group("h", system("d")),
+)
+
+
+def test_branches_show_what_is_in_what() -> None:
+    text = fmt.tree_as_text(TREE, colour=False)
+    assert [line[:8].rstrip() for line in text.splitlines()] == [
+        *("root", "├─ a", "├─ g", "│  ├─ b", "│  └─ c", "└─ h", "   └─ d"),
+    ]
+
+
+def test_a_line_tells_state_incarnation_uptime_restarts_and_kind() -> None:
+    lines = fmt.tree_as_text(TREE, colour=False).splitlines()
+    b, h = lines[3], lines[5]
+    assert b.split() == [*["│", "├─", "b", "connected", "#3", "5.0", "s", "restarts", "2", "mock"]]
+    assert h.split() == [*["└─", "h", "up", "#1", "1m00s", "one_for_all"]]
+
+
+def test_columns_stand_below_each_other() -> None:
+    lines = fmt.tree_as_text(TREE, colour=False).splitlines()
+    assert len({line.index("#") for line in lines}) == 1
+
+
+def test_the_cause_of_a_quarantine_is_told() -> None:
+    node = system("a", SystemState.QUARANTINED, cause="killed by SIGKILL", uptime=0.0)
+    assert fmt.tree_as_text(node, colour=False).endswith("mock  killed by SIGKILL")
+
+
+@pytest.mark.parametrize("state", SystemState)
+def test_each_state_has_a_colour_that_ends_and_takes_no_room(state: SystemState) -> None:
+    node = group("g", system("a", state), system("b"))
+    plain = fmt.tree_as_text(node, colour=False)
+    coloured = fmt.tree_as_text(node, colour=True)
+    assert "\x1b[" not in plain
+    line = coloured.splitlines()[1]
+    assert line.count("\x1b[") == 2 * line.count("\x1b[0m") > 0
+    for code in ("\x1b[0m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"):
+        coloured = coloured.replace(code, "")
+    assert coloured == plain
+
+
+def test_as_json_the_tree_is_what_it_is() -> None:
+    tree = json.loads(fmt.tree_as_json(TREE))
+    assert tree["children"][1]["children"][0] == {
+        "name": "b",
+        "type": "worker",
+        "state": "connected",
+        "incarnation": 3,
+        "uptime": 5.0,
+        "restarts": 2,
+        "pid": None,
+        "kind": "mock",
+        "strategy": None,
+        "cause": None,
+        "children": [],
+    }
+
+
+def test_children_and_counts_have_lines_and_json() -> None:
+    children = [
+        ChildInfo(name="a", type=ChildType.WORKER, state=SystemState.CONNECTED, pid=7),
+        ChildInfo(name="group", type=ChildType.SUPERVISOR, state=SystemState.UP, pid=None),
+    ]
+    assert [line.split() for line in fmt.children_as_text(children).splitlines()] == [
+        ["a", "worker", "connected", "7"],
+        ["group", "supervisor", "up", "-"],
+    ]
+    assert json.loads(fmt.children_as_json(children))[0]["pid"] == 7
+    assert fmt.children_as_text([]) == "no children"
+    counts = ChildrenCounted(request_id=1, specs=3, active=2, supervisors=1, workers=2)
+    assert fmt.counts_as_text(counts) == "specs 3, active 2, supervisors 1, workers 2"
+    assert json.loads(fmt.counts_as_json(counts)) == {
+        "specs": 3,
+        "active": 2,
+        "supervisors": 1,
+        "workers": 2,
+    }
+
+
+def test_a_spec_is_shown_without_connection_details() -> None:
+    spec = GroupSpec("g", (SystemSpec("a", "mock", {"password": "hunter2"}),))
+    for text in (fmt.spec_as_text(spec), fmt.spec_as_json(spec)):
+        assert "hunter2" not in text
+        assert "password" not in text
+        assert "one_for_one" in text
+        assert "permanent" in text
+    shown = json.loads(fmt.spec_as_json(spec))
+    assert shown["children"][0]["restart"]["max_restarts"] == 3
