@@ -137,13 +137,12 @@ class ByHand:
         node = self._tree.nodes.get(name)
         if node is None:
             return
-        if node.status is Status.DOWN and not node.in_turn:
-            text = f"{name}: there is a child of this name, which does not run"
-            raise RefusedError(
-                FailureCode.ALREADY_PRESENT, f"{text}; restart it, or delete it first"
-            )
-        text = f"{name}: there is a child of this name; choose another, or unregister it first"
-        raise RefusedError(FailureCode.ALREADY_STARTED, text)
+        text = f"{name}: there is a child of this name"
+        if node.status in (Status.STARTING, Status.UP, Status.STOPPING):
+            text = f"{text}; choose another, or unregister it first"
+            raise RefusedError(FailureCode.ALREADY_STARTED, text)
+        text = f"{text}, which does not run; restart it, or terminate and delete it first"
+        raise RefusedError(FailureCode.ALREADY_PRESENT, text)
 
     def _start(self, node: Node, started_by: StartedBy, order: Any, now: float) -> None:
         assert node.parent is not None
@@ -187,7 +186,7 @@ class ByHand:
         if group.round is not None and group.round.cause is node:
             group.round.not_before = now
             self._tree.go_on(group, now)
-        elif not self._tree.is_to_stop(node):
+        elif not group.is_to_stop(node):
             self._tree.start_node(node, StartedBy.RESTART, now)
 
     def _refuse_change(self, group: Group, spec: GroupSpec) -> None:

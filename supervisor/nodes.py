@@ -11,7 +11,7 @@ import attrs
 
 from actors.messages import FailureCode, Reason
 from supervisor.messages import EventKind
-from supervisor.policies import RestartType
+from supervisor.policies import AutoShutdown, GiveUp, RestartType, Strategy
 from supervisor.restarts import RestartWindow
 from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
 
@@ -188,10 +188,55 @@ class Group(Node):
             else:
                 yield child
 
-    def after(self, node: Node) -> list[Node]:
-        """The children that are started after this one."""
+    def is_to_stop(self, node: Node) -> bool:
+        """Whether it is about to stop this child."""
+        if self.status not in (Status.STARTING, Status.UP):
+            return True
+        return self.round is not None and node in self.round.stop
+
+    def may_start(self, node: Node) -> bool:
+        """Whether it runs, and is not about to stop this child, nor to start it in its
+        turn."""
+        in_turn = self.round is not None and node in self.round.start
+        return not in_turn and not self.is_to_stop(node)
+
+    def is_to_shut_down(self) -> bool:
+        """Whether it ends itself, now that a significant child has ended by itself."""
+        match self.spec.auto_shutdown:
+            case AutoShutdown.ANY_SIGNIFICANT:
+                return True
+            case AutoShutdown.ALL_SIGNIFICANT:
+                left = (child for child in self.children.values() if child.spec.significant)
+                return all(child.status is Status.DOWN and not child.in_turn for child in left)
+        return False
+
+    def may_restart(self, node: Node, now: float) -> bool:
+        """Count a restart of this child; whether its budget allows it."""
+        if self.spec.give_up is GiveUp.ESCALATE:
+            return self.shared_window.add(now, self.spec.max_restarts, self.spec.period)
+        policy = node.spec.restart
+        return node.window.add(now, policy.max_restarts, policy.period)
+
+    def round_for(self, node: Node, not_before: float) -> Round:
+        """What is to be stopped and started, by the strategy, to restart this child. What a
+        round that this one interrupts had still to do is done in it."""
         children = list(self.children.values())
-        return children[children.index(node) + 1 :]
+        first = 0 if self.spec.strategy is Strategy.ONE_FOR_ALL else children.index(node)
+        stop = [each for each in children[first:] if each is not node]
+        start = children[first:]
+        if (old := self.round) is not None:
+            stop = [each for each in children if each in stop or each in old.stop]
+            start = [each for each in children if each in start or each in old.start]
+            not_before = max(not_before, old.not_before)
+            cause = old.cause
+            if (
+                cause is not None
+                and cause.status is Status.RESTARTING
+                and cause in start
+                and cause not in (node, *stop)
+            ):
+                cause.status, cause.down = Status.DOWN, Down.WAITING
+        return Round(stop=stop[::-1], start=start, not_before=not_before, cause=node)
 
 
 # ---- what a tree decides ----------------------------------------------------------------

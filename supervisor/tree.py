@@ -13,35 +13,27 @@ down. Orders and exits are dealt with meanwhile.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from random import Random
-
-import attrs
 
 from actors.messages import FailureCode, Reason
+from supervisor.branches import Branches
 from supervisor.messages import EventKind
 from supervisor.nodes import (
     Down,
     End,
     Ending,
     Group,
-    Happened,
     Node,
-    Removed,
     RootEnded,
     Round,
-    Settled,
     StartedBy,
     StartProcess,
     Status,
     StopProcess,
     System,
-    TreeAction,
     Wish,
 )
 from supervisor.policies import (
     BRUTAL_KILL,
-    AutoShutdown,
     GiveUp,
     OnStartFailure,
     RestartType,
@@ -49,63 +41,11 @@ from supervisor.policies import (
     as_seconds,
 )
 from supervisor.restarts import backoff_delay
-from supervisor.spec import ChildSpec, GroupSpec
-from supervisor.timers import Timers
 
 _RUNS = (Status.STARTING, Status.UP, Status.STOPPING)
 
 
-class Tree:
-    def __init__(
-        self, spec: GroupSpec, timers: Timers, random: Random, act: Callable[[TreeAction], None]
-    ) -> None:
-        self._timers = timers
-        self._random = random
-        self._act = act
-        self._recovering = False
-        self.nodes: dict[str, Node] = {}
-        """All groups and systems, by name."""
-        root = self.add(spec, None)
-        assert isinstance(root, Group)
-        self.root = root
-
-    def add(self, spec: ChildSpec, parent: Group | None) -> Node:
-        """Put a child, and what is in it, at the end of a group, without starting it."""
-        node: Node
-        if isinstance(spec, GroupSpec):
-            # Its children are its nodes' specs from now on.
-            node = group = Group(spec=attrs.evolve(spec, children=()), parent=parent)
-        else:
-            assert parent is not None
-            node = System(spec=spec, parent=parent)
-        self.nodes[spec.name] = node
-        if parent is not None:
-            parent.children[spec.name] = node
-        self.happened(EventKind.REGISTERED, node)
-        if isinstance(spec, GroupSpec):
-            for child in spec.children:
-                self.add(child, group)
-        return node
-
-    def remove(self, node: Node) -> None:
-        """Forget a child that is down, and what is in it."""
-        text = "it was removed"
-        if isinstance(node, Group):
-            for child in reversed(list(node.children.values())):
-                self.remove(child)
-        self.fail_orders(node, FailureCode.UNAVAILABLE, text)
-        node.status, node.down = Status.DOWN, Down.TERMINATED
-        del self.nodes[node.name]
-        group = node.parent
-        if group is not None:
-            del group.children[node.name]
-        if group is not None and group.round is not None:
-            for turns in (group.round.stop, group.round.start):
-                if node in turns:
-                    turns.remove(node)
-        self.happened(EventKind.UNREGISTERED, node)
-        self._act(Removed(node))
-
+class Tree(Branches):
     # ---- from outside -----------------------------------------------------------------------
 
     def start(self, now: float, *, recovering: bool = False) -> None:
@@ -123,7 +63,7 @@ class Tree:
         self.root.end = None
         if self.root.status is Status.STOPPING:
             self.root.ending = Ending.ASKED
-        else:
+        elif self.root.status is not Status.DOWN:
             self.stop_node(self.root, now)
 
     def started(self, name: str, incarnation: int, now: float) -> None:
@@ -174,8 +114,7 @@ class Tree:
         if node is self.root:
             self._recovering = False
         self.happened(EventKind.STARTED, node)
-        for order in _taken(node.start_orders):
-            self._act(Settled(order, node.name, node.incarnation))
+        self.settle(node.start_orders, node)
         self._go_on_above(node, now)
 
     def _failed_to_start(self, node: Node, end: End, now: float) -> None:
@@ -195,6 +134,8 @@ class Tree:
         first = group.status is Status.STARTING and node.started_by is StartedBy.GROUP
         if group.round is not None and node in group.round.stop:
             pass  # it was to be stopped anyway
+        elif first and node.is_temporary and self._tries_again(group, end):
+            self.remove(node)  # never restarted
         elif first and not self._tries_again(group, end):
             self._end_group(group, Ending.START_FAILED, end, now)
         else:
@@ -233,19 +174,10 @@ class Tree:
             self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it ended")
             if node.is_temporary:
                 self.remove(node)
-            if node.spec.significant and self._is_to_shut_down(group):
+            if node.spec.significant and group.is_to_shut_down():
                 self._end_group(group, Ending.AUTO_SHUTDOWN, end, now)
             else:
                 self.go_on(group, now)
-
-    def _is_to_shut_down(self, group: Group) -> bool:
-        match group.spec.auto_shutdown:
-            case AutoShutdown.ANY_SIGNIFICANT:
-                return True
-            case AutoShutdown.ALL_SIGNIFICANT:
-                left = (child for child in group.children.values() if child.spec.significant)
-                return all(child.status is Status.DOWN and not child.in_turn for child in left)
-        return False
 
     def stop_node(self, node: Node, now: float, *, brutal: bool = False) -> None:
         """Have a child that is starting or up stop."""
@@ -302,34 +234,18 @@ class Tree:
         node.status, node.down = Status.DOWN, Down.WAITING
         self.happened(EventKind.STOPPED, node)
         wish, node.wish = node.wish, None
-        if wish is Wish.RESTART and self.may_start(node):
+        if wish is Wish.RESTART and node.parent is not None and node.parent.may_start(node):
             self.start_node(node, StartedBy.RESTART, now)
             return
         if wish in (Wish.TERMINATE, Wish.REMOVE):
             node.down = Down.TERMINATED
-        for order in _taken(node.stop_orders):
-            self._act(Settled(order, node.name, node.incarnation))
+        self.settle(node.stop_orders, node)
         never_up = node.started_by is StartedBy.NEW and node.up_since == math.inf
         if not node.in_turn:
             self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it was stopped")
             if wish is Wish.REMOVE or never_up or (wish is Wish.TERMINATE and node.is_temporary):
                 self.remove(node)
         self._go_on_above(node, now)
-
-    def is_to_stop(self, node: Node) -> bool:
-        """Whether its group is about to stop it."""
-        group = node.parent
-        if group is None:
-            return False
-        if group.status not in (Status.STARTING, Status.UP):
-            return True
-        return group.round is not None and node in group.round.stop
-
-    def may_start(self, node: Node) -> bool:
-        """Whether its group runs, and is not about to stop or start it in its turn."""
-        group = node.parent
-        in_turn = group is not None and group.round is not None and node in group.round.start
-        return not in_turn and not self.is_to_stop(node)
 
     def _group_down(self, group: Group, now: float) -> None:
         ending, end = group.ending, group.end
@@ -362,7 +278,7 @@ class Tree:
         assert group is not None
         node.cause = end.reason
         node.failures += 1
-        if not self._may_restart(group, node, now):
+        if not group.may_restart(node, now):
             if group.spec.give_up is GiveUp.ESCALATE:
                 self._end_group(group, Ending.GAVE_UP, end, now)
             else:
@@ -372,50 +288,23 @@ class Tree:
         node.status = Status.RESTARTING
         delay = backoff_delay(node.spec.restart, node.failures, self._random)
         self.happened(EventKind.RESTARTING, node, end.reason, delay)
-        match Strategy.ONE_FOR_ONE if node.alone else group.spec.strategy:
-            case Strategy.ONE_FOR_ONE:
-                self._start_later(node, now + delay, now)
-                return
-            case Strategy.ONE_FOR_ALL:
-                others = [each for each in group.children.values() if each is not node]
-                start = list(group.children.values())
-            case Strategy.REST_FOR_ONE:
-                others = group.after(node)
-                start = [node, *others]
-        not_before = now + delay
-        if (old := group.round) is not None:
-            # It is interrupted. Whatever was still to be done in it is done in the new one.
-            children = list(group.children.values())
-            others = [each for each in children if each in others or each in old.stop]
-            start = [each for each in children if each in start or each in old.start]
-            not_before = max(not_before, old.not_before)
-            cause = old.cause
-            if (
-                cause is not None
-                and cause.status is Status.RESTARTING
-                and cause in start
-                and cause not in (node, *others)
-            ):
-                cause.status, cause.down = Status.DOWN, Down.WAITING
-        group.round = Round(stop=others[::-1], start=start, not_before=not_before, cause=node)
-        self._timers.add(not_before, lambda then: self.go_on(group, then))
+        if node.alone or group.spec.strategy is Strategy.ONE_FOR_ONE:
+            self._start_later(node, now + delay, now)
+            return
+        group.round = group.round_for(node, now + delay)
+        self._timers.add(group.round.not_before, lambda then: self.go_on(group, then))
         self.go_on(group, now)
-
-    def _may_restart(self, group: Group, node: Node, now: float) -> bool:
-        if group.spec.give_up is GiveUp.ESCALATE:
-            return group.shared_window.add(now, group.spec.max_restarts, group.spec.period)
-        policy = node.spec.restart
-        return node.window.add(now, policy.max_restarts, policy.period)
 
     def _start_later(self, node: Node, when: float, now: float) -> None:
         if when <= now:
             self.start_node(node, StartedBy.RESTART, now)
             return
-        incarnation = node.incarnation
+        incarnation, group = node.incarnation, node.parent
+        assert group is not None
 
         def start(then: float) -> None:
             is_due = node.incarnation == incarnation and node.status is Status.RESTARTING
-            if is_due and not self.is_to_stop(node):
+            if is_due and not group.is_to_stop(node):
                 self.start_node(node, StartedBy.RESTART, then)
 
         self._timers.add(when, start)
@@ -481,30 +370,3 @@ class Tree:
     def _go_on_above(self, node: Node, now: float) -> None:
         if node.parent is not None:
             self.go_on(node.parent, now)
-
-    # ---- details ----------------------------------------------------------------------------
-
-    def happened(
-        self,
-        kind: EventKind,
-        node: Node,
-        reason: Reason | None = None,
-        delay: float | None = None,
-    ) -> None:
-        self._act(Happened(kind, node.name, node.incarnation, reason, delay))
-
-    def fail_orders(self, node: Node, code: FailureCode, text: str) -> None:
-        """It neither comes up nor goes down as somebody waits for."""
-        self.fail_start_orders(node, code, text)
-        for order in _taken(node.stop_orders):
-            self._act(Settled(order, node.name, node.incarnation))
-
-    def fail_start_orders(self, node: Node, code: FailureCode, text: str) -> None:
-        for order in _taken(node.start_orders):
-            self._act(Settled(order, node.name, node.incarnation, (code, text)))
-
-
-def _taken(orders: list[object]) -> list[object]:
-    taken = orders[:]
-    orders.clear()
-    return taken

@@ -128,6 +128,10 @@ class Model:
                     self.stop_children(group)
                     group.state = "down"
                     return result
+                if child.is_temporary:  # never restarted
+                    self.remove(child)
+                    index -= 1
+                    continue
                 child.alone = True  # OTP has none of this: its group would have failed
                 verdict, again = self.restart(child)
             else:
@@ -284,7 +288,7 @@ class Model:
             return "invalid_spec"
         for name in names:
             if (there := self.find(name)) is not None:
-                return "already_started" if is_alive(there) else "already_present"
+                return "already_started" if there.state == "up" else "already_present"
         if not is_alive(group):  # OTP: noproc
             return "unavailable"
         child = self.add(spec, group)
