@@ -8,7 +8,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ import attrs
 import psutil
 
 from supervisor import (
+    ChildNotFoundError,
     ExternalSystemError,
     ExternalSystemManager,
     GroupSpec,
@@ -24,6 +26,7 @@ from supervisor import (
     RestartType,
     SupervisorOptions,
     SystemSpec,
+    UnknownSystemError,
 )
 from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
 from supervisor.options import LogLevel
@@ -134,7 +137,8 @@ class Chaos:
         self._random = Random(plan.seed)
         self._over = asyncio.Event()
         self._wires: list[WireClient] = []
-        self._orders: set[asyncio.Task[Any]] = set()
+        self._orders: list[asyncio.Task[Any]] = []
+        self._guests = count(1)
 
     async def run(self) -> None:
         """Everything, up to the checks."""
@@ -150,7 +154,7 @@ class Chaos:
                 await self._inject(manager, names)
                 self._over.set()
                 await asyncio.gather(*clients)
-                await asyncio.gather(*self._orders, return_exceptions=True)
+                await asyncio.gather(*self._orders)
                 await self._until_settled(manager)
                 await self._use_all(manager, names)
             finally:
@@ -238,8 +242,7 @@ class Chaos:
     def _order(self, work: Any) -> None:
         """Let something be done beside the rest."""
         task = asyncio.create_task(self.ledger.settle("a fault", work))
-        self._orders.add(task)
-        task.add_done_callback(self._orders.discard)
+        self._orders.append(task)
 
     async def _bug(self, manager: ExternalSystemManager, name: str) -> None:
         operation = self._random.choice(["send", "receive", "health", "connect"])
@@ -260,6 +263,36 @@ class Chaos:
 
     async def _restart(self, manager: ExternalSystemManager, name: str) -> None:
         await manager.restart_system(name)
+
+    async def _guest(self, manager: ExternalSystemManager, _: str) -> None:
+        """A system that comes to a group and goes again. What was answered holds, whoever is
+        killed meanwhile."""
+        name = f"guest-{next(self._guests)}"
+        group = self._random.choice([*_GROUPS, None])
+        [spec] = _systems(name, 1)
+        if await _tried(manager.start_child(spec, group)):
+            assert await self._is_there(manager, spec.name) is not False, f"{name} is forgotten"
+        if self._random.random() < 0.5:
+            await _tried(manager.terminate_child(spec.name))
+            await _tried(manager.restart_child(spec.name))
+        while True:
+            try:
+                await manager.unregister_system(spec.name)
+            except UnknownSystemError:
+                break
+            except ExternalSystemError:
+                continue  # a supervisor that was killed over it may or may not know it
+        assert await self._is_there(manager, spec.name) is not True, f"{name} is still there"
+
+    async def _is_there(self, manager: ExternalSystemManager, name: str) -> bool | None:
+        """None if nobody can say just now."""
+        try:
+            await manager.get_child_spec(name)
+        except ChildNotFoundError:
+            return False
+        except ExternalSystemError:
+            return None
+        return True
 
     # ---- afterwards ----------------------------------------------------------------------
 
@@ -352,6 +385,15 @@ class _Rare:
             self.strike()
 
 
+async def _tried(work: Coroutine[Any, Any, Any]) -> bool:
+    """Whether it was done, as far as anybody knows."""
+    try:
+        await work
+    except ExternalSystemError:
+        return False
+    return True
+
+
 def _is_settled(status: SystemStatus) -> bool:
     match status.desired:
         case DesiredState.CONNECTED:
@@ -364,5 +406,6 @@ def _is_settled(status: SystemStatus) -> bool:
 _SIGNALS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP, "terminated": signal.SIGTERM}
 _FAULTS = (
     *("killed", "killed", "killed", "stopped", "terminated"),
-    *("bug", "bug", "hang", "lose", "exit", "leave", "restart"),
+    *("bug", "bug", "hang", "lose", "exit", "leave", "restart", "guest"),
 )
+_GROUPS = ("line", "cell", "mill", "brittle", "dock", "crane")

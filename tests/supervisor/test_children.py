@@ -99,10 +99,10 @@ def test_a_name_that_is_taken_is_refused_as_what_it_is() -> None:
                 await manager.start_child(spec)
         assert await lives(manager) == before
         assert await manager.terminate_child("a")
-        with pytest.raises(AlreadyPresentError, match="restart it, or delete it first"):
+        with pytest.raises(AlreadyPresentError, match="restart it, or"):
             await manager.start_child(mock("a"))
         await make_it_restart(manager, watch, "r")
-        with pytest.raises(AlreadyStartedError):
+        with pytest.raises(AlreadyPresentError, match="terminate and delete it first"):
             await manager.start_child(mock("r"))
         assert issubclass(AlreadyStartedError, DuplicateSystemError)
         assert issubclass(AlreadyPresentError, DuplicateSystemError)
