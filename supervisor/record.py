@@ -16,7 +16,7 @@ from actors.messages import Reason, Reply
 from supervisor.crashes import CrashReport
 from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
 from supervisor.options import SupervisorOptions
-from supervisor.spec import ChildSpec, GroupSpec, seal_details
+from supervisor.spec import ChildSpec, GroupSpec, seal_details, with_children
 
 EVENTS_KEPT: Final = 1000
 """The last of them, for subscribers that were away."""
@@ -92,7 +92,7 @@ class Record:
         if not isinstance(spec, GroupSpec):
             return spec
         children = [kept.spec for kept in self.children.values() if kept.group == spec.name]
-        return attrs.evolve(spec, children=[self._with_children(child) for child in children])
+        return with_children(spec, map(self._with_children, children))
 
 
 # ---- messages -----------------------------------------------------------------------------

@@ -1,0 +1,51 @@
+"""What must not get lost or out of order when a supervisor is started from its record."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.messages import ConnectSystem
+from supervisor.child_messages import GetChildSpec, StartChild
+from supervisor.messages import UnregisterSystem
+from supervisor.record import KeepRecord
+from supervisor.spec import GroupSpec
+from tests.supervisor.harness import Harness, spec
+from tests.supervisor.test_core_record import kept
+
+
+@pytest.fixture
+def plant() -> Harness:
+    plant = Harness()
+    plant.tell(KeepRecord(), "keeper")
+    return plant
+
+
+def start(plant: Harness, name: str, group: str | None = None, **options: object) -> None:
+    plant.tell(StartChild(spec(name, **options), group))
+    plant.actor(name).start()
+
+
+def stop(plant: Harness, name: str) -> None:
+    plant.actor(name).stop()
+    plant.actor(name).exit()
+
+
+def connect(plant: Harness, name: str) -> None:
+    plant.tell(ConnectSystem(name))
+    plant.actor(name).connect()
+
+
+def test_a_group_comes_back_with_children_that_could_never_use_up_its_budget(
+    plant: Harness,
+) -> None:
+    line = GroupSpec("line", (spec("a"), spec("b")), give_up="escalate", max_restarts=10)
+    plant.tell(StartChild(line))
+    plant.actor("a").start()
+    plant.actor("b").start()
+    plant.tell(UnregisterSystem("b"))
+    stop(plant, "b")
+    given = plant.ask(GetChildSpec("line")).spec
+    assert [child.name for child in given.children] == ["a"]
+    after = Harness(record=kept(plant))
+    after.actor("a").start()
+    assert after.incarnations("a") == [2]
