@@ -82,6 +82,8 @@ class Keepers:
             desired=desired,
             incarnation=node.incarnation,
             restarts=node.restarts,
+            wanted=child is not None and child.wanted,
+            ended=down and node.down is Down.ENDED,
             quarantine=node.cause if down and node.down is Down.QUARANTINED else None,
             crashes=() if child is None else child.crashes,
         )
@@ -105,8 +107,8 @@ def restore(tree: Tree, record: Record, children: Mapping[str, Child]) -> None:
         if kept.quarantine is not None:
             node.down, node.cause = Down.QUARANTINED, kept.quarantine
         elif kept.desired is DesiredState.TERMINATED:
-            node.down = Down.TERMINATED
+            node.down = Down.ENDED if kept.ended else Down.TERMINATED
         child = children.get(name)
         if child is not None:
-            child.wanted = kept.desired is DesiredState.CONNECTED
+            child.wanted = kept.wanted
             child.crashes = kept.crashes

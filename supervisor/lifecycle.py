@@ -274,6 +274,7 @@ class Lifecycle:
         else:
             self._crashed(child, reason, how, now)
         end = End(reason, normal=normal, unreachable=child.unreachable)
+        self._keepers.touch(child.node)
         self.tree.exited(child.name, child.incarnation, end, now)
         self.carry_out(now)
 

@@ -45,6 +45,10 @@ class StateKept:
     desired: DesiredState
     incarnation: int
     restarts: int
+    wanted: bool = False
+    """Whether it is meant to be connected, if it runs."""
+    ended: bool = False
+    """Whether it has ended by itself: a restart of its whole group starts it again."""
     quarantine: Reason | None = None
     """Why it is in quarantine."""
     crashes: tuple[CrashReport, ...] = ()

@@ -113,7 +113,7 @@ class Tree:
 
         Args:
             recovering: it was up before. A child that cannot be started is tried again,
-                whatever its group says, and one in quarantine stays there.
+                whatever its group says, and one that is in quarantine, or has ended, stays so.
         """
         self._recovering = recovering
         self.start_node(self.root, StartedBy.GROUP, now)
@@ -162,10 +162,11 @@ class Tree:
             child.window.clear()
             child.failures = 0
             child.alone = False
-            stays = child.down is Down.QUARANTINED and self._recovering
+            stays = self._recovering and child.down in (Down.QUARANTINED, Down.ENDED)
             if child.down is not Down.TERMINATED and not stays:
                 child.down = Down.WAITING
-        node.round = Round(stop=[], start=list(node.children.values()))
+        start = [child for child in node.children.values() if child.down is Down.WAITING]
+        node.round = Round(stop=[], start=start)
         self.go_on(node, now)
 
     def _up(self, node: Node, now: float) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.messages import ConnectSystem
-from supervisor.child_messages import GetChildSpec, StartChild
+from supervisor.child_messages import GetChildSpec, RestartChild, StartChild, TerminateChild
+from supervisor.exits import ProcessExit
 from supervisor.messages import UnregisterSystem
 from supervisor.record import KeepRecord
 from supervisor.spec import GroupSpec
@@ -49,3 +50,32 @@ def test_a_group_comes_back_with_children_that_could_never_use_up_its_budget(
     after = Harness(record=kept(plant))
     after.actor("a").start()
     assert after.incarnations("a") == [2]
+
+
+def test_a_terminated_system_that_was_meant_to_be_connected_is_so_once_it_is_restarted(
+    plant: Harness,
+) -> None:
+    start(plant, "plc")
+    connect(plant, "plc")
+    plant.tell(TerminateChild("plc"))
+    stop(plant, "plc")
+    after = Harness(record=kept(plant))
+    assert after.incarnations("plc") == []
+    after.tell(RestartChild("plc"))
+    after.actor("plc").start()
+    assert [type(each) for each in after.actor("plc").requests] == [ConnectSystem]
+
+
+def test_a_system_that_has_ended_by_itself_comes_back_with_its_group_and_not_before(
+    plant: Harness,
+) -> None:
+    plant.tell(StartChild(GroupSpec("line", strategy="one_for_all")))
+    start(plant, "oven", "line")
+    start(plant, "job", "line", restart_type="transient")
+    plant.actor("job").exit(ProcessExit.of(0))
+    after = Harness(record=kept(plant))
+    after.actor("oven").start()
+    assert after.incarnations("job") == []
+    after.actor("oven").crash_and_exit()
+    after.actor("oven").start()
+    assert after.incarnations("job") == [2]
