@@ -157,7 +157,7 @@ class SupervisorCore:
         """What ran under the supervisor before this one went down with it."""
         reason = Reason("supervisor", "its supervisor was killed, and it with it")
         for child in self._children.values():
-            if child.incarnation and child.node.is_startable:
+            if child.incarnation and child.node.comes_with_all:
                 self._announcer.publish(child.name, child.incarnation, EventKind.CRASHED, reason)
 
     # ---- what the shell asks ----------------------------------------------------------------

@@ -72,11 +72,11 @@ class Keepers:
         """How a child fares, as far as it matters after the supervisor's end."""
         child = self._children.get(node.name)
         down = node.status is Status.DOWN
-        terminated = down and node.down in (Down.TERMINATED, Down.ENDED)
         if child is not None:
             desired = child.desired
         else:
-            desired = DesiredState.TERMINATED if terminated else DesiredState.DISCONNECTED
+            stays = node.is_to_stay_down
+            desired = DesiredState.TERMINATED if stays else DesiredState.DISCONNECTED
         return StateKept(
             name=node.name,
             desired=desired,

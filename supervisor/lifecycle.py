@@ -176,12 +176,18 @@ class Lifecycle:
 
     def _keep(self, node: Node, kind: EventKind) -> None:
         self._keepers.touch(node)
+        if kind is EventKind.REGISTERED:
+            self._note(node)
+        elif kind is EventKind.CHANGED and isinstance(node, Group):
+            # What is noted becomes the last of its group: all of them, in what may be a
+            # new order. The group of a system that was changed is said to be changed, too.
+            siblings = (node,) if node.parent is None else node.parent.children.values()
+            for each in (*siblings, *node.children.values()):
+                self._note(each)
+
+    def _note(self, node: Node) -> None:
         above = node.parent.name if node.parent is not None else None
-        if kind in (EventKind.REGISTERED, EventKind.CHANGED):
-            self._keepers.note(ChildKept(node.spec, above))
-        if kind is EventKind.CHANGED and isinstance(node, Group):
-            for child in node.children.values():  # in what may be a new order
-                self._keepers.note(ChildKept(child.spec, node.name))
+        self._keepers.note(ChildKept(node.spec, above))
 
     def _say_quarantined(self, name: str, reason: Reason) -> None:
         policy = self.tree.nodes[name].spec.restart

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from actors.messages import ConnectSystem
-from supervisor.child_messages import GetChildSpec, RestartChild, StartChild, TerminateChild
+from supervisor.child_messages import (
+    ChangeSpecs,
+    GetChildSpec,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+)
 from supervisor.exits import ProcessExit
-from supervisor.messages import UnregisterSystem
+from supervisor.messages import DesiredState, EventKind, GetStatus, UnregisterSystem
 from supervisor.record import KeepRecord
 from supervisor.spec import GroupSpec
 from tests.supervisor.harness import Harness, spec
@@ -79,3 +85,41 @@ def test_a_system_that_has_ended_by_itself_comes_back_with_its_group_and_not_bef
     after.actor("oven").crash_and_exit()
     after.actor("oven").start()
     assert after.incarnations("job") == [2]
+
+
+def test_the_order_of_children_is_kept_when_the_specs_of_a_group_among_them_change(
+    plant: Harness,
+) -> None:
+    plant.tell(StartChild(GroupSpec("first", (spec("inner"),))))
+    plant.actor("inner").start()
+    start(plant, "second")
+    plant.ask(ChangeSpecs(GroupSpec("first", (spec("new"), spec("inner")))))
+    tree = kept(plant).tree()
+    assert [child.name for child in tree.children] == ["first", "second"]
+    assert [child.name for child in tree.systems] == ["new", "inner", "second"]
+
+
+@pytest.mark.parametrize("order", [TerminateChild, UnregisterSystem])
+def test_what_was_being_terminated_when_the_supervisor_was_killed_stays_down(
+    plant: Harness, order: type
+) -> None:
+    start(plant, "plc", connect=True)
+    plant.tell(StartChild(GroupSpec("line", (spec("inner"),))))
+    plant.actor("inner").start()
+    plant.tell(order("plc"))
+    plant.tell(order("line"))
+    assert plant.ask(GetStatus("plc")).status.desired is DesiredState.TERMINATED
+    after = Harness(record=kept(plant))
+    assert after.actors == []
+
+
+def test_systems_that_did_not_run_were_not_lost_with_their_supervisor(plant: Harness) -> None:
+    plant.tell(StartChild(GroupSpec("line", (spec("a"),))))
+    plant.actor("a").start()
+    start(plant, "b")
+    plant.tell(TerminateChild("line"))
+    stop(plant, "a")
+    after = Harness(record=kept(plant))
+    last = len(plant.core._announcer.events)
+    events = list(after.core._announcer.events)[last:]
+    assert [each.system_name for each in events if each.kind is EventKind.CRASHED] == ["b"]
