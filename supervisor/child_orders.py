@@ -133,6 +133,9 @@ class ChildOrders:
             call(order)
         except RefusedError as error:
             self._orders.answer(order, request.failure(error.code, str(error)))
+        except Exception:
+            self._orders.drop(order)  # whoever catches it answers
+            raise
 
     def _open(self, client: Client, request: Request | SupervisorRequest, now: float) -> Order:
         """An order that is answered once it is carried out."""

@@ -171,7 +171,13 @@ class Lifecycle:
                 self._router.fail_queued_data(child, FailureCode.SYSTEM_CRASHED, text)
             case EventKind.GAVE_UP:
                 self._say_gave_up(event.name, event.reason)
-        if child is not None and not child.node.is_coming and not child.has_process:
+        for each in node.walk() if isinstance(node, Group) else (node,):
+            self._fail_what_waits(each)
+
+    def _fail_what_waits(self, node: Node) -> None:
+        """Answer what waits for a system to come up that does not, or not soon."""
+        child = self._children.get(node.name)
+        if child is not None and not node.is_coming and not child.has_process:
             self._router.fail_open(child, FailureCode.UNAVAILABLE, why_down(child.node))
 
     def _keep(self, node: Node, kind: EventKind) -> None:
