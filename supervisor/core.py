@@ -296,7 +296,8 @@ class SupervisorCore:
         now: float,
     ) -> None:
         # What was terminated is not meant to be connected.
-        meant = [c for c in self._children.values() if c.desired is not DesiredState.TERMINATED]
+        children = self._children.values()
+        meant = [c for c in children if c.has_process or c.desired is not DesiredState.TERMINATED]
         gathering = self._router.open_gathering(client, request, len(meant))
         for child in meant:
             each = kind(child.name, timeout=request.timeout)
