@@ -18,6 +18,7 @@ from actors.messages import FailureCode
 from supervisor.messages import EventKind
 from supervisor.nodes import (
     Down,
+    Ending,
     Group,
     Node,
     RefusedError,
@@ -166,6 +167,9 @@ class ByHand:
             node.wish = wish
         if node.status is not Status.STOPPING:
             self._tree.stop_node(node, now)
+        elif isinstance(node, Group):
+            # It may be giving up, or failing to start: it is not to come back from that.
+            node.ending, node.end = Ending.ASKED, None
 
     def _cancel(self, node: Node, now: float) -> None:
         """See that a child which does not run is not started either."""

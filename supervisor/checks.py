@@ -12,7 +12,6 @@ from supervisor.child_messages import (
     ChangeSpecs,
     ChildRequest,
     CountChildren,
-    GetChildSpec,
     StartChild,
     WhichChildren,
 )
@@ -41,12 +40,18 @@ def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
             return _mistake_in_data(request, max_payload_bytes)
         case RegisterSystem() if not isinstance(request.spec, SystemSpec):
             return f"spec is a SystemSpec, not {type(request.spec).__name__}"
-        case StartChild() | ChangeSpecs() | GetChildSpec() | WhichChildren() | CountChildren():
-            return _mistake_in_child_request(request)
-        case ChildRequest() if not isinstance(request.name, str):
-            return f"name is a string, not {type(request.name).__name__}"
+        case StartChild() if not isinstance(request.spec, SystemSpec | GroupSpec):
+            return f"spec is a SystemSpec or a GroupSpec, not {type(request.spec).__name__}"
+        case ChangeSpecs() if not isinstance(request.spec, GroupSpec):
+            return f"spec is a GroupSpec, not {type(request.spec).__name__}"
+        case RegisterSystem() | StartChild() | WhichChildren() | CountChildren():
+            return None if request.group is None else _mistake_in_name(request.group, "group")
+        case ChildRequest():
+            return _mistake_in_name(request.name, "name")
         case Subscribe(since=since) if since is not None and not _is_whole_number(since):
             return f"since is the sequence number of an event, or None: {since!r}"
+        case Subscribe() if not isinstance(request.lifecycle, bool):
+            return f"lifecycle is True or False: {request.lifecycle!r}"
         case Subscribe() if not _are_names(request.data_from):
             return "data_from is a sequence of system names, or None for all"
     return None
@@ -69,11 +74,11 @@ def weight_of(request: Request) -> int:
     return max(1, len(request.items)) if isinstance(request, SendMany) else 1
 
 
-def _mistake_in_name(name: object) -> str | None:
+def _mistake_in_name(name: object, field: str | None = None) -> str | None:
     try:
         check_system_name(name)
     except ValueError as error:
-        return str(error)
+        return str(error) if field is None else f"{field}: {error}"
     return None
 
 
@@ -92,21 +97,6 @@ def _mistake_in_size(size: int, limit: int) -> str | None:
             f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,}); "
             "send it in parts, or raise the limit"
         )
-    return None
-
-
-def _mistake_in_child_request(request: Any) -> str | None:
-    match request:
-        case StartChild() if not isinstance(request.spec, SystemSpec | GroupSpec):
-            return f"spec is a SystemSpec or a GroupSpec, not {type(request.spec).__name__}"
-        case ChangeSpecs() if not isinstance(request.spec, GroupSpec):
-            return f"spec is a GroupSpec, not {type(request.spec).__name__}"
-        case GetChildSpec() if not isinstance(request.name, str):
-            return f"name is a string, not {type(request.name).__name__}"
-        case StartChild() | WhichChildren() | CountChildren() if not (
-            request.group is None or isinstance(request.group, str)
-        ):
-            return f"group is the name of a group, or None: {request.group!r}"
     return None
 
 

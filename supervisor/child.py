@@ -141,7 +141,7 @@ class Child:
 
     @property
     def desired(self) -> DesiredState:
-        if self.node.status is Status.DOWN and self.node.down in (Down.TERMINATED, Down.ENDED):
+        if self.node.is_to_stay_down:
             return DesiredState.TERMINATED
         return DesiredState.CONNECTED if self.wanted else DesiredState.DISCONNECTED
 

@@ -140,6 +140,9 @@ class ChildOrders:
                 text=str(error),
             )
             self._orders.answer(order, failure)
+        except Exception:
+            self._orders.drop(order)  # whoever catches it answers
+            raise
 
     def _open(self, client: Client, request: Request | SupervisorRequest, now: float) -> Order:
         """An order that is answered once it is carried out."""

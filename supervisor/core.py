@@ -157,7 +157,7 @@ class SupervisorCore:
         """What ran under the supervisor before this one went down with it."""
         reason = Reason("supervisor", "its supervisor was killed, and it with it")
         for child in self._children.values():
-            if child.incarnation and child.node.is_startable:
+            if child.incarnation and child.node.comes_with_all:
                 self._announcer.publish(child.name, child.incarnation, EventKind.CRASHED, reason)
 
     # ---- what the shell asks ----------------------------------------------------------------
@@ -296,7 +296,8 @@ class SupervisorCore:
         now: float,
     ) -> None:
         # What was terminated is not meant to be connected.
-        meant = [c for c in self._children.values() if c.desired is not DesiredState.TERMINATED]
+        children = self._children.values()
+        meant = [c for c in children if c.has_process or c.desired is not DesiredState.TERMINATED]
         gathering = self._router.open_gathering(client, request, len(meant))
         for child in meant:
             each = kind(child.name, timeout=request.timeout)

@@ -72,16 +72,18 @@ class Keepers:
         """How a child fares, as far as it matters after the supervisor's end."""
         child = self._children.get(node.name)
         down = node.status is Status.DOWN
-        terminated = down and node.down in (Down.TERMINATED, Down.ENDED)
         if child is not None:
             desired = child.desired
         else:
-            desired = DesiredState.TERMINATED if terminated else DesiredState.DISCONNECTED
+            stays = node.is_to_stay_down
+            desired = DesiredState.TERMINATED if stays else DesiredState.DISCONNECTED
         return StateKept(
             name=node.name,
             desired=desired,
             incarnation=node.incarnation,
             restarts=node.restarts,
+            wanted=child is not None and child.wanted,
+            ended=down and node.down is Down.ENDED,
             quarantine=node.cause if down and node.down is Down.QUARANTINED else None,
             crashes=() if child is None else child.crashes,
         )
@@ -105,8 +107,8 @@ def restore(tree: Tree, record: Record, children: Mapping[str, Child]) -> None:
         if kept.quarantine is not None:
             node.down, node.cause = Down.QUARANTINED, kept.quarantine
         elif kept.desired is DesiredState.TERMINATED:
-            node.down = Down.TERMINATED
+            node.down = Down.ENDED if kept.ended else Down.TERMINATED
         child = children.get(name)
         if child is not None:
-            child.wanted = kept.desired is DesiredState.CONNECTED
+            child.wanted = kept.wanted
             child.crashes = kept.crashes

@@ -171,17 +171,29 @@ class Lifecycle:
                 self._router.fail_queued_data(child, FailureCode.SYSTEM_CRASHED, text)
             case EventKind.GAVE_UP:
                 self._say_gave_up(event.name, event.reason)
-        if child is not None and not child.node.is_coming and not child.has_process:
+        for each in node.walk() if isinstance(node, Group) else (node,):
+            self._fail_what_waits(each)
+
+    def _fail_what_waits(self, node: Node) -> None:
+        """Answer what waits for a system to come up that does not, or not soon."""
+        child = self._children.get(node.name)
+        if child is not None and not node.is_coming and not child.has_process:
             self._router.fail_open(child, FailureCode.UNAVAILABLE, why_down(child.node))
 
     def _keep(self, node: Node, kind: EventKind) -> None:
         self._keepers.touch(node)
+        if kind is EventKind.REGISTERED:
+            self._note(node)
+        elif kind is EventKind.CHANGED and isinstance(node, Group):
+            # What is noted becomes the last of its group: all of them, in what may be a
+            # new order. The group of a system that was changed is said to be changed, too.
+            siblings = (node,) if node.parent is None else node.parent.children.values()
+            for each in (*siblings, *node.children.values()):
+                self._note(each)
+
+    def _note(self, node: Node) -> None:
         above = node.parent.name if node.parent is not None else None
-        if kind in (EventKind.REGISTERED, EventKind.CHANGED):
-            self._keepers.note(ChildKept(node.spec, above))
-        if kind is EventKind.CHANGED and isinstance(node, Group):
-            for child in node.children.values():  # in what may be a new order
-                self._keepers.note(ChildKept(child.spec, node.name))
+        self._keepers.note(ChildKept(node.spec, above))
 
     def _say_quarantined(self, name: str, reason: Reason) -> None:
         policy = self.tree.nodes[name].spec.restart
@@ -274,6 +286,7 @@ class Lifecycle:
         else:
             self._crashed(child, reason, how, now)
         end = End(reason, normal=normal, unreachable=child.unreachable)
+        self._keepers.touch(child.node)
         self.tree.exited(child.name, child.incarnation, end, now)
         self.carry_out(now)
 

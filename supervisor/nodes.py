@@ -137,6 +137,19 @@ class Node:
         return self.status is Status.DOWN and self.down in (Down.WAITING, Down.ENDED)
 
     @property
+    def comes_with_all(self) -> bool:
+        """Whether it is down, and comes up with the whole tree."""
+        waits = self.status is Status.DOWN and self.down is Down.WAITING
+        return waits and (self.parent is None or self.parent.comes_with_all)
+
+    @property
+    def is_to_stay_down(self) -> bool:
+        """Whether it is not meant to run: it was terminated, is being, or has ended."""
+        if self.status is Status.DOWN:
+            return self.down in (Down.TERMINATED, Down.ENDED)
+        return self.wish in (Wish.TERMINATE, Wish.REMOVE)
+
+    @property
     def in_turn(self) -> bool:
         """Whether it is down, and its group is about to start it."""
         round_ = self.parent.round if self.parent else None

@@ -75,6 +75,10 @@ class Orders:
         )
         self.answer(order, failure)
 
+    def drop(self, order: Order) -> None:
+        """It is answered elsewhere."""
+        self._awaited.discard(order)
+
     def cancel(self, client: Client, request_id: int) -> None:
         """The asker does not wait for this any more."""
         self._awaited -= {

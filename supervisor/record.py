@@ -16,7 +16,7 @@ from actors.messages import Reason, Reply
 from supervisor.crashes import CrashReport
 from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
 from supervisor.options import SupervisorOptions
-from supervisor.spec import ChildSpec, GroupSpec, seal_details
+from supervisor.spec import ChildSpec, GroupSpec, seal_details, with_children
 
 EVENTS_KEPT: Final = 1000
 """The last of them, for subscribers that were away."""
@@ -45,6 +45,10 @@ class StateKept:
     desired: DesiredState
     incarnation: int
     restarts: int
+    wanted: bool = False
+    """Whether it is meant to be connected, if it runs."""
+    ended: bool = False
+    """Whether it has ended by itself: a restart of its whole group starts it again."""
     quarantine: Reason | None = None
     """Why it is in quarantine."""
     crashes: tuple[CrashReport, ...] = ()
@@ -92,7 +96,7 @@ class Record:
         if not isinstance(spec, GroupSpec):
             return spec
         children = [kept.spec for kept in self.children.values() if kept.group == spec.name]
-        return attrs.evolve(spec, children=[self._with_children(child) for child in children])
+        return with_children(spec, map(self._with_children, children))
 
 
 # ---- messages -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ A child is a system or a group of children; a group is what OTP calls a supervis
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from typing import Any, Final
 
 import attrs
@@ -203,8 +204,16 @@ def seal_details(spec: Any) -> Any:
     if isinstance(spec, SystemSpec) and isinstance(spec.connection_details, dict):
         return attrs.evolve(spec, connection_details=Payload(spec.connection_details))
     if isinstance(spec, GroupSpec):
-        return attrs.evolve(spec, children=tuple(map(seal_details, spec.children)))
+        return with_children(spec, map(seal_details, spec.children))
     return spec
+
+
+def with_children(spec: GroupSpec, children: Iterable[ChildSpec]) -> GroupSpec:
+    """The same spec with other children, which are not looked at: those that a group has
+    come to have at run time may be fewer, or others, than a new spec might name."""
+    changed = copy(spec)
+    object.__setattr__(changed, "children", tuple(children))
+    return changed
 
 
 def refuse_combination(group: GroupSpec, child: ChildSpec) -> None:

@@ -53,7 +53,7 @@ class Tree(Branches):
 
         Args:
             recovering: it was up before. A child that cannot be started is tried again,
-                whatever its group says, and one in quarantine stays there.
+                whatever its group says, and one that is in quarantine, or has ended, stays so.
         """
         self._recovering = recovering
         self.start_node(self.root, StartedBy.GROUP, now)
@@ -102,10 +102,11 @@ class Tree(Branches):
             child.window.clear()
             child.failures = 0
             child.alone = False
-            stays = child.down is Down.QUARANTINED and self._recovering
+            stays = self._recovering and child.down in (Down.QUARANTINED, Down.ENDED)
             if child.down is not Down.TERMINATED and not stays:
                 child.down = Down.WAITING
-        node.round = Round(stop=[], start=list(node.children.values()))
+        start = [child for child in node.children.values() if child.down is Down.WAITING]
+        node.round = Round(stop=[], start=start)
         self.go_on(node, now)
 
     def _up(self, node: Node, now: float) -> None:
@@ -252,8 +253,7 @@ class Tree(Branches):
         for child in group.children.values():
             # Such as one that was to be restarted, and for which the group has given up.
             self.fail_start_orders(child, FailureCode.UNAVAILABLE, "its group ended")
-        if ending is Ending.ASKED or group.wish is not None:
-            # Whoever terminates a group that is giving up has the last word.
+        if ending is Ending.ASKED:
             self._stopped(group, now)
             if group.parent is None:
                 self._act(RootEnded(Ending.ASKED, None))

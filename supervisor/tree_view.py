@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
 from supervisor.child import Child, state_of
 from supervisor.child_messages import ChildInfo, ChildrenCounted, ChildType, TreeNode
 from supervisor.messages import SystemState
 from supervisor.nodes import Group, Node, Status
-from supervisor.spec import ChildSpec
+from supervisor.spec import ChildSpec, with_children
 
 
 def spec_of(node: Node) -> ChildSpec:
     """Its spec; of a group with its present children."""
     if not isinstance(node, Group):
         return node.spec
-    children = tuple(spec_of(child) for child in node.children.values())
-    return attrs.evolve(node.spec, children=children)
+    return with_children(node.spec, map(spec_of, node.children.values()))
 
 
 def which_children(group: Group, children: Mapping[str, Child]) -> tuple[ChildInfo, ...]:

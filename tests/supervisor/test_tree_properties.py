@@ -191,6 +191,8 @@ class Interleavings(RuleBasedStateMachine):
         if group is None or by_itself or node.wish is not None or self._is_killed(group):
             return
         assert group.round is not None, "it is stopped for nothing"
+        if group.name in self.changed:
+            return  # a round in progress keeps the order that it began with
         siblings = list(group.children.values())
         for other in siblings[siblings.index(node) + 1 :]:
             by_hand = other.started_by in BY_HAND or other.wish is not None

@@ -1,0 +1,92 @@
+"""Whoever gives an order, or waits for a system, is answered: when it is done, or cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.messages import ConnectSystem, Failure
+from supervisor.child_messages import GetTree, StartChild, TerminateChild
+from supervisor.messages import SystemState, UnregisterSystem
+from supervisor.spec import GroupSpec
+from tests.supervisor.harness import Harness, failed, spec
+
+
+@pytest.fixture
+def plant() -> Harness:
+    return Harness()
+
+
+def add_line(plant: Harness, **options: object) -> None:
+    plant.tell(StartChild(GroupSpec("line", (spec("a"), spec("b")), **options)))
+    plant.actor("a").start()
+    plant.actor("b").start()
+
+
+def stop(plant: Harness, name: str) -> None:
+    plant.actor(name).stop()
+    plant.actor(name).exit()
+
+
+@pytest.mark.parametrize("kind", [TerminateChild, UnregisterSystem])
+def test_a_group_that_is_terminated_while_it_gives_up_does_not_come_back(
+    plant: Harness, kind: type
+) -> None:
+    add_line(plant, give_up="escalate", max_restarts=0)
+    plant.actor("b").crash_and_exit()
+    assert plant.actor("a").stopping
+    order = kind("line")
+    plant.tell(order)
+    stop(plant, "a")
+    assert not isinstance(plant.reply(order), Failure)
+    assert plant.incarnations("a") == [1]
+    plant.assert_nothing_open()
+
+
+def test_what_waits_for_a_system_is_answered_when_its_group_is_terminated_before_its_restart(
+    plant: Harness,
+) -> None:
+    add_line(plant, strategy="one_for_all")
+    plant.actor("a").crash_and_exit()
+    stop(plant, "b")
+    plant.actor("a").start()
+    plant.actor("b").start()
+    plant.actor("a").crash_and_exit()  # a second time: there is a delay
+    stop(plant, "b")
+    connect = ConnectSystem("b")
+    plant.tell(connect)
+    assert plant.replies(connect) == []
+    plant.tell(TerminateChild("line"))
+    assert failed(plant.reply(connect)) == ("unavailable", "not_sent")
+
+
+def test_what_waits_for_a_system_is_answered_when_its_restarting_group_is_terminated(
+    plant: Harness,
+) -> None:
+    add_line(plant, give_up="escalate", max_restarts=0)
+    plant.actor("b").crash_and_exit()
+    stop(plant, "a")
+    plant.actor("a").start()
+    plant.actor("b").start()
+    plant.actor("b").crash_and_exit()
+    stop(plant, "a")
+    [line] = plant.ask(GetTree()).root.children
+    assert line.state is SystemState.RESTARTING
+    connect = ConnectSystem("a")
+    plant.tell(connect)
+    assert plant.replies(connect) == []
+    plant.tell(TerminateChild("line"))
+    assert failed(plant.reply(connect)) == ("unavailable", "not_sent")
+
+
+def test_an_order_that_the_supervisor_fails_over_is_not_answered_a_second_time(
+    plant: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(plant.core._by_hand, "start_child", fail)
+    order = StartChild(spec("plc"))
+    with pytest.raises(ZeroDivisionError):
+        plant.tell(order)  # whoever calls the core answers that
+    plant.advance(3600)
+    assert plant.replies(order) == []
