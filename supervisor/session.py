@@ -128,8 +128,10 @@ class Session:
     @property
     def supervisor_pid(self) -> int | None:
         """The supervisor's process; None while there is none, or where nobody can tell."""
-        there = self._connection is not None and self._serving.is_set()
-        return self._connection.supervisor_pid if self._connection and there else None
+        connection = self._connection
+        if self.over is not None or connection is None or not connection.is_open:
+            return None
+        return connection.supervisor_pid
 
     async def open(self) -> None:
         """Start the runtime, or find the supervisor, and connect to it.

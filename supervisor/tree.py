@@ -252,7 +252,8 @@ class Tree(Branches):
         for child in group.children.values():
             # Such as one that was to be restarted, and for which the group has given up.
             self.fail_start_orders(child, FailureCode.UNAVAILABLE, "its group ended")
-        if ending is Ending.ASKED:
+        if ending is Ending.ASKED or group.wish is not None:
+            # Whoever terminates a group that is giving up has the last word.
             self._stopped(group, now)
             if group.parent is None:
                 self._act(RootEnded(Ending.ASKED, None))

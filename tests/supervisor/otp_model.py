@@ -36,6 +36,8 @@ class Child:
     children: list[Child] = attrs.field(factory=list)
     alone: bool = False
     """It was never up with its group, and is restarted one_for_one (not in OTP)."""
+    to_come: list[Child] = attrs.field(factory=list)
+    """Of a group that starts its children: those whose turn has not come."""
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.standing}"
@@ -116,6 +118,7 @@ class Model:
                 self.try_again(child)
                 index += 1
                 continue
+            group.to_come = group.children[index + 1 :]
             result = self.start(child)
             index += 1
             if result == "works":
@@ -141,6 +144,7 @@ class Model:
                 return verdict
             if again is not None:
                 index = again
+        group.to_come = []
         return "works"
 
     def tries_again(self, group: Child, result: str) -> bool:
@@ -161,6 +165,7 @@ class Model:
             self.stop(child)
 
     def end(self, group: Child) -> None:
+        group.to_come = []
         self.stop_children(group)
         group.state = "down"
 
@@ -190,7 +195,12 @@ class Model:
         rule = group.spec.auto_shutdown
         if rule is AutoShutdown.ANY_SIGNIFICANT:
             return AUTO_SHUTDOWN, None
-        left = [each for each in group.children if each.spec.significant and is_alive(each)]
+        waiting = [e for e in group.to_come if e.kept_down not in ("terminated", "quarantined")]
+        left = [
+            each
+            for each in group.children
+            if each.spec.significant and (is_alive(each) or each in waiting)
+        ]
         return ("", None) if left or rule is AutoShutdown.NEVER else (AUTO_SHUTDOWN, None)
 
     def restart(self, child: Child) -> tuple[str, int | None]:

@@ -77,7 +77,9 @@ def test_the_same_seed_does_the_same_and_every_kind_of_deed_is_done() -> None:
         return [mischief.next(NAMES, calm=True) for _ in range(10)]
 
     assert plans(1) == plans(1) != plans(2)
-    assert {plan.deed for plan in plans(1) if plan} == set(Deed)
+    deeds = [plan.deed for plan in plans(1) if plan]
+    assert set(deeds) == set(Deed)
+    assert deeds != [plan.deed for plan in plans(2) if plan]
 
 
 def test_the_supervisor_is_killed_only_when_all_is_calm() -> None:
@@ -195,6 +197,9 @@ def test_all_is_not_well_if_somebody_never_answered_again_or_something_was_lost(
     assert not all_is_well(found)
     assert "requests were lost; never answered again: a" in report_as_text(found)
     assert not all_is_well(found | {"never_answered_again": []})
+    nothing_lost = found | {"requests": found["requests"] | {"lost": 0}}
+    assert not all_is_well(nothing_lost)
+    assert all_is_well(nothing_lost | {"never_answered_again": []})
 
 
 # ---- the picture ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import textwrap
 import threading
 from typing import Any
 
+import psutil
 import pytest
 
 from actors import MockExternalSystem, command
@@ -28,6 +29,7 @@ from tests.supervisor.support import (
     PATIENCE,
     QUIET,
     mock,
+    pid_of,
     status_of,
     until,
     with_manager,
@@ -200,6 +202,16 @@ def test_lifecycle_events_come_in_order_without_a_gap() -> None:
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
     with_manager(work, mock("a", connect=False))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell elsewhere")
+def test_a_manager_knows_its_supervisors_process() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        assert manager.supervisor_pid == psutil.Process(await pid_of(manager, "a")).ppid()
+        await manager.close()
+        assert manager.supervisor_pid is None
+
+    with_manager(work, mock("a"))
 
 
 def test_subscribers_get_all_data_and_a_waiting_receive_gets_it_too() -> None:

@@ -178,3 +178,13 @@ def test_a_child_that_is_being_restarted_can_only_be_terminated():
     play.advance(5.0)
     assert play.standing("a") == "terminated"
     assert play.settled == {2: None}
+
+
+def test_whoever_terminates_a_group_that_gives_up_has_the_last_word():
+    play = up(group("inner", "a", "b", give_up="escalate", max_restarts=0))
+    play.exits("a")
+    play.by_hand(lambda: play.hand.terminate_child("inner", "order", play.now))
+    play.exits("b", IN_ORDER)
+    assert play.settled == {"order": None}
+    assert play.standing("inner") == "terminated"
+    assert play.told == ["stop b"]
