@@ -38,9 +38,9 @@ class FailureCode(enum.StrEnum):
 
     UNKNOWN_SYSTEM = "unknown_system"
     ALREADY_STARTED = "already_started"
-    """The name is taken, by a child that runs or is being restarted."""
+    """The name is taken, by a child that runs."""
     ALREADY_PRESENT = "already_present"
-    """The name is taken, by a child that does not run."""
+    """The name is taken, by a child that does not run; perhaps it will be restarted."""
     NOT_FOUND = "not_found"
     """There is no child of this name."""
     RUNNING = "running"

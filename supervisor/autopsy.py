@@ -15,7 +15,9 @@ from supervisor.child import Child
 from supervisor.crash_log import CrashLog
 from supervisor.crashes import CrashReport, with_newest
 from supervisor.exits import ProcessExit
+from supervisor.keepers import Keepers
 from supervisor.messages import EventKind
+from supervisor.record import CrashKept
 from supervisor.timers import Timers
 
 _LONGEST_TEXT: Final = 4_000
@@ -27,16 +29,22 @@ class Coroner:
     """Reports the crashes of all systems."""
 
     def __init__(
-        self, announcer: Announcer, timers: Timers, act: Callable[[Action], None], keep: int
+        self,
+        announcer: Announcer,
+        keepers: Keepers,
+        timers: Timers,
+        act: Callable[[Action], None],
+        most: int,
     ) -> None:
         """
         Args:
-            keep: how many reports of each system.
+            most: so many reports are kept of each system.
         """
         self._announcer = announcer
         self._timers = timers
         self._act = act
-        self._keep = keep
+        self._keepers = keepers
+        self._most = most
         self._log = CrashLog()
         self._timer_set = False
 
@@ -55,7 +63,8 @@ class Coroner:
             how: None if its process was killed because it had crashed: its end says nothing.
         """
         report = crash_report(child, reason, how, self._announcer.wall_clock(), now)
-        child.crashes = with_newest(child.crashes, report, self._keep)
+        child.crashes = with_newest(child.crashes, report, self._most)
+        self._keepers.note(CrashKept(child.name, report, self._most))
         self._announcer.publish(
             child.name, child.incarnation, EventKind.CRASHED, report.reason, report=report
         )

@@ -114,7 +114,7 @@ class SupervisorCore:
             record.events if record is not None else (),
         )
         self._connecting = Connecting(self._router, self._timers, act, random)
-        coroner = Coroner(self._announcer, self._timers, act, options.crash_reports)
+        coroner = Coroner(self._announcer, self._keepers, self._timers, act, options.crash_reports)
         self._lifecycle = Lifecycle(
             self._children,
             self._router,

@@ -33,7 +33,7 @@ class DuplicateSystemError(ExternalSystemError):
 
 
 class AlreadyStartedError(DuplicateSystemError):
-    """It runs, or is being restarted."""
+    """It runs."""
 
 
 class AlreadyPresentError(DuplicateSystemError):

@@ -85,7 +85,6 @@ class Keepers:
             wanted=child is not None and child.wanted,
             ended=down and node.down is Down.ENDED,
             quarantine=node.cause if down and node.down is Down.QUARANTINED else None,
-            crashes=() if child is None else child.crashes,
         )
 
     def record(self, tree: Tree) -> Record:
@@ -94,6 +93,9 @@ class Keepers:
         for node in tree.root.walk():
             record.apply(ChildKept(node.spec, node.parent.name if node.parent else None))
             record.apply(self.state(node))
+        for name, child in self._children.items():
+            if child.crashes:
+                record.crashes[name] = child.crashes
         return record
 
 
@@ -111,4 +113,4 @@ def restore(tree: Tree, record: Record, children: Mapping[str, Child]) -> None:
         child = children.get(name)
         if child is not None:
             child.wanted = kept.wanted
-            child.crashes = kept.crashes
+            child.crashes = record.crashes.get(name, ())

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from actors.messages import Reason, Reply
-from supervisor.crashes import CrashReport
+from supervisor.crashes import CrashReport, with_newest
 from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
 from supervisor.options import SupervisorOptions
 from supervisor.spec import ChildSpec, GroupSpec, seal_details, with_children
@@ -51,10 +51,19 @@ class StateKept:
     """Whether it has ended by itself: a restart of its whole group starts it again."""
     quarantine: Reason | None = None
     """Why it is in quarantine."""
-    crashes: tuple[CrashReport, ...] = ()
 
 
-RecordChange = ChildKept | ChildForgotten | StateKept | LifecycleEvent
+@attrs.frozen
+class CrashKept:
+    """A system crashed once more."""
+
+    name: str
+    report: CrashReport
+    most: int
+    """So many of its reports are kept."""
+
+
+RecordChange = ChildKept | ChildForgotten | StateKept | CrashKept | LifecycleEvent
 
 
 @attrs.define
@@ -65,6 +74,8 @@ class Record:
     """By name; the children of a group in their order."""
     states: dict[str, StateKept] = attrs.field(factory=dict)
     """By name."""
+    crashes: dict[str, tuple[CrashReport, ...]] = attrs.field(factory=dict)
+    """By name; oldest first."""
     events: deque[LifecycleEvent] = attrs.field(factory=lambda: deque(maxlen=EVENTS_KEPT))
 
     def apply(self, change: RecordChange) -> None:
@@ -76,8 +87,12 @@ class Record:
             case ChildForgotten():
                 self.children.pop(change.name, None)
                 self.states.pop(change.name, None)
+                self.crashes.pop(change.name, None)
             case StateKept():
                 self.states[change.name] = change
+            case CrashKept():
+                before = self.crashes.get(change.name, ())
+                self.crashes[change.name] = with_newest(before, change.report, change.most)
             case LifecycleEvent():
                 self.events.append(change)
 
