@@ -228,11 +228,18 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
         if ward.process is not None and not ward.process.is_alive():
             self._ended(ward)
         elif ward.start_by is None:
+            self._see_that_it_tells(ward)
             self._see_whether_it_hangs(ward)
         elif time.monotonic() >= ward.start_by:
             _log().error("the supervisor was not ready within %g s", _START_TIMEOUT)
             ward.start_by = None
             _kill(ward)
+
+    def _see_that_it_tells(self, ward: _Ward) -> None:
+        assert self._guarding is not None
+        if ward.line is None and self._guarding.setup.socket_path is not None:
+            # It hung up, and lives: this process may have stood still for too long.
+            self._have_it_tell(ward)
 
     def _see_whether_it_hangs(self, ward: _Ward) -> None:
         assert self._guarding is not None

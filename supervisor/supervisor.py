@@ -253,10 +253,17 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
                 return
-        self._core = SupervisorCore(
-            message.options, random.Random(), time.time, message.tree, message.record
-        )
-        self._core.begin(time.monotonic())
+        try:
+            core = SupervisorCore(
+                message.options, random.Random(), time.time, message.tree, message.record
+            )
+            core.begin(time.monotonic())
+        except Exception as error:  # a bug, but whoever waits shall hear of it
+            _log().exception("the supervisor cannot begin")
+            text = f"the supervisor cannot begin: {describe(error)}"
+            self.send(sender, invalid_request(message, text))
+            return
+        self._core = core
         self._starter = sender
         ready = SupervisorReady(request_id=message.request_id, supervisor_pid=os.getpid())
         self.send(sender, ready)

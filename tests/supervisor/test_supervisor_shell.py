@@ -6,6 +6,8 @@ from typing import Any
 
 from actors.messages import Failure
 from supervisor.messages import AllStatusGiven, GetAllStatus, RegisterSystem
+from supervisor.options import SupervisorOptions
+from supervisor.record import ConfigureSupervisor, Record
 from supervisor.supervisor import Supervisor
 from tests.supervisor.support import mock
 
@@ -26,6 +28,15 @@ class Failing(Supervisor):
 
     def wakeupAfter(self, *_: Any, **__: Any) -> None:
         pass
+
+
+def test_a_supervisor_that_cannot_begin_says_so() -> None:
+    supervisor = Failing()
+    nothing = Record()  # not even a root group
+    supervisor.receiveMessage(ConfigureSupervisor(SupervisorOptions(), record=nothing), "guardian")
+    [answer] = supervisor.said
+    assert isinstance(answer, Failure)
+    assert "cannot begin" in answer.text
 
 
 def test_a_process_that_cannot_be_forked_is_an_answer() -> None:
