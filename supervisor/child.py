@@ -200,3 +200,17 @@ def state_of(node: Node) -> SystemState:
         return SystemState.STOPPING
     quarantined = node.down is Down.QUARANTINED
     return SystemState.QUARANTINED if quarantined else SystemState.TERMINATED
+
+
+def why_down(node: System) -> str:
+    """Why a system takes no requests, and what to do."""
+    if node.down is Down.QUARANTINED:
+        cause = node.cause.text if node.cause else "it crashed too often"
+        return f"quarantined after repeated crashes ({cause}); mend the cause and restart it"
+    if node.status is Status.STOPPING:
+        return "the system is being stopped"
+    if node.down is Down.ENDED:
+        return "the system has ended by itself; restart it if it is needed"
+    if node.down is Down.TERMINATED:
+        return "the system was terminated; restart it if it is needed"
+    return "its group does not run"

@@ -6,7 +6,6 @@ Times are seconds of a monotonic clock.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from random import Random
@@ -67,7 +66,7 @@ from supervisor.messages import (
     Unsubscribe,
     Unsubscribed,
 )
-from supervisor.nodes import Ending, RootEnded, Status
+from supervisor.nodes import RootEnded, Status
 from supervisor.options import SupervisorOptions
 from supervisor.orders import Order, Orders
 from supervisor.policies import as_seconds
@@ -399,7 +398,7 @@ class SupervisorCore:
         if not self._finished:
             self._finished = True
             self._stopping = True
-            self._actions.append(Finish(*_last_words(ended)))
+            self._actions.append(Finish(ended.why, ended.exit_code))
 
 
 _CONNECTION: Final = {
@@ -407,17 +406,3 @@ _CONNECTION: Final = {
     SystemState.CONNECTING: EventKind.CONNECTING,
     SystemState.DISCONNECTED: EventKind.DISCONNECTED,
 }
-
-
-def _last_words(ended: RootEnded) -> tuple[str | None, int]:
-    """Why the supervisor ends by itself, and its exit code."""
-    cause = f": {ended.end.reason.text}" if ended.end is not None else ""
-    match ended.ending:
-        case Ending.START_FAILED:
-            return f"the systems could not be started{cause}", os.EX_SOFTWARE
-        case Ending.GAVE_UP:
-            text = "the supervisor gave up: more restarts than its root group allows"
-            return f"{text}; the last cause{cause}", os.EX_SOFTWARE
-        case Ending.AUTO_SHUTDOWN:
-            return f"the significant systems have ended{cause}", os.EX_OK
-    return None, os.EX_OK

@@ -20,7 +20,7 @@ from actors.messages import (
 from supervisor.actions import Action, ForgetActor, KillActor, Log, StartActor, TellActor
 from supervisor.announcer import Announcer
 from supervisor.autopsy import Coroner
-from supervisor.child import Child
+from supervisor.child import Child, why_down
 from supervisor.child_messages import ChildStarted, ChildTerminated, RestartChild, StartChild
 from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers
@@ -51,7 +51,7 @@ from supervisor.nodes import (
 from supervisor.orders import Order, Orders
 from supervisor.policies import as_seconds
 from supervisor.record import ChildKept
-from supervisor.router import Router, why_down
+from supervisor.router import Router
 from supervisor.timers import Timers
 from supervisor.tree import Tree
 from supervisor.watchdog import Watchdog

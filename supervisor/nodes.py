@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -308,6 +309,26 @@ class RootEnded:
 
     ending: Ending
     end: End | None
+
+    @property
+    def why(self) -> str | None:
+        """Why the supervisor ends by itself; None if it was asked to."""
+        cause = f": {self.end.reason.text}" if self.end is not None else ""
+        match self.ending:
+            case Ending.START_FAILED:
+                return f"the systems could not be started{cause}"
+            case Ending.GAVE_UP:
+                text = "the supervisor gave up: more restarts than its root group allows"
+                return f"{text}; the last cause{cause}"
+            case Ending.AUTO_SHUTDOWN:
+                return f"the significant systems have ended{cause}"
+        return None
+
+    @property
+    def exit_code(self) -> int:
+        """Of the runtime's root process."""
+        failed = self.ending in (Ending.START_FAILED, Ending.GAVE_UP)
+        return os.EX_SOFTWARE if failed else os.EX_OK
 
 
 TreeAction = StartProcess | StopProcess | Happened | Settled | Removed | RootEnded

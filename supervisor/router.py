@@ -35,9 +35,16 @@ from actors.messages import (
 )
 from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.checks import size_of, weight_of
-from supervisor.child import DELIVERY_BYTES, DELIVERY_ITEMS, Child, Gathering, Pending
+from supervisor.child import (
+    DELIVERY_BYTES,
+    DELIVERY_ITEMS,
+    Child,
+    Gathering,
+    Pending,
+    why_down,
+)
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
-from supervisor.nodes import Down, Status, System
+from supervisor.nodes import Status
 from supervisor.options import SupervisorOptions
 from supervisor.timers import Timers
 
@@ -392,20 +399,6 @@ class Router:
 
     def _tell(self, child: Child, message: object) -> None:
         self._act(TellActor(child.name, child.incarnation, message))
-
-
-def why_down(node: System) -> str:
-    """Why a system takes no requests, and what to do."""
-    if node.down is Down.QUARANTINED:
-        cause = node.cause.text if node.cause else "it crashed too often"
-        return f"quarantined after repeated crashes ({cause}); mend the cause and restart it"
-    if node.status is Status.STOPPING:
-        return "the system is being stopped"
-    if node.down is Down.ENDED:
-        return "the system has ended by itself; restart it if it is needed"
-    if node.down is Down.TERMINATED:
-        return "the system was terminated; restart it if it is needed"
-    return "its group does not run"
 
 
 def _overloaded(child: Child, request: Request) -> Failure:
