@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from supervisor import cli_format as fmt
+from supervisor.child_messages import TreeNode
 from supervisor.cli_children import child, tree
 from supervisor.cli_client import (
     EXIT_BUSY,
@@ -279,10 +280,11 @@ def watch(
             say(fmt.data_as_json(name, item) if json_ else fmt.data_as_text(name, item))
 
     async def show(manager: ExternalSystemManager) -> None:
-        known = {system.name for system in await manager.status_all()}
+        known = _names(await manager.tree()) if names else set()
         for name in names:
             if name not in known:
-                click.echo(f"extsys: {name}: no such system yet; waiting for it", err=True)
+                text = f"extsys: {name}: no such system or group yet; waiting for it"
+                click.echo(text, err=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(show_events(manager))
             if data:
@@ -303,6 +305,10 @@ def stop(directory: Path) -> None:
 
 
 # ---- details -------------------------------------------------------------------------------
+
+
+def _names(node: TreeNode) -> set[str]:
+    return {node.name}.union(*map(_names, node.children))
 
 
 def _one_or_all(directory: Path, name: str | None, all_: bool, one: str, every: str) -> None:

@@ -95,9 +95,10 @@ def say(text: str) -> None:
     except OSError as error:
         # The interpreter would flush it once more at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if isinstance(error, BrokenPipeError):
-            sys.exit(EXIT_FAILED)  # as with "| head": nobody wants the rest
-        fail(EXIT_FAILED, f"cannot write the output: {error.strerror}")
+        if not isinstance(error, BrokenPipeError):  # "| head": nobody wants the rest
+            click.echo(f"extsys: cannot write the output: {error.strerror}", err=True)
+        # Said by a task, a SystemExit would end the event loop in the middle of everything.
+        raise click.exceptions.Exit(EXIT_FAILED) from None
 
 
 def fail(code: int, text: str) -> NoReturn:

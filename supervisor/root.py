@@ -289,7 +289,7 @@ class Root:
 
 
 def _log() -> logging.Logger:
-    return logging.getLogger(__name__)
+    return logging.getLogger("supervisor.root")  # here __name__ may be "__main__"
 
 
 # ---- an embedded runtime's root --------------------------------------------------------

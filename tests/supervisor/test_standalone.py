@@ -394,16 +394,27 @@ def test_watch_says_that_a_name_is_not_known(runtime_dir: Path) -> None:
         watch = subprocess.Popen(
             [
                 *(sys.executable, "-m", "supervisor", "--runtime-dir", str(runtime_dir)),
-                *("watch", "plc-3"),
+                *("watch", "root", "plc-3"),
             ],
             stderr=subprocess.PIPE,
             text=True,
         )
         assert watch.stderr is not None
-        assert watch.stderr.readline() == "extsys: plc-3: no such system yet; waiting for it\n"
+        told = "extsys: plc-3: no such system or group yet; waiting for it\n"
+        assert watch.stderr.readline() == told
         supervisor.terminate()
         watch.wait(PATIENCE)
         watch.stderr.close()
+
+
+def test_watch_ends_in_silence_when_its_reader_has_left(runtime_dir: Path) -> None:
+    with running(runtime_dir):
+        read_fd, write_fd = os.pipe()
+        os.close(read_fd)
+        with os.fdopen(write_fd, "wb") as pipe:
+            for arguments in (("watch", "--since", "0"), ("watch", "--since", "0", "--data")):
+                unread = extsys_bytes(runtime_dir, *arguments, stdout=pipe)
+                assert (unread.returncode, unread.stderr) == (1, b"")
 
 
 def test_the_same_systems_serve_several_clients_at_once(runtime_dir: Path) -> None:
