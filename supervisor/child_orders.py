@@ -132,7 +132,10 @@ class ChildOrders:
         try:
             call(order)
         except RefusedError as error:
-            self._orders.answer(order, request.failure(error.code, str(error)))
+            text = str(error)
+            if isinstance(request, Request):  # whose failures begin with the name anyway
+                text = text.removeprefix(f"{request.system_name}: ")
+            self._orders.answer(order, request.failure(error.code, text))
         except Exception:
             self._orders.drop(order)  # whoever catches it answers
             raise
