@@ -52,6 +52,13 @@ class Announcer:
         self._adjust_taps()
         return first
 
+    def why_lost(self, request: Subscribe) -> str:
+        """Why it does not get the events that it asked for, and what to do."""
+        if request.since is not None and request.since > self._sequence:
+            last = f"the last event of this supervisor is {self._sequence}"
+            return f"{last}: the {request.since} was another supervisor's; begin anew"
+        return f"not all events since {request.since} are kept any more; begin anew"
+
     def replay(self, client: Client, first: int) -> None:
         """Tell a client the events from a sequence number on."""
         if self._by_client[client].lifecycle:

@@ -240,6 +240,8 @@ def _own_names(spec: GroupSpec) -> set[str]:
 
 
 def _refuse_not_running(group: Group) -> None:
+    if group.parent is None and group.status not in (Status.STARTING, Status.UP):
+        raise RefusedError(FailureCode.UNAVAILABLE, "the supervisor is stopping")
     if group.status is Status.STOPPING:
         raise RefusedError(FailureCode.UNAVAILABLE, f"{group.name} is being stopped")
     if group.status not in (Status.STARTING, Status.UP):

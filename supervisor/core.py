@@ -309,7 +309,7 @@ class SupervisorCore:
         first = self._announcer.subscribe(client, request)
         reply: Reply
         if first is None:
-            text = f"not all events since {request.since} are kept any more; begin anew"
+            text = self._announcer.why_lost(request)
             reply = request.failure(FailureCode.EVENTS_LOST, text)
         else:
             reply = Subscribed(request_id=request.request_id, next_sequence=first)
@@ -318,6 +318,8 @@ class SupervisorCore:
             self._announcer.replay(client, first)
 
     def _who_else(self, request: Request) -> str:
+        if request.system_name in self._tree.nodes:
+            return "it is a group, and no system"
         close = get_close_matches(request.system_name, self._children, n=1)
         if close:
             return f"no such system; did you mean {close[0]!r}?"

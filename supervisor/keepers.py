@@ -31,6 +31,7 @@ class Keepers:
     def add(self, client: Client) -> None:
         """Have a client told of all changes from now on."""
         self.flush()
+        self._told.clear()  # nothing was noted while nobody was to be told
         self._clients.add(client)
 
     def remove(self, client: Client) -> None:

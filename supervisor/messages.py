@@ -233,9 +233,9 @@ class SystemStatus:
     restarts: int
     """How often it was restarted after a crash."""
     sent: int
-    """Items the system took, over all incarnations."""
+    """Items the system took, over all incarnations under this supervisor."""
     received: int
-    """Items received from it and handed out, over all incarnations."""
+    """Items received from it and handed out, over all incarnations under this supervisor."""
     waiting: int
     """Items and requests not answered yet."""
     commands: tuple[str, ...]

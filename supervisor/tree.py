@@ -105,7 +105,7 @@ class Tree(Branches):
             stays = self._recovering and child.down in (Down.QUARANTINED, Down.ENDED)
             if child.down is not Down.TERMINATED and not stays:
                 child.down = Down.WAITING
-        start = [child for child in node.children.values() if child.down is Down.WAITING]
+        start = [child for child in node.children.values() if child.down is not Down.ENDED]
         node.round = Round(stop=[], start=start)
         self.go_on(node, now)
 

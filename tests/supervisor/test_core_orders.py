@@ -6,7 +6,15 @@ import pytest
 
 from actors.messages import ConnectSystem, Failure, Forget, ReceiveData
 from supervisor.child_messages import GetTree, StartChild, TerminateChild
-from supervisor.messages import CancelRequest, RestartSystem, SystemState, UnregisterSystem
+from supervisor.messages import (
+    CancelRequest,
+    GetStatus,
+    RestartSystem,
+    StopSupervisor,
+    Subscribe,
+    SystemState,
+    UnregisterSystem,
+)
 from supervisor.spec import GroupSpec
 from tests.supervisor.harness import Harness, failed, spec
 
@@ -124,3 +132,15 @@ def test_nothing_is_kept_of_an_order_that_nobody_waits_for(plant: Harness, ends:
     assert len(plant.replies(order)) == (1 if ends == "answered" else 0)
     plant.advance(3600)
     assert [timer for _, _, timer in plant.core._timers._heap if timer.call is not None] == []
+
+
+def test_a_refusal_names_what_it_is_about_once_and_says_what_is_the_matter(plant: Harness) -> None:
+    add_line(plant)
+    assert plant.ask(GetStatus("line")).text == "line: it is a group, and no system"
+    plant.tell(TerminateChild("line"), "bob")
+    assert plant.ask(RestartSystem("line")).text == "line: it is being stopped"
+    lost = plant.ask(Subscribe(since=1_000_000)).text
+    assert "the 1000000 was another supervisor's" in lost
+    plant.register("alone")
+    plant.tell(StopSupervisor(), "bob")
+    assert plant.ask(RestartSystem("alone")).text == "alone: the supervisor is stopping"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messages import ConnectSystem
+from actors.messages import ConnectSystem, DisconnectSystem, SystemDisconnected
 from supervisor.child_messages import (
     ChangeSpecs,
     GetChildSpec,
@@ -123,3 +123,18 @@ def test_systems_that_did_not_run_were_not_lost_with_their_supervisor(plant: Har
     last = len(plant.core._announcer.events)
     events = list(after.core._announcer.events)[last:]
     assert [each.system_name for each in events if each.kind is EventKind.CRASHED] == ["b"]
+
+
+def test_a_keeper_that_comes_after_a_time_without_one_is_told_of_every_change(
+    plant: Harness,
+) -> None:
+    start(plant, "plc")
+    connect(plant, "plc")
+    plant.leave("keeper")
+    disconnect = DisconnectSystem("plc")
+    plant.tell(disconnect)
+    plant.actor("plc").answer(disconnect, SystemDisconnected)
+    plant.tell(ConnectSystem("plc"))
+    plant.tell(KeepRecord(), "next")
+    plant.actor("plc").connect()
+    assert kept(plant, "next").states["plc"].desired is DesiredState.CONNECTED
