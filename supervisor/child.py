@@ -25,6 +25,9 @@ from supervisor.timers import Timer
 WINDOW: Final = 2
 """Deliveries that an actor may have before it takes them. A hung actor never takes any:
 Thespian stops sending to everybody after twenty messages that nobody takes."""
+UNHEARD: Final = 16
+"""How often an actor that says nothing is told to forget requests: these are messages that
+a hung one does not take, either."""
 DELIVERY_ITEMS: Final = 1000
 DELIVERY_BYTES: Final = 1 << 20
 """A delivery ends with the request that reaches one of these."""
@@ -114,6 +117,10 @@ class Child:
     """The number of the last delivery to this incarnation."""
     taken: int = 0
     """The number of the last that its event loop took."""
+    to_forget: list[int] = attrs.field(factory=list)
+    """Refs of requests that it has, and that nobody waits for any more."""
+    unheard: int = 0
+    """How often it was told to forget some since it last said anything."""
     returned: list[object] = attrs.field(factory=list)
     """Received items that reached nobody, on their way back to the system."""
     tapped: bool = False
@@ -164,7 +171,8 @@ class Child:
         self.is_connected = False
         self.announced = EventKind.DISCONNECTED
         self.connect_failures = 0
-        self.delivered = self.taken = 0
+        self.delivered = self.taken = self.unheard = 0
+        self.to_forget.clear()
         self.tapped = False
 
     def status(self, now: float) -> SystemStatus:

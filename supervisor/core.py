@@ -332,6 +332,9 @@ class SupervisorCore:
         child = self._children.get(name)
         if child is None or child.incarnation != incarnation or not child.has_process:
             return
+        child.unheard = 0
+        if child.to_forget:
+            self._router.touch(child)
         starting = child.node.status is Status.STARTING
         match message:
             case SystemStarted() if starting and not child.crashed:

@@ -14,7 +14,7 @@ import attrs
 from actors.messages import Failure, FailureCode, Outcome, Reply, Request
 from supervisor.actions import Action, Client, TellClient
 from supervisor.messages import SupervisorRequest
-from supervisor.timers import Timers
+from supervisor.timers import Timer, Timers
 
 
 @attrs.frozen(eq=False)
@@ -30,8 +30,8 @@ class Orders:
     def __init__(self, timers: Timers, act: Callable[[Action], None]) -> None:
         self._timers = timers
         self._act = act
-        self._awaited: set[Order] = set()
-        """Those not answered yet whose askers wait."""
+        self._awaited: dict[Order, Timer] = {}
+        """Those not answered yet whose askers wait, with what ends the wait."""
 
     def open(
         self,
@@ -47,20 +47,19 @@ class Orders:
             patience: seconds to wait, if the request does not say.
         """
         order = Order(client, request, system_name)
-        self._awaited.add(order)
         seconds = patience if request.timeout is None else request.timeout
         text = f"not done within {seconds:g} s; it goes on"
 
         def run_out(_: float) -> None:
             self.fail(order, FailureCode.TIMEOUT, text, Outcome.UNKNOWN)
 
-        self._timers.add(now + seconds, run_out)
+        self._awaited[order] = self._timers.add(now + seconds, run_out)
         return order
 
     def answer(self, order: Order, reply: Reply) -> None:
         """Answer an order, if its asker still waits."""
         if order in self._awaited:
-            self._awaited.remove(order)
+            self.drop(order)
             self._act(TellClient(order.client, reply))
 
     def fail(
@@ -76,17 +75,21 @@ class Orders:
         self.answer(order, failure)
 
     def drop(self, order: Order) -> None:
-        """It is answered elsewhere."""
-        self._awaited.discard(order)
+        """Nobody waits for it any more, or it is answered elsewhere."""
+        timer = self._awaited.pop(order, None)
+        if timer is not None:
+            self._timers.cancel(timer)
 
     def cancel(self, client: Client, request_id: int) -> None:
         """The asker does not wait for this any more."""
-        self._awaited -= {
-            each
-            for each in self._awaited
-            if each.client == client and each.request.request_id == request_id
-        }
+        for each in self._of(client):
+            if each.request.request_id == request_id:
+                self.drop(each)
 
     def forget_client(self, client: Client) -> None:
         """The asker is gone."""
-        self._awaited -= {each for each in self._awaited if each.client == client}
+        for each in self._of(client):
+            self.drop(each)
+
+    def _of(self, client: Client) -> list[Order]:
+        return [each for each in self._awaited if each.client == client]

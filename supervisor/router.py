@@ -38,6 +38,7 @@ from supervisor.checks import size_of, weight_of
 from supervisor.child import (
     DELIVERY_BYTES,
     DELIVERY_ITEMS,
+    UNHEARD,
     Child,
     Gathering,
     Pending,
@@ -165,6 +166,10 @@ class Router:
                 # All at once: each TakeBack goes before the one before it.
                 self._tell(child, TakeBack(child.name, tuple(child.returned)))
             child.returned.clear()
+            if child.to_forget and child.is_running and child.unheard < UNHEARD:
+                self._tell(child, Forget(tuple(child.to_forget)))
+                child.to_forget.clear()
+                child.unheard += 1
             while child.can_deliver:
                 batch, items, size = [], 0, 0
                 while child.mailbox and items < DELIVERY_ITEMS and size < DELIVERY_BYTES:
@@ -295,8 +300,9 @@ class Router:
         self._close(child, pending)
         if not pending.delivered:
             child.mailbox.remove(pending)
-        elif child.is_running:
-            self._tell(child, Forget((pending.ref,)))
+        else:
+            child.to_forget.append(pending.ref)
+            self.touch(child)
 
     def _run_out(self, ref: int, now: float) -> None:
         child = self._children.get(ref)

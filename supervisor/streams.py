@@ -71,7 +71,7 @@ class Streams:
         """Events are counted by a supervisor that does not know those before."""
         self._heard = last
         for stream in self._events:
-            stream.last = last
+            stream.count_anew(last)
 
     def end(self) -> None:
         """Let every consumer finish: there is nothing more to come."""
@@ -133,6 +133,12 @@ class EventStream(_Backlog[LifecycleEvent], AsyncIterator[LifecycleEvent]):
         if self._catch_up is None and event.sequence > self.last:
             self.last = event.sequence
             self.put(event)
+
+    def count_anew(self, last: int) -> None:
+        """Events begin after another number. A stream that still asks for past ones is told,
+        when it does, that they are lost."""
+        if self._catch_up is None:
+            self.last = last
 
     def caught_up(self) -> None:
         """The past events come now."""

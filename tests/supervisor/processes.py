@@ -22,7 +22,8 @@ def parts_of(
     if isinstance(whose, ExternalSystemManager):
         assert whose._dialog.session._runtime is not None
         whose = psutil.Process(whose._dialog.session._runtime._process.pid)
-    [admin] = [each for each in whose.children() if each.status() != psutil.STATUS_ZOMBIE]
+    # What a killed admin leaves behind becomes the root's for a moment.
+    [admin] = [each for each in whose.children() if _has_grandchildren(each)]
     guardian = next(each for each in admin.children() if each.children())
     logger = next(each for each in admin.children() if not each.children())
     [supervisor] = [each for each in guardian.children() if runs(each.pid)]
@@ -36,6 +37,13 @@ def parts_of(
     if system is not None:
         parts["system"] = psutil.Process(system)
     return parts
+
+
+def _has_grandchildren(process: psutil.Process) -> bool:
+    try:
+        return any(child.children() for child in process.children() if runs(child.pid))
+    except psutil.NoSuchProcess:
+        return False
 
 
 def runs(pid: int) -> bool:

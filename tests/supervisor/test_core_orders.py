@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messages import ConnectSystem, Failure
+from actors.messages import ConnectSystem, Failure, Forget, ReceiveData
 from supervisor.child_messages import GetTree, StartChild, TerminateChild
-from supervisor.messages import SystemState, UnregisterSystem
+from supervisor.messages import CancelRequest, RestartSystem, SystemState, UnregisterSystem
 from supervisor.spec import GroupSpec
 from tests.supervisor.harness import Harness, failed, spec
 
@@ -90,3 +90,37 @@ def test_an_order_that_the_supervisor_fails_over_is_not_answered_a_second_time(
         plant.tell(order)  # whoever calls the core answers that
     plant.advance(3600)
     assert plant.replies(order) == []
+
+
+def test_a_system_that_says_nothing_is_not_told_without_end_what_nobody_waits_for(
+    plant: Harness,
+) -> None:
+    actor = plant.register("plc")
+    requests = [ReceiveData("plc", 60.0) for _ in range(900)]
+    for request in requests:
+        plant.post(request)
+    plant.carry_out()
+    for request in requests:
+        plant.tell(CancelRequest((request.request_id,)))
+    assert len(actor.told_of(Forget)) <= 16
+    actor.report()
+    told = actor.told_of(Forget)
+    assert len(told) <= 17
+    refs = [ref for each in told for ref in each.refs]
+    assert sorted(refs) == sorted(actor.ref_of(request) for request in requests)
+
+
+@pytest.mark.parametrize("ends", ["answered", "cancelled", "left"])
+def test_nothing_is_kept_of_an_order_that_nobody_waits_for(plant: Harness, ends: str) -> None:
+    plant.register("plc")
+    order = RestartSystem("plc", timeout=1e9)
+    plant.tell(order)
+    if ends == "cancelled":
+        plant.tell(CancelRequest((order.request_id,)))
+    elif ends == "left":
+        plant.leave()
+    stop(plant, "plc")
+    plant.actor("plc").start()
+    assert len(plant.replies(order)) == (1 if ends == "answered" else 0)
+    plant.advance(3600)
+    assert [timer for _, _, timer in plant.core._timers._heap if timer.call is not None] == []

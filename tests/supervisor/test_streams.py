@@ -8,7 +8,7 @@ import pytest
 
 from supervisor import FellBehindError, streams
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent
-from supervisor.streams import Streams
+from supervisor.streams import EventStream, Streams
 
 
 def event(sequence: int) -> LifecycleEvent:
@@ -28,6 +28,26 @@ def test_each_stream_gets_all_events_from_its_beginning_to_the_end() -> None:
         assert [each.sequence async for each in first] == [1, 2]
         assert [each.sequence async for each in second] == [2]
         assert [each async for each in first] == []
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_still_asks_for_past_events_asks_for_the_ones_it_was_made_for() -> None:
+    async def main() -> None:
+        all_streams = Streams()
+        asked: list[int] = []
+
+        async def catch_up(stream: EventStream) -> None:
+            asked.append(stream.last)
+            stream.caught_up()
+
+        running, asking = all_streams.events(), all_streams.events(catch_up, since=5)
+        all_streams.count_anew(7)  # by a supervisor that does not know those before
+        all_streams.hear(event(8))
+        assert (await anext(running)).sequence == 8
+        all_streams.end()
+        assert [each async for each in asking] == []
+        assert asked == [5]
 
     asyncio.run(main())
 

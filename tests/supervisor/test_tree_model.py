@@ -226,9 +226,10 @@ class TreeAndModel(RuleBasedStateMachine):
 
 
 TestTreeAndModel = TreeAndModel.TestCase
-TestTreeAndModel.settings = look(400, 25)
+TestTreeAndModel.settings = look(1000, 25)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 class TestTreeAndModelForLong(TreeAndModel.TestCase):  # type: ignore[misc, valid-type]
     settings = settings(look(5000, 50), print_blob=True)

@@ -296,9 +296,10 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = look(400, 40)
+TestInterleavings.settings = look(1000, 40)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 class TestInterleavingsForLong(Interleavings.TestCase):  # type: ignore[misc, valid-type]
     settings = settings(look(5000, 80), print_blob=True)
