@@ -280,7 +280,8 @@ def watch(
             say(fmt.data_as_json(name, item) if json_ else fmt.data_as_text(name, item))
 
     async def show(manager: ExternalSystemManager) -> None:
-        known = _names(await manager.tree()) if names else set()
+        root = await manager.tree()
+        known = set() if root is None else _names(root)
         for name in names:
             if name not in known:
                 text = f"extsys: {name}: no such system or group yet; waiting for it"
