@@ -132,12 +132,11 @@ class ChildOrders:
         try:
             call(order)
         except RefusedError as error:
-            # Its text says already whom it is about.
+            name, text = order.system_name, str(error)
+            if not text.startswith(f"{name}: "):
+                text = f"{name}: {text}"
             failure = Failure(
-                request_id=request.request_id,
-                system_name=order.system_name,
-                code=error.code,
-                text=str(error),
+                request_id=request.request_id, system_name=name, code=error.code, text=text
             )
             self._orders.answer(order, failure)
         except Exception:

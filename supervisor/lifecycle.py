@@ -57,8 +57,8 @@ from supervisor.tree import Tree
 from supervisor.watchdog import Watchdog
 
 EXIT_GRACE: Final = 1.0
-"""Seconds from the end of a system's own time to stop until its process is killed, and
-from then until it is given up."""
+"""Seconds from when a process says that it is about to exit until it is killed, and from
+then until it is given up."""
 
 
 class Lifecycle:
@@ -147,7 +147,7 @@ class Lifecycle:
             return
         grace = as_seconds(child.spec.shutdown)
         self._act(TellActor(child.name, child.incarnation, StopSystem(grace)))
-        self._kill_later(child, grace + EXIT_GRACE, now)
+        self._kill_later(child, grace, now)
 
     def _happened(self, event: Happened, now: float) -> None:
         if not self._silent:

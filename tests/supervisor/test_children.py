@@ -183,7 +183,7 @@ def test_a_group_that_does_not_run_takes_no_child() -> None:
             await manager.restart_system("a")
         failure = caught.value.failure
         assert failure.system_name == "a"  # else it were the supervisor that is not there
-        assert failure.text == "its group group does not run; restart that first"
+        assert failure.text == "a: its group group does not run; restart that first"
         assert await manager.restart_child("group")
         assert await lives(manager) == {"root": 1, "group": 2, "a": 2}
 

@@ -55,7 +55,7 @@ def test_an_unregistered_system_is_told_to_stop_and_forgotten_when_it_has(plant)
 def test_a_system_that_does_not_stop_is_killed_after_its_time(plant):
     actor = plant.register(shutdown=3)
     plant.tell(UnregisterSystem("plc"))
-    plant.advance(3 + EXIT_GRACE - 0.01)
+    plant.advance(3 - 0.01)
     assert not actor.killed
     plant.advance(0.02)
     assert actor.killed

@@ -51,9 +51,9 @@ def test_each_incarnation_has_all_of_its_time_to_stop(plant):
     second.start()
     plant.advance(4)
     plant.tell(RestartSystem("plc"))
-    plant.advance(5)
+    plant.advance(4.99)
     assert not second.killed
-    plant.advance(EXIT_GRACE + 0.01)
+    plant.advance(0.02)
     assert second.killed
 
 
