@@ -25,6 +25,9 @@ class ProcessExit:
     """Whether the kernel killed it for want of memory, as far as the kernel's count of such
     kills tells; None where that cannot be told."""
 
+    told_to: bool = False
+    """Whether it exits because somebody else than its supervisor told it to."""
+
     @classmethod
     def of(cls, exitcode: int | None, out_of_memory: bool | None = None) -> ProcessExit:
         """
@@ -53,6 +56,8 @@ class ProcessExit:
         if self.code is not None:
             kind = NORMAL_EXIT if self.is_normal else "exit"
             return Reason(kind, f"its process ended with exit code {self.code}")
+        if self.told_to:
+            return Reason("exit", "its process was told to exit from outside, as by a SIGTERM")
         if self.signal is None:
             return None
         text = f"its process was killed by {self.signal}"

@@ -116,6 +116,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         """When to look for exits that nobody told of."""
         self._core.begin(time.monotonic())
         self._set_up = False
+        self._exits = False
         self._oom = OomCounter()
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
@@ -164,6 +165,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case ConfigureSupervisor():
                 self._configure(message, sender)
             case ActorExitRequest():
+                self._exits = True
                 if self._door is not None:
                     self._door.close()
                     self._door = None
@@ -211,6 +213,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._core.child_said(message.system_name, message.incarnation, message, now)
 
     def _hear_exit(self, address: ActorAddress, now: float) -> None:
+        if self._exits:
+            return  # its systems are told to exit with it
         for link in self._links.values():
             if link.address == address:
                 self._tell_exit(link, now)
@@ -236,6 +240,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._core.child_exited(link.name, link.incarnation, how, now)
 
     def _how_it_ended(self, link: _Link, now: float) -> ProcessExit:
+        if link.process is not None and link.process.is_alive():
+            # Thespian tells of an actor's end before that of its process; a supervisor has
+            # its systems end in another way.
+            return ProcessExit(told_to=True, out_of_memory=False)
         how = ProcessExit.of(getattr(link.process, "exitcode", None), out_of_memory=False)
         if how.signal != "SIGKILL" or link.killed:
             return how

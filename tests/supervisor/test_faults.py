@@ -77,6 +77,9 @@ def test_a_system_killed_while_idle_comes_back_connected_once(number: signal.Sig
         assert (await status_of(manager, "victim")).incarnation == 2
         assert status.restarts == 1
         assert status.last_crash is not None
+        told = "its process was told to exit from outside, as by a SIGTERM"
+        killed = f"its process was killed by {number.name}"
+        assert status.last_crash.text == (told if number is signal.SIGTERM else killed)
         await untouched(manager)
 
     with_manager(work, mock("victim"), mock("other"))
