@@ -7,6 +7,7 @@ from typing import Final
 import psutil
 
 from supervisor import ExternalSystemManager
+from tests.supervisor.support import PATIENCE
 
 PARTS: Final = ("system", "supervisor", "guardian", "logger", "admin", "root")
 
@@ -37,6 +38,17 @@ def parts_of(
     if system is not None:
         parts["system"] = psutil.Process(system)
     return parts
+
+
+def kill_part(whose: ExternalSystemManager | psutil.Process, part: str) -> None:
+    """Kill a part of a runtime, and wait until its supervisor has gone with it: a runtime
+    dies in steps, and a supervisor may answer once more before its turn."""
+    parts = parts_of(whose)
+    parts[part].kill()
+    try:
+        parts["supervisor"].wait(PATIENCE)
+    except psutil.NoSuchProcess:
+        pass
 
 
 def _has_grandchildren(process: psutil.Process) -> bool:

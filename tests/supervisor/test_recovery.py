@@ -21,7 +21,7 @@ from supervisor import (
     session,
 )
 from supervisor.messages import EventKind
-from tests.supervisor.processes import PARTS, parts_of, runs
+from tests.supervisor.processes import PARTS, kill_part, parts_of, runs
 from tests.supervisor.support import PATIENCE, QUIET, mock, pid_of, status_of, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -124,7 +124,7 @@ def test_each_request_in_flight_is_answered_once(part: str) -> None:
                 return sum(s.waiting for s in await manager.status_all()) == len(receives)
 
             await until(wait)
-            parts_of(manager)[part].kill()
+            kill_part(manager, part)
             done, pending = await asyncio.wait(receives, timeout=PATIENCE)
             assert not pending
             for each in done:
@@ -180,7 +180,7 @@ def test_what_was_registered_and_unregistered_later_is_remembered() -> None:
             await manager.start()
             await manager.unregister_system("spec-2")
             for part in ("supervisor", "root"):
-                parts_of(manager)[part].kill()
+                kill_part(manager, part)
                 await until(lambda: answers(manager, "late", "again"))
                 names = [status.name for status in await manager.status_all()]
                 assert names == ["object", "spec-1", "off", "late"]
@@ -197,7 +197,8 @@ def test_what_was_answered_just_before_a_kill_is_remembered() -> None:
                 if number == 0:
                     await manager.unregister_system("off")
                 assert await manager.connect_system(f"new-{number}")
-                supervisor.kill()
+                supervisor.kill()  # at once: the record must be there already
+                supervisor.wait(PATIENCE)
                 await until(partial(answers_to, manager, f"new-{number}"))
             names = [status.name for status in await manager.status_all()]
             assert names == ["object", "spec-1", "spec-2", "new-0", "new-1", "new-2", "new-3"]
@@ -220,7 +221,7 @@ def test_streams_of_events_and_data_go_on(part: str) -> None:
             data = manager.data_from("spec-1")
             first = asyncio.ensure_future(anext(data))
             await until_tapped(manager, first)
-            parts_of(manager)[part].kill()
+            kill_part(manager, part)
             async with asyncio.timeout(PATIENCE):
                 async for event in events:
                     if event.kind is EventKind.CONNECTED and event.system_name == "spec-1":
@@ -247,7 +248,7 @@ def test_killed_again_and_again_it_comes_back() -> None:
         async with runtime() as (manager, _):
             for part in ("supervisor", "guardian", "root", "supervisor", "admin", "guardian"):
                 before = await system_pids(manager)
-                parts_of(manager)[part].kill()
+                kill_part(manager, part)
                 await seconds_until_answered(manager, before)
             assert not (await status_of(manager, "off")).is_connected
 
@@ -279,7 +280,7 @@ def test_a_runtime_that_ends_too_often_is_given_up(monkeypatch: pytest.MonkeyPat
 def test_a_manager_closed_while_it_recovers_leaves_nothing() -> None:
     async def main(part: str) -> None:
         async with runtime() as (manager, _):
-            parts_of(manager)[part].kill()
+            kill_part(manager, part)
             await until_lost(manager)
             waiting = asyncio.ensure_future(manager.status("object"))
             await asyncio.sleep(0)

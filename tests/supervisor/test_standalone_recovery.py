@@ -17,7 +17,7 @@ import pytest
 
 from supervisor import ExternalSystemManager, session
 from supervisor.root import EXIT_SUPERVISOR_DIED
-from tests.supervisor.processes import parts_of, runs
+from tests.supervisor.processes import kill_part, parts_of, runs
 from tests.supervisor.support import PATIENCE, status_of, until
 from tests.supervisor.test_recovery import answers
 from tests.supervisor.test_standalone import extsys, running, statuses, until_connected
@@ -30,7 +30,7 @@ def test_a_process_that_is_killed_does_not_end_it(runtime_dir: Path, part: str) 
     with running(runtime_dir) as process:
         asyncio.run(until_connected(runtime_dir, "plc-1"))
         before = statuses(runtime_dir)["plc-1"]["pid"]
-        parts_of(psutil.Process(process.pid))[part].kill()
+        kill_part(psutil.Process(process.pid), part)
         asyncio.run(until_another(runtime_dir, "plc-1", before))
         assert extsys(runtime_dir, "send", "plc-1", "again").returncode == 0
         assert extsys(runtime_dir, "receive", "plc-1").stdout == "again\n"
@@ -92,7 +92,7 @@ def test_watch_goes_on_after_the_supervisor_was_killed(runtime_dir: Path) -> Non
             reader = threading.Thread(target=lambda: [lines.put(line) for line in stdout])
             reader.start()
             until_shown(runtime_dir, lines, "plc-2")
-            parts_of(psutil.Process(process.pid))["supervisor"].kill()
+            kill_part(psutil.Process(process.pid), "supervisor")
             asyncio.run(until_connected(runtime_dir, "plc-1"))
             while not lines.empty():
                 lines.get()
@@ -135,7 +135,7 @@ def test_an_attached_manager_goes_on_after_the_supervisor_was_killed(runtime_dir
     async def main(root: psutil.Process) -> None:
         async with ExternalSystemManager.attach(runtime_dir, strict=True) as manager:
             for part in ("supervisor", "guardian", "admin"):
-                parts_of(root)[part].kill()
+                kill_part(root, part)
                 await until(lambda: answers(manager, "plc-1", "again"))
                 assert not (await status_of(manager, "plc-2")).is_connected
 
