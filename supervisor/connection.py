@@ -55,6 +55,8 @@ class SupervisorConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._streams: dict[int, Callable[[Any], None]] = {}
+        self._about: dict[int, str] = {}
+        """The system that each request is about, if it is about one."""
         self._outgoing: list[Any] = []
         self._flush_scheduled = False
         self._paused = False
@@ -102,10 +104,12 @@ class SupervisorConnection(asyncio.Protocol):
             return request.failure(FailureCode.UNAVAILABLE, self._lost)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[request.request_id] = future
+        self._note(request)
         self._say(request)
         try:
             return await future
         except asyncio.CancelledError:
+            self._about.pop(request.request_id, None)
             if self._waiting.pop(request.request_id, None) is not None:
                 self._say(CancelRequest((request.request_id,)))
             elif not future.cancelled():
@@ -121,7 +125,12 @@ class SupervisorConnection(asyncio.Protocol):
             on_part(request.failure(FailureCode.UNAVAILABLE, self._lost))
             return
         self._streams[request.request_id] = on_part
+        self._note(request)
         self._say(request)
+
+    def _note(self, request: Request | SupervisorRequest) -> None:
+        if isinstance(request, Request):
+            self._about[request.request_id] = request.system_name
 
     def give_up(self, why: str) -> None:
         """Answer all that waits, and close at once."""
@@ -211,9 +220,11 @@ class SupervisorConnection(asyncio.Protocol):
                 on_part = self._streams[message.request_id]
                 if not isinstance(message, ManySent) or message.final:
                     del self._streams[message.request_id]
+                    self._about.pop(message.request_id, None)
                 on_part(message)
             case Reply():
                 future = self._waiting.pop(message.request_id, None)
+                self._about.pop(message.request_id, None)
                 if future is not None and not future.done():
                     future.set_result(message)
                 else:
@@ -245,18 +256,21 @@ class SupervisorConnection(asyncio.Protocol):
         self._lost = why
         waiting, self._waiting = self._waiting, {}
         streams, self._streams = self._streams, {}
+        about, self._about = self._about, {}
         for request_id, future in waiting.items():
             if not future.done():
-                future.set_result(_lost_reply(request_id, why))
+                future.set_result(_lost_reply(request_id, about.get(request_id), why))
         for request_id, on_part in streams.items():
-            on_part(_lost_reply(request_id, why))
+            on_part(_lost_reply(request_id, about.get(request_id), why))
         self._on_lost(why, for_good)
 
 
-def _lost_reply(request_id: int, why: str) -> Failure:
+def _lost_reply(request_id: int, system_name: str | None, why: str) -> Failure:
+    """The supervisor is gone. Only the text names the system, for nothing is known of it."""
+    who = "" if system_name is None else f"{system_name}: "
     return Failure(
         request_id=request_id,
         code=FailureCode.UNAVAILABLE,
-        text=f"{why} before it answered",
+        text=f"{who}{why} before it answered",
         outcome=Outcome.UNKNOWN,
     )

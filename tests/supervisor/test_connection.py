@@ -95,3 +95,21 @@ def test_the_last_words_are_heard_when_a_write_finds_the_end_first(tmp_path: Pat
             await connection.close()
 
     asyncio.run(main())
+
+
+def test_what_was_asked_of_a_supervisor_that_ended_is_answered_with_the_system_s_name() -> None:
+    async def main() -> list[Any]:
+        connection = SupervisorConnection(lambda event: None, lambda why, for_good: None)
+        connection.connection_made(Remembering(connection))
+        parts: list[Any] = []
+        asking = asyncio.create_task(connection.ask(CheckHealth("plc-1")))
+        connection.ask_stream(SendMany("plc-2", ("x",)), parts.append)
+        await asyncio.sleep(0)
+        connection.connection_lost(None)
+        return [await asking, *parts]
+
+    texts = [reply.text for reply in asyncio.run(main())]
+    assert texts == [
+        "plc-1: the supervisor ended before it answered",
+        "plc-2: the supervisor ended before it answered",
+    ]
