@@ -56,7 +56,9 @@ class OnStartFailure(enum.StrEnum):
     FAIL = "fail"
     """OTP's: stop those that were started, in reverse order, and fail itself."""
     RETRY = "retry"
-    """Go on with the next, and try this one again as if it had crashed."""
+    """Go on with the next, and try this one again as if it had crashed; but if it raised
+    what says that its counterpart cannot be reached, until that is there, with the waits of
+    ``reconnect``, and without giving up."""
     RETRY_CONNECTION_ERRORS = "retry_connection_errors"
     """``retry`` for what a system raises when its counterpart cannot be reached, ``fail``
     for anything else: a system that is down is not a bug."""

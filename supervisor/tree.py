@@ -34,6 +34,7 @@ from supervisor.nodes import (
 )
 from supervisor.policies import (
     BRUTAL_KILL,
+    BackoffPolicy,
     GiveUp,
     OnStartFailure,
     RestartType,
@@ -279,7 +280,9 @@ class Tree(Branches):
         assert group is not None
         node.cause = end.reason
         node.failures += 1
-        if not group.may_restart(node, now):
+        # A counterpart that is not there yet is no bug: wait for it as long as it takes.
+        is_awaited = node.alone and end.unreachable
+        if not is_awaited and not group.may_restart(node, now):
             if group.spec.give_up is GiveUp.ESCALATE:
                 self._end_group(group, Ending.GAVE_UP, end, now)
             else:
@@ -287,7 +290,10 @@ class Tree(Branches):
             return
         node.restarts += 1
         node.status = Status.RESTARTING
-        delay = backoff_delay(node.spec.restart, node.failures, self._random)
+        policy: BackoffPolicy = node.spec.restart
+        if is_awaited and isinstance(node, System):
+            policy = node.spec.reconnect
+        delay = backoff_delay(policy, node.failures, self._random)
         self.happened(EventKind.RESTARTING, node, end.reason, delay)
         if node.alone or group.spec.strategy is Strategy.ONE_FOR_ONE:
             self._start_later(node, now + delay, now)

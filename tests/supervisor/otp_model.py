@@ -136,9 +136,9 @@ class Model:
                     index -= 1
                     continue
                 child.alone = True  # OTP has none of this: its group would have failed
-                verdict, again = self.restart(child)
+                verdict, again = self.restart(child, result)
             else:
-                verdict, again = self.restart(child)
+                verdict, again = self.restart(child, result)
             if verdict:
                 self.end(group)
                 return verdict
@@ -203,9 +203,10 @@ class Model:
         ]
         return ("", None) if left or rule is AutoShutdown.NEVER else (AUTO_SHUTDOWN, None)
 
-    def restart(self, child: Child) -> tuple[str, int | None]:
+    def restart(self, child: Child, result: str = "fails") -> tuple[str, int | None]:
         group = child.parent
-        if not self.count(child):
+        awaited = child.alone and result == "unreachable"  # not in OTP
+        if not awaited and not self.count(child):
             if group.spec.give_up is GiveUp.ESCALATE:
                 return GAVE_UP, None
             child.state, child.kept_down = "down", "quarantined"  # not in OTP
@@ -254,7 +255,7 @@ class Model:
             if result in ENDED:
                 self.go_on(child.parent, *self.exited(child, True))
             elif result != "works":
-                self.go_on(child.parent, *self.restart(child))
+                self.go_on(child.parent, *self.restart(child, result))
 
     def go_on(self, group: Child, verdict: str, again: int | None) -> None:
         """Carry out what :meth:`exited` or :meth:`restart` said, all the way up."""

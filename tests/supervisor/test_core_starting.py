@@ -16,6 +16,7 @@ from supervisor.messages import (
     SystemState,
 )
 from supervisor.options import SupervisorOptions
+from supervisor.policies import BackoffPolicy
 from supervisor.spec import GroupSpec
 from tests.supervisor.harness import BUG, NO_JITTER, Harness, failed, spec
 
@@ -121,6 +122,20 @@ def test_a_system_whose_counterpart_is_not_there_when_its_group_starts_is_tried_
     plant.actor().start()
     plant.actor("other").start()
     assert plant.ask(GetStatus("plc")).status.state is SystemState.DISCONNECTED
+
+
+def test_a_counterpart_that_is_not_there_at_the_start_is_waited_for_without_giving_up():
+    reconnect = BackoffPolicy(backoff_min=1, backoff_max=4)
+    plant = Harness(tree=GroupSpec("root", (spec(max_restarts=0, reconnect=reconnect),)))
+    for attempt, wait in enumerate((0, 1, 2, 4, 4, 4), 1):
+        plant.actor().fail_start(unreachable=True)
+        plant.actor().exit()
+        plant.advance(wait)
+        assert plant.incarnations() == list(range(1, attempt + 2))
+    plant.actor().start()
+    assert plant.ask(GetStatus("plc")).status.state is SystemState.DISCONNECTED
+    plant.actor().crash_and_exit()
+    assert plant.ask(GetStatus("plc")).status.state is SystemState.QUARANTINED
 
 
 def test_a_system_of_a_group_that_never_starts_is_quarantined_and_stays():

@@ -20,7 +20,7 @@ FAST = RestartPolicy(
 
 
 def system(name, **options):
-    return SystemSpec(name, "mock", **{"restart": FAST, **options})
+    return SystemSpec(name, "mock", **{"restart": FAST, "reconnect": FAST, **options})
 
 
 def group(name, *children, **options):

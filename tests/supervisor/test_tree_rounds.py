@@ -3,13 +3,13 @@
 from supervisor.messages import EventKind
 from supervisor.policies import RestartPolicy
 from supervisor.spec import GroupSpec, SystemSpec
-from tests.supervisor.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome
+from tests.supervisor.grove import BUG, IN_ORDER, Grove, Outcome
 
 FAST = RestartPolicy(max_restarts=9, period=100.0, backoff_min=1.0, backoff_max=1.0)
 
 
 def system(name, **options):
-    return SystemSpec(name, "mock", **{"restart": FAST, **options})
+    return SystemSpec(name, "mock", **{"restart": FAST, "reconnect": FAST, **options})
 
 
 def grove(*children, **options):
@@ -35,18 +35,18 @@ def up(*children, **options):
 
 
 def test_a_group_that_starts_again_waits_for_a_child_that_failed_the_last_time():
-    inner = group("inner", "a", "b", give_up="escalate", max_restarts=0)
+    inner = group("inner", "a", "b", on_start_failure="retry", give_up="escalate", max_restarts=0)
     play = grove(inner)
-    play.fails("a", REFUSED)  # inner gives up, and is started again
+    play.fails("a")  # inner gives up, and is started again
     assert play.told == ["start a", "start a"]
     play.built("a")
     assert play.told[-1] == "start b"
 
 
 def test_others_go_on_without_a_group_that_ended_before_it_was_up():
-    inner = group("inner", "a", give_up="escalate", max_restarts=0, restart=FAST)
+    inner = group("inner", "a", on_start_failure="retry", give_up="escalate", max_restarts=0)
     play = grove(inner, "b")
-    play.fails("a", REFUSED)
+    play.fails("a")
     assert play.told == ["start a", "start a", "start b"]
 
 
@@ -60,9 +60,10 @@ def test_whoever_waits_for_a_child_is_told_when_its_group_gives_up():
 
 def test_whoever_waits_for_a_new_group_is_told_that_it_ended():
     play = up("a")
-    inner = group("inner", "b", give_up="escalate", max_restarts=0, restart_type="transient")
+    impatient = {"on_start_failure": "retry", "give_up": "escalate", "max_restarts": 0}
+    inner = group("inner", "b", restart_type="transient", **impatient)
     play.hand.start_child(inner, None, "order", play.now)
-    play.fails("b", REFUSED)
+    play.fails("b")
     assert play.standing("inner") == "ended"
     assert play.settled == {"order": "unavailable"}
 

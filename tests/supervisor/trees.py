@@ -11,6 +11,7 @@ from supervisor.policies import (
     BRUTAL_KILL,
     INFINITY,
     AutoShutdown,
+    BackoffPolicy,
     GiveUp,
     OnStartFailure,
     RestartPolicy,
@@ -61,6 +62,7 @@ def systems(draw: st.DrawFn, name: str, auto_shutdown: AutoShutdown) -> SystemSp
         "mock",
         restart_type=restart_type,
         restart=draw(policies()),
+        reconnect=BackoffPolicy(backoff_min=1e-6, backoff_max=1e-6, stable_after=1e-3),
         significant=may and draw(st.booleans()),
     )
 
