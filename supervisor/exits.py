@@ -51,16 +51,21 @@ class ProcessExit:
         """Whether it exited by itself with exit code 0."""
         return self.code == 0
 
-    def reason(self) -> Reason | None:
-        """The same in words; None if nothing is known."""
+    @property
+    def how(self) -> str | None:
+        """The same in words, to follow the name of the process; None if nothing is known."""
         if self.code is not None:
-            kind = NORMAL_EXIT if self.is_normal else "exit"
-            return Reason(kind, f"its process ended with exit code {self.code}")
+            return f"ended with exit code {self.code}"
         if self.told_to:
-            return Reason("exit", "its process was told to exit from outside, as by a SIGTERM")
+            return "was told to exit from outside, as by a SIGTERM"
         if self.signal is None:
             return None
-        text = f"its process was killed by {self.signal}"
-        if self.out_of_memory:
-            text += ", probably by the kernel, for want of memory"
-        return Reason("killed", text)
+        memory = ", probably by the kernel, for want of memory" if self.out_of_memory else ""
+        return f"was killed by {self.signal}{memory}"
+
+    def reason(self) -> Reason | None:
+        """The same as the reason of a crash; None if nothing is known."""
+        if self.how is None:
+            return None
+        kind = NORMAL_EXIT if self.is_normal else "exit" if self.signal is None else "killed"
+        return Reason(kind, f"its process {self.how}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from datetime import timedelta
 from typing import Any, Final
@@ -28,9 +27,10 @@ from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import Failure, invalid_request
 from supervisor.blocking import BlockingConnection
+from supervisor.exits import ProcessExit
 from supervisor.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
 from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
-from supervisor.processes import wait_readable
+from supervisor.processes import newest_process, wait_readable
 from supervisor.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
 from supervisor.supervisor import Supervisor
 
@@ -185,7 +185,7 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
         if ward.line is not None:
             ward.line.close()
         self._ward = None
-        how = _how_it_ended(ward.process)
+        how = ProcessExit.of(getattr(ward.process, "exitcode", None)).how or "ended"
         decision = self._guarding.supervisor_ended(ward.life, how, time.monotonic())
         if isinstance(decision, StartSupervisor):
             _log().error("the supervisor %s; starting the next", how)
@@ -214,7 +214,7 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
                 self._decided(decision)
             return
         deadline = time.monotonic() + _START_TIMEOUT
-        self._ward = _Ward(start.life, address, _newest_process(self), deadline)
+        self._ward = _Ward(start.life, address, newest_process(self), deadline)
         self.send(address, self._guarding.configuration())
 
     def _look(self) -> None:
@@ -252,27 +252,9 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
                 _kill(ward)
 
 
-def _newest_process(guardian: Guardian) -> Any:
-    """The process just forked. Thespian does not show it."""
-    processes = getattr(guardian._myRef, "_child_procs", None)
-    return processes[-1].childProc if processes else None
-
-
 def _kill(ward: _Ward) -> None:
     if ward.process is not None:
         ward.process.kill()  # does nothing once the process was waited for
-
-
-def _how_it_ended(process: Any) -> str:
-    code = getattr(process, "exitcode", None)
-    if code is None:
-        return "ended"
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"
 
 
 def _log() -> logging.Logger:

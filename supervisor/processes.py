@@ -1,4 +1,4 @@
-"""What a runtime's root process needs of the system: processes, signals, descriptors."""
+"""What a runtime needs of the system: processes, signals, descriptors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from actors.lifeline import child_pids
 
@@ -137,3 +138,10 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def newest_process(actor: Any) -> Any:
+    """The ``multiprocessing.Process`` that an actor has just forked, where the base has one.
+    Thespian does not show it; without it exit codes stay unknown, and nothing else."""
+    processes = getattr(actor._myRef, "_child_procs", None)
+    return processes[-1].childProc if processes else None

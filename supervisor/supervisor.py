@@ -60,6 +60,7 @@ from supervisor.front_door import Arrived, DoorClient, FrontDoor
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.oom import OomCounter
 from supervisor.options import SupervisorOptions
+from supervisor.processes import newest_process
 from supervisor.record import ConfigureSupervisor
 
 _LOOK_EVERY: Final = 0.5
@@ -330,7 +331,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         prepare_kind(action.definition.kind)
         address = self.createActor(SystemActor)
         self._links[action.name] = _Link(
-            action.name, action.incarnation, address, _newest_process(self)
+            action.name, action.incarnation, address, newest_process(self)
         )
         self.send(address, StartSystem(action.definition, action.incarnation))
 
@@ -353,13 +354,6 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             return
         heapq.heappush(self._wakeups, due)
         self.wakeupAfter(timedelta(seconds=max(0.001, due - now)))
-
-
-def _newest_process(supervisor: Supervisor) -> Any:
-    """The process just forked. Thespian does not show it; without it exit codes stay
-    unknown, and nothing else."""
-    processes = getattr(supervisor._myRef, "_child_procs", None)
-    return processes[-1].childProc if processes else None
 
 
 def _kill(link: _Link) -> None:
