@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from supervisor.actions import Action, Client, TellClient
 from supervisor.child import Child
-from supervisor.messages import DesiredState, LifecycleEvent
+from supervisor.messages import DesiredState
 from supervisor.nodes import Down, Node, Status
 from supervisor.record import (
     ChildForgotten,
@@ -41,9 +41,6 @@ class Keepers:
         """Something that outlives the supervisor has changed."""
         if self._clients:
             self._changes.append(change)
-
-    def note_event(self, event: LifecycleEvent) -> None:
-        self.note(event)
 
     def touch(self, node: Node) -> None:
         """The state of a child may have changed."""

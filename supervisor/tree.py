@@ -136,10 +136,10 @@ class Tree(Branches):
         first = group.status is Status.STARTING and node.started_by is StartedBy.GROUP
         if group.round is not None and node in group.round.stop:
             pass  # it was to be stopped anyway
-        elif first and node.is_temporary and self._tries_again(group, end):
-            self.remove(node)  # never restarted
         elif first and not self._tries_again(group, end):
             self._end_group(group, Ending.START_FAILED, end, now)
+        elif first and node.is_temporary:
+            self.remove(node)  # never restarted
         else:
             node.alone |= first
             self._restart(node, end, now)
@@ -181,27 +181,32 @@ class Tree(Branches):
             else:
                 self.go_on(group, now)
 
-    def stop_node(self, node: Node, now: float, *, brutal: bool = False) -> None:
+    def stop_node(self, node: Node, now: float) -> None:
         """Have a child that is starting or up stop."""
         if isinstance(node, Group):
-            self._end_group(node, Ending.ASKED, None, now, brutal=brutal)
+            self._end_group(node, Ending.ASKED, None, now)
             return
-        node.status = Status.STOPPING
-        self.happened(EventKind.STOPPING, node)
-        brutal = brutal or node.spec.shutdown == BRUTAL_KILL
+        self._is_stopping(node)
+        brutal = node.spec.shutdown == BRUTAL_KILL
         self._act(StopProcess(node.name, node.incarnation, brutal))
 
-    def _end_group(
-        self, group: Group, ending: Ending, end: End | None, now: float, *, brutal: bool = False
-    ) -> None:
+    def _is_stopping(self, node: Node) -> None:
+        node.status = Status.STOPPING
+        self.happened(EventKind.STOPPING, node)
+
+    def _is_ending(self, group: Group, ending: Ending, end: End | None) -> None:
+        """From now on nothing is started in it, and all that is in it is to be stopped."""
+        group.ending, group.end = ending, end
+        self._is_stopping(group)
+        group.round = Round(stop=list(reversed(group.children.values())), start=[])
+
+    def _end_group(self, group: Group, ending: Ending, end: End | None, now: float) -> None:
         """Stop all children of a group, in reverse order, and then the group."""
         if ending is Ending.GAVE_UP:
             assert end is not None
             self.happened(EventKind.GAVE_UP, group, end.reason)
-        group.status, group.ending, group.end = Status.STOPPING, ending, end
-        self.happened(EventKind.STOPPING, group)
-        group.round = Round(stop=list(reversed(group.children.values())), start=[])
-        limit = 0.0 if brutal else as_seconds(group.spec.shutdown)
+        self._is_ending(group, ending, end)
+        limit = as_seconds(group.spec.shutdown)
         incarnation = group.incarnation
 
         def kill(then: float) -> None:
@@ -218,15 +223,11 @@ class Tree(Branches):
         inner: list[Group] = []
         for node in group.walk():
             if isinstance(node, Group) and node.status in (Status.STARTING, Status.UP):
-                # From now on nothing is restarted in it.
-                node.status, node.ending, node.end = Status.STOPPING, Ending.ASKED, None
-                self.happened(EventKind.STOPPING, node)
-                node.round = Round(stop=list(reversed(node.children.values())), start=[])
+                self._is_ending(node, Ending.ASKED, None)
                 inner.append(node)
             elif isinstance(node, System) and node.status in _RUNS:
                 if node.status is not Status.STOPPING:
-                    node.status = Status.STOPPING
-                    self.happened(EventKind.STOPPING, node)
+                    self._is_stopping(node)
                 self._act(StopProcess(node.name, node.incarnation, brutal=True))
         for each in reversed(inner):
             self.go_on(each, now)
