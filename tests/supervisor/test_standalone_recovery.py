@@ -120,7 +120,7 @@ def test_one_that_is_killed_too_often_ends_and_says_so(runtime_dir: Path) -> Non
         assert process.stderr is not None
         text = ""
         for _ in range(4):
-            parts_of(psutil.Process(process.pid))["admin"].kill()
+            kill_part(psutil.Process(process.pid), "admin")
             for line in process.stderr:
                 text += line
                 if "starting the runtime anew" in line:
