@@ -1,0 +1,47 @@
+"""What an actor's address is on this base: the name under which its process can be reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+
+class PeerAddress:
+    """The details of an :class:`ActorAddress`: where its process listens.
+
+    What the name means is the socket family's matter; for Unix sockets it is the path of a
+    socket file. A name is never used again, so that an address of a dead actor stays dead.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        # Thespian's address manager relies on other kinds of details to raise here.
+        same: bool = self.name == other.name  # type: ignore[attr-defined]
+        return same
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __getstate__(self) -> str:
+        return self.name
+
+    def __setstate__(self, name: str) -> None:
+        self.name = name
+
+
+def address_of(name: str) -> ActorAddress:
+    return ActorAddress(PeerAddress(name))
+
+
+def name_of(address: Any) -> str:
+    """The name in an address that is one of this base's."""
+    name: str = address.addressDetails.name
+    return name

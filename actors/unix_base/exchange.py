@@ -1,0 +1,342 @@
+"""Moves messages between this process and others, and wakes it when there is something to do.
+
+Any thread may send. One at a time, the runner, waits and takes what came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pickle
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import attrs
+from thespian.actors import (
+    ActorExitRequest,
+    ActorSystemMessage,
+    ChildActorExited,
+    DeadEnvelope,
+    PoisonMessage,
+    WakeupMessage,
+    WatchMessage,
+)
+from thespian.system.messages.multiproc import ChildMayHaveDied
+from thespian.system.timing import timePeriodSeconds
+from thespian.system.transport import ReceiveEnvelope, SendStatus, TransmitIntent
+from thespian.system.utilis import thesplog
+
+from actors.unix_base.address import address_of
+from actors.unix_base.alarms import Alarms, Wakeup
+from actors.unix_base.family import SocketFamily
+from actors.unix_base.link import Link, Posted
+from actors.unix_base.links import Links
+from actors.unix_base.poller import new_poller
+
+MAX_BACKLOG: Final = 64 << 20
+"""Bytes on their way to one process above which a sender waits until it takes them."""
+MAX_INBOX: Final = 64 << 20
+"""Bytes received and not dealt with above which a sender does not wait any more: the one
+that it waits for may be waiting for it."""
+
+
+@attrs.frozen(slots=True)
+class Unreadable:
+    """In the place of a message that could not be unpickled."""
+
+    why: str
+
+
+class Received(NamedTuple):
+    envelope: ReceiveEnvelope
+    link: Link | None
+    """Where it came from; None for what this process tells itself."""
+    size: int
+
+
+class Exchange:
+    def __init__(self, family: SocketFamily, name: str, admin: str) -> None:
+        """Listen under a name.
+
+        Args:
+            admin: the name of the system's admin, who is told of dead letters.
+
+        Raises:
+            OSError: that is not possible.
+        """
+        self._name = name
+        self._address = address_of(name)
+        self._admin = admin
+        self._poller = new_poller()
+        self._alarms = Alarms()
+        self._lock = threading.RLock()
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+        self._poller.watch(self._wake_in)
+        self._links = Links(family, name, self._poller, self._alarms, self)
+        self.inbox: deque[Received] = deque()
+        self._inbox_bytes = 0
+        self.done: deque[tuple[TransmitIntent, Any]] = deque()
+        """Intents that came to their end, and what that was."""
+        self._watched: list[int] = []
+        self.waits = True
+        """Whether a sender waits while too much is on its way."""
+        self._children_died = self._told_to_exit = False
+        self._runner = threading.get_ident()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_escape: Callable[[BaseException], None] | None = None
+        self._in_loop = False
+
+    # ---- out -------------------------------------------------------------------------------
+
+    def post(self, name: str, body: bytes, posted: Posted) -> None:
+        """Send a pickled message to the process of that name, which is not this one."""
+        with self._lock:
+            link = self._links.post(name, body, posted)
+        if threading.get_ident() != self._runner:
+            self._wake()  # there may be something to wait for now
+        elif link.backlog_bytes > MAX_BACKLOG and self.waits:
+            self._wait_for_room(link)
+
+    def post_to_self(self, message: Any, intent: TransmitIntent) -> None:
+        with self._lock:
+            self._put(ReceiveEnvelope(self._address, message))
+            self.done.append((intent, SendStatus.Sent))
+        self.nudge()
+
+    def _wait_for_room(self, link: Link) -> None:
+        """Let the sender be no faster than its receiver. What comes meanwhile is read: two
+        that send to each other would else wait for ever."""
+        for fd in self._watched:
+            self._poller.forget(fd)  # nobody can deal with those now
+        while link.backlog_bytes > MAX_BACKLOG // 2 and self._inbox_bytes < MAX_INBOX:
+            self.do_io(self.patience(None))
+        for fd in self._watched:
+            self._watch(fd)
+
+    @property
+    def waiting(self) -> int:
+        """To how many processes something is on its way that they have not taken."""
+        with self._lock:
+            return self._links.waiting
+
+    @property
+    def links(self) -> list[Link]:
+        """Those to processes whose names are known."""
+        with self._lock:
+            return self._links.open
+
+    def acknowledge(self) -> None:
+        """Tell others now what was dealt with."""
+        with self._lock:
+            self._links.acknowledge()
+
+    # ---- what the links tell; the lock is held ---------------------------------------------
+
+    def arrived(self, link: Link, body: memoryview) -> None:
+        try:
+            message = pickle.loads(body)
+        except Exception as error:  # whatever reading it raises
+            text = f"{type(error).__name__}: {error}"
+            thesplog("cannot read a message of %s: %s", link.name, text, level=logging.WARNING)
+            message = Unreadable(text)
+        self._put(ReceiveEnvelope(link.address, message), link, len(body))
+
+    def settled(self, posted: Sequence[Posted]) -> None:
+        for each in posted:
+            if each.intent is not None:
+                self.done.append((each.intent, SendStatus.Sent))
+
+    def refused(self, link: Link, posted: Posted, why: str) -> None:
+        if posted.intent is not None:
+            self.done.append((posted.intent, SendStatus.BadPacket))
+        if not isinstance(posted.message, ActorSystemMessage):
+            self._put(ReceiveEnvelope(link.address, PoisonMessage(posted.message, why)))
+
+    def lost(self, link: Link, posted: Sequence[Posted]) -> None:
+        for each in posted:
+            if each.intent is not None:
+                self.done.append((each.intent, SendStatus.DeadTarget))
+            elif not isinstance(each.message, DeadEnvelope | ChildActorExited):
+                self._bury(DeadEnvelope(link.address, each.message))
+
+    def _bury(self, letter: DeadEnvelope) -> None:
+        if self._name == self._admin:
+            self._put(ReceiveEnvelope(self._address, letter))
+            return
+        body = pickle.dumps(letter, pickle.HIGHEST_PROTOCOL)
+        self._links.post(self._admin, body, Posted(letter, None))
+
+    def _put(self, envelope: ReceiveEnvelope, link: Link | None = None, size: int = 0) -> None:
+        self.inbox.append(Received(envelope, link, size))
+        self._inbox_bytes += size
+
+    # ---- in --------------------------------------------------------------------------------
+
+    def take(self) -> Received:
+        """The oldest thing that came; :meth:`dealt_with` is owed for it."""
+        received = self.inbox.popleft()
+        self._inbox_bytes -= received.size
+        return received
+
+    def dealt_with(self, received: Received) -> None:
+        if received.link is None:
+            return
+        message = received.envelope.message
+        with self._lock:
+            refusal = message.why if isinstance(message, Unreadable) else None
+            self._links.deal_with(received.link, refusal)
+
+    def be_runner(self) -> None:
+        """This thread waits and takes from now on."""
+        self._runner = threading.get_ident()
+
+    def patience(self, deadline: float | None) -> float | None:
+        """Seconds until the next thing that is due; None if there is none."""
+        due = self._alarms.next_due
+        if due is None or (deadline is not None and deadline < due):
+            due = deadline
+        return None if due is None else max(0.0, due - time.monotonic())
+
+    def wait(self, seconds: float | None) -> None:
+        """Run coroutines, or do nothing, until something comes; then take it in."""
+        if self._loop is not None:
+            self._run_loop(self._loop, seconds)
+            seconds = 0.0
+        self.do_io(seconds)
+
+    def do_io(self, seconds: float | None) -> None:
+        """Wait until something can be received or sent, for so long at most, and do it."""
+        ready = self._poller.wait(seconds)
+        watched = None
+        with self._lock:
+            for fd, readable, writable in ready:
+                if self._links.ready(fd, readable, writable):
+                    continue
+                if fd == self._wake_in:
+                    self._hear_wake_up()
+                elif fd in self._watched:
+                    watched = [fd] if watched is None else [*watched, fd]
+            if watched is not None:
+                self._put(ReceiveEnvelope(self._address, WatchMessage(watched)))
+            due = self._alarms.next_due
+            if due is not None and due <= time.monotonic():
+                for wakeup in self._alarms.due(time.monotonic()):
+                    message = WakeupMessage(wakeup.period, wakeup.payload)
+                    self._put(ReceiveEnvelope(self._address, message))
+
+    # ---- waking ----------------------------------------------------------------------------
+
+    def interrupt(self, told_to_exit: bool, children_died: bool) -> None:
+        """From a signal handler, which must not take the lock."""
+        self._told_to_exit |= told_to_exit
+        self._children_died |= children_died
+        self._wake()
+
+    def nudge(self) -> None:
+        """Something happened that the runner has to look at."""
+        if threading.get_ident() != self._runner:
+            self._wake()
+        elif self._in_loop and self._loop is not None:
+            self._loop.stop()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_out, b"\0")
+        except BlockingIOError:
+            pass  # it is full of wake-ups already
+
+    def _hear_wake_up(self) -> None:
+        try:
+            os.read(self._wake_in, 4096)
+        except BlockingIOError:
+            pass
+        if self._children_died:
+            self._children_died = False
+            self._put(ReceiveEnvelope(self._address, ChildMayHaveDied()))
+        if self._told_to_exit:
+            self._told_to_exit = False
+            self._put(ReceiveEnvelope(self._address, ActorExitRequest()))
+
+    def wake_up_after(self, period: timedelta | float, payload: Any) -> None:
+        """Have a WakeupMessage come."""
+        with self._lock:
+            when = time.monotonic() + timePeriodSeconds(period)
+            self._alarms.add_wakeup(Wakeup(when, period, payload))
+        self.nudge()
+
+    @property
+    def wakeups(self) -> list[Wakeup]:
+        with self._lock:
+            return self._alarms.wakeups
+
+    def set_watch(self, fds: Sequence[int]) -> None:
+        """Have a WatchMessage come when one of these can be read, and of no other."""
+        if not fds and not self._watched:
+            return
+        for fd in self._watched:
+            if fd not in fds:
+                self._poller.forget(fd)
+        self._watched = list(fds)
+        for fd in fds:
+            self._watch(fd)
+
+    def _watch(self, fd: int) -> None:
+        try:
+            self._poller.watch(fd, anew=True)
+        except (OSError, ValueError) as error:
+            thesplog("cannot watch descriptor %s: %s", fd, error, level=logging.WARNING)
+            self._watched = [each for each in self._watched if each != fd]
+
+    # ---- an event loop in the runner's thread ----------------------------------------------
+
+    def event_loop(self, on_escape: Callable[[BaseException], None]) -> asyncio.AbstractEventLoop:
+        """A loop that runs whenever the runner waits; made at the first call.
+
+        Args:
+            on_escape: called with an exception that broke out of the loop, such as the
+                SystemExit of a task.
+        """
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._loop.add_reader(self._poller.fileno(), self._loop.stop)
+        self._on_escape = on_escape
+        return self._loop
+
+    def _run_loop(self, loop: asyncio.AbstractEventLoop, seconds: float | None) -> None:
+        timer = None if seconds is None else loop.call_later(seconds, loop.stop)
+        self._in_loop = True
+        try:
+            loop.run_forever()
+        except BaseException as error:
+            assert self._on_escape is not None
+            self._on_escape(error)
+        finally:
+            self._in_loop = False
+            if timer is not None:
+                timer.cancel()
+
+    # ---- the end ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Tell others what was dealt with, hang up, and remove what this process left."""
+        self._links.close()
+        self._close_rest()
+
+    def leave_to_parent(self) -> None:
+        """Close the copies that a forked process has of all this; the parent goes on."""
+        self._links.close_sockets()
+        self._close_rest()
+
+    def _close_rest(self) -> None:
+        if self._loop is not None and not self._loop.is_running():
+            self._loop.close()
+        self._poller.close()
+        os.close(self._wake_in)
+        os.close(self._wake_out)

@@ -1,0 +1,248 @@
+"""What Thespian puts around an actor, and around the admin, as this base needs it.
+
+A message between actors takes a short way here: Thespian's own describes each message in
+words, for a log that is off, on every step. Whatever is not an everyday message goes the
+usual way.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import multiprocessing
+import pickle
+import sys
+import traceback
+from functools import partial
+from typing import Any, Final
+
+from thespian.actors import (
+    ActorAddress,
+    ActorSystemFailure,
+    ActorSystemMessage,
+    ChildActorExited,
+    NoCompatibleSystemForActor,
+    PoisonMessage,
+    ThespianWatch,
+    WakeupMessage,
+    WatchMessage,
+)
+from thespian.system.multiprocCommon import (
+    ChildInfo,
+    MultiProcAdmin,
+    MultiProcManager,
+    _startLogger,
+    detach_child,
+)
+from thespian.system.sourceLoader import loadModuleFromHashSource
+from thespian.system.transport import ReceiveEnvelope, TransmitIntent
+from thespian.system.utilis import checkActorCapabilities
+
+from actors.unix_base.address import name_of
+from actors.unix_base.link import Posted
+
+_FOR_ACTORS: Final = frozenset({WatchMessage, WakeupMessage})
+"""Thespian's own messages that are everyday ones."""
+
+_LOGGER_ENDS: Final = 1.0
+"""Seconds that a logger may take to end."""
+
+
+class Unthrottled:
+    """In the place of Thespian's limit of messages per second: here a slow reader slows
+    down its writers."""
+
+    def eventRatePause(self, now: Any) -> None:
+        pass
+
+    def __str__(self) -> str:
+        return "no limit"
+
+
+class StartsChildren:
+    """How a process starts actors, and notices their ends. Before Thespian's own classes."""
+
+    transport: Any
+    myAddress: ActorAddress
+    capabilities: dict[str, Any]
+    mpcontext: Any
+    asLogger: Any
+    logdefs: Any
+    _adminAddr: ActorAddress
+    _sourceHash: Any
+    _child_procs: list[Any]
+
+    def _startChildActor(
+        self,
+        childAddr: ActorAddress,
+        childClass: Any,
+        globalName: str | None,
+        parentAddr: ActorAddress,
+        notifyAddr: ActorAddress,
+        childRequirements: Any = None,
+        sourceHash: str | None = None,
+        sourceToLoad: Any = None,
+    ) -> None:
+        from actors.unix_base.starting import run_actor
+
+        if parentAddr is None or self.asLogger is None:
+            raise ActorSystemFailure("an actor cannot be started before its system is")
+        load = None
+        if sourceHash:
+            load = partial(loadModuleFromHashSource, sourceHash, {sourceHash: sourceToLoad})
+        if not checkActorCapabilities(childClass, self.capabilities, childRequirements, load):
+            raise NoCompatibleSystemForActor(childClass, "no system has compatible capabilities")
+        child = self.transport.prepEndpoint(childAddr, self.capabilities)
+        if hasattr(childClass, "__name__"):
+            childClass = f"{sys.modules[childClass.__module__].__name__}.{childClass.__name__}"
+        multiprocessing.current_process().daemon = False  # a daemon may not start processes
+        process = (self.mpcontext or multiprocessing).Process(
+            target=run_actor,
+            name=f"Actor_{childClass}__{childAddr}",
+            args=(
+                child,
+                self.transport.__class__,
+                childClass,
+                globalName,
+                sourceHash or self._sourceHash,
+                sourceToLoad,
+                parentAddr,
+                self._adminAddr,
+                notifyAddr,
+                self.asLogger,
+                childRequirements,
+                self.capabilities,
+                self.mpcontext,
+                self.logdefs,
+            ),
+        )
+        process.start()
+        detach_child(process)
+        info = ChildInfo(childAddr, childClass, process, child.addrInst)
+        info.endpoint = child
+        info.told = False
+        """Whether its parent was told of its end: it may say so itself before it ends."""
+        self._child_procs = [*getattr(self, "_child_procs", []), info]
+
+    def _childExited(self, address: ActorAddress) -> None:
+        """The exit of a child is being dealt with."""
+        for info in getattr(self, "_child_procs", []):
+            if getattr(info, "childRealAddr", info.childAddr) == address:
+                info.told = True
+
+    def childDied(self) -> bool:
+        """Some child may have ended: say so of each, once."""
+        # One that has told of its own end may do so a moment before its process ends.
+        for info in [each for each in getattr(self, "_child_procs", []) if _has_ended(each)]:
+            self._child_procs.remove(info)
+            self.transport.remove_socket_of(info.endpoint)
+            if not info.told:
+                address = getattr(info, "childRealAddr", info.childAddr)
+                exited = ChildActorExited(address)
+                self.transport.scheduleTransmit(None, TransmitIntent(self.myAddress, exited))
+        logger = getattr(self, "asLogProc", None)
+        if logger is not None and _has_ended(logger):
+            self._restart_logger()
+        return True
+
+    def _restart_logger(self) -> None:
+        pass
+
+
+def _has_ended(info: Any) -> bool:
+    return not info.childProc.is_alive()
+
+
+class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
+    """Around one actor."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._governer = Unthrottled()
+        self._own_name = name_of(self.transport.myAddress)
+
+    def run(self) -> None:
+        super().run()
+        self.transport.close()
+
+    def handleMessages(self, envelope: ReceiveEnvelope) -> Any:
+        message = envelope.message
+        special = isinstance(message, ActorSystemMessage | logging.LogRecord)
+        if (special and type(message) not in _FOR_ACTORS) or hasattr(self, "_exiting"):
+            return super().handleMessages(envelope)
+        sender = envelope.sender
+        if "eqOverride" not in vars(sender):
+            self._addrManager.importAddr(sender)
+        self._sCBStats.inc("Actor.Message Received.Total")
+        self._sCBStats.inc("Actor.Message Received.To Actor")
+        try:
+            result = self.actorInst.receiveMessage(message, sender)
+        except Exception:
+            result = self._receive_again(message, sender)
+        watched = result.filenos if isinstance(result, ThespianWatch) else ()
+        self.transport.set_watch(watched)
+        while self._receiveQueue:
+            if not self._handleOneMessage(self._receiveQueue.pop(0)):
+                return False
+        return True
+
+    def _receive_again(self, message: Any, sender: ActorAddress) -> Any:
+        """As all bases do: once more with a copy, and then tell the sender."""
+        log = logging.getLogger(str(self._actorClass))
+        where = f"Actor {self._actorClass} @ {self.myAddress}"
+        log.warning("%s retryable exception on message %s", where, message, exc_info=True)
+        self._sCBStats.inc("Actor.Message Received.Caused Primary Exception")
+        try:
+            return self.actorInst.receiveMessage(copy.deepcopy(message), sender)
+        except Exception:
+            log.error("%s second exception on message %s", where, message, exc_info=True)
+            self._sCBStats.inc("Actor.Message Received.Caused Secondary Exception")
+            poison = PoisonMessage(message, traceback.format_exc())
+            self._send_intent(TransmitIntent(sender, poison))
+            return None
+
+    def actor_send(self, target: ActorAddress, message: Any) -> None:
+        address = self._addrManager.exportAddr(target)
+        name = None if address is None else address.addressDetails.name
+        if name is None or name == self._own_name:
+            super().actor_send(target, message)
+            return
+        try:
+            body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        except Exception:  # the usual way fails as well, and knows what to do
+            super().actor_send(target, message)
+            return
+        self._sCBStats.inc("Actor.Message Send.Generated")
+        self._sCBStats.inc("Actor.Message Send.Transmit Started")
+        self.transport.post(name, body, Posted(message, None))
+
+
+class UnixAdmin(StartsChildren, MultiProcAdmin):  # type: ignore[misc]
+    """The admin of an actor system on one machine."""
+
+    def __init__(self, transport: Any, address: ActorAddress, *args: Any) -> None:
+        super().__init__(transport, address, *args)
+        self._governer = Unthrottled()
+
+    def run(self) -> None:
+        super().run()
+        logger = getattr(self, "asLogProc", None)
+        if logger is not None:
+            logger.childProc.join(_LOGGER_ENDS)  # its socket goes with the directory
+        self.transport.close()
+
+    def _restart_logger(self) -> None:
+        if not self.isShuttingDown():
+            _startLogger(
+                self.transport.__class__,
+                self.transport,
+                self,
+                self.capabilities,
+                self.logdefs,
+                self.mpcontext,
+            )
+
+    def h_LoggerConnected(self, envelope: ReceiveEnvelope) -> bool:
+        if self.asLogger is None:
+            return bool(super().h_LoggerConnected(envelope))
+        return True  # the last one was killed; the next has the same address

@@ -1,0 +1,104 @@
+"""What runs first in a new process of an actor system."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+from typing import Any, Final
+
+from thespian.actors import ActorAddress
+from thespian.system.logdirector import ThespianLogForwarder
+from thespian.system.messages.multiproc import EndpointConnected
+from thespian.system.multiprocCommon import (
+    exit_signals,
+    get_min_log_level,
+    shutdown_signal_detector,
+    signal_detector,
+    startAdmin,
+    uncatchable_signals,
+)
+from thespian.system.systemCommon import actorStartupFailed
+from thespian.system.transport import TransmitIntent
+from thespian.system.utilis import setProcName, thesplog
+
+from actors.unix_base.directory import SocketDirectoryError
+from actors.unix_base.endpoint import Endpoint
+from actors.unix_base.managing import UnixActorManager, UnixAdmin
+
+_CRASHES: Final = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+)
+"""Signals of a crash in native code. After a handler in Python the processor would run the
+faulting instruction again, for ever."""
+
+
+def run_actor(
+    endpoint: Endpoint,
+    transport_class: Any,
+    actor_class: str,
+    global_name: str | None,
+    source_hash: str | None,
+    source: Any,
+    parent: ActorAddress,
+    admin: ActorAddress,
+    notify: ActorAddress,
+    logger: ActorAddress,
+    requirements: Any,
+    capabilities: dict[str, Any],
+    context: Any,
+    log_definitions: Any,
+) -> None:
+    """The life of an actor's process, from its start to its end."""
+    multiprocessing.current_process().daemon = False
+    number = endpoint.addrInst
+    transport = transport_class(endpoint)
+    level = get_min_log_level(log_definitions)
+    logging.root = logging.Logger.root = ThespianLogForwarder(logger, transport, logLevel=level)
+    logging.Logger.manager = logging.Manager(logging.Logger.root)
+    manager = UnixActorManager(
+        actor_class,
+        global_name,
+        transport,
+        source_hash,
+        source,
+        parent,
+        admin,
+        requirements,
+        capabilities,
+        context,
+        log_definitions,
+    )
+    manager.asLogger = logger
+    connected = TransmitIntent(notify, EndpointConnected(number))
+    transport.scheduleTransmit(None, connected.addCallback(onFailure=actorStartupFailed))
+    name = actor_class.rpartition(".")[-1]
+    setProcName(name, transport.myAddress)
+    _handle_signals(name, manager)
+    manager.run()
+
+
+def _handle_signals(name: str, manager: UnixActorManager) -> None:
+    address = manager.transport.myAddress
+    noted = signal_detector(name, address, manager)
+    exits = shutdown_signal_detector(name, address, manager)
+    for number in signal.valid_signals() - _CRASHES - set(uncatchable_signals):
+        try:
+            if number == signal.SIGCHLD:
+                signal.signal(number, manager.signalChildDied)
+            else:
+                signal.signal(number, exits if number in exit_signals else noted)
+        except (OSError, ValueError, RuntimeError):
+            pass  # not one that can be caught
+
+
+def run_admin(starter: ActorAddress, endpoint: Endpoint, *args: Any) -> None:
+    """The life of an admin's process.
+
+    Args:
+        args: as of Thespian's own function.
+    """
+    try:
+        startAdmin(UnixAdmin, starter, endpoint, *args)
+    except SocketDirectoryError as error:  # another one was quicker
+        thesplog("no admin started: %s", error, level=logging.WARNING)

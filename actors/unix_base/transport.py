@@ -1,0 +1,313 @@
+"""Thespian's transport over sockets.
+
+Everything in here runs in the process of the actor, admin, logger or host that it is for.
+Any thread may send; one at a time runs the transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import pickle
+import time
+import weakref
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from thespian.actors import ActorAddress, ActorSystemMessage
+from thespian.system.addressManager import CannotPickleAddress
+from thespian.system.timing import ExpirationTimer, timePeriodSeconds
+from thespian.system.transport import (
+    SendStatus,
+    Thespian__Run_Expired,
+    Thespian__Run_HandlerResult,
+    Thespian__Run_Terminated,
+    Thespian__UpdateWork,
+    TransmitIntent,
+    TransmitOnly,
+    TransportInit__Base,
+)
+
+from actors.unix_base import endpoint
+from actors.unix_base.address import address_of, name_of
+from actors.unix_base.conventions import admins_of, parse_address
+from actors.unix_base.directory import (
+    SystemLock,
+    is_alive,
+    make_private,
+    remove_if_empty,
+    system_directory,
+)
+from actors.unix_base.endpoint import Endpoint, External
+from actors.unix_base.exchange import Exchange, Unreadable
+from actors.unix_base.family import UnixSockets
+from actors.unix_base.inheritance import let_go, logged_to, open_descriptors
+from actors.unix_base.link import Posted
+
+
+class UnixTransport:
+    """See :mod:`thespian.system.transport` for what Thespian expects of one."""
+
+    def __init__(self, origin: TransportInit__Base, *args: Any) -> None:
+        """
+        Args:
+            origin: an :class:`Endpoint` in a new process of the actor system, or what tells
+                that this is for a host outside it.
+            args: of Thespian's own call in a host: capabilities, logging, context.
+
+        Raises:
+            OSError: the process cannot listen.
+            SocketDirectoryError: its sockets have no safe place.
+        """
+        self._directory = endpoint.directory_of(origin, *args)
+        self._family = UnixSockets(self._directory)
+        self._keep: frozenset[int] = frozenset()
+        """Descriptors that the processes started from this one keep, to log to."""
+        self._system_lock: SystemLock | None = None
+        admin = endpoint.admin_name(self._directory)
+        if isinstance(origin, Endpoint):
+            name, self._keep = origin.name, origin.keep
+            _leave_parent(origin)
+            if name == admin:
+                self._system_lock = SystemLock(self._directory)
+        else:
+            make_private(os.path.dirname(self._directory))
+            make_private(self._directory)
+            if len(args) > 1:
+                self._keep = logged_to(args[1])
+            name = self._family.new_name()
+        self.myAddress = address_of(name)
+        self._name = name
+        self._exchange = Exchange(self._family, name, admin)
+        self.post = self._exchange.post
+        self.set_watch = self._exchange.set_watch
+        self._abort: bool | None = None
+        """Set when :meth:`run` is to end; whether everything is to be sent before."""
+        self._closed = False
+        self._at_exit = _closer(self)
+        if not isinstance(origin, Endpoint):
+            atexit.register(self._at_exit)
+
+    # ---- addresses -------------------------------------------------------------------------
+
+    @staticmethod
+    def getAdminAddr(capabilities: dict[str, Any]) -> ActorAddress:
+        return address_of(endpoint.admin_name(system_directory(capabilities)))
+
+    @staticmethod
+    def getConventionAddress(capabilities: dict[str, Any]) -> list[ActorAddress] | None:
+        return admins_of(capabilities)
+
+    @staticmethod
+    def getAddressFromString(text: Any, adminRouting: bool = False) -> ActorAddress:
+        return parse_address(text)
+
+    @staticmethod
+    def probeAdmin(address: ActorAddress) -> bool:
+        """Whether an admin may be listening there."""
+        return is_alive(name_of(address))
+
+    def setAddressManager(self, addresses: Any) -> None:
+        """Nothing to do: each call that needs one is given one."""
+
+    def deadAddress(self, addresses: Any, child: ActorAddress) -> None:
+        """Nothing to do: what is on its way to it is lost with its link."""
+
+    def lostRemote(self, address: ActorAddress) -> None:
+        """Nothing to do: a link that is broken is gone already."""
+
+    # ---- processes -------------------------------------------------------------------------
+
+    def prepEndpoint(self, address: ActorAddress, capabilities: dict[str, Any]) -> Endpoint:
+        return endpoint.prepare(address, self._directory, self, open_descriptors(), self._keep)
+
+    def connectEndpoint(self, child: Endpoint) -> None:
+        """Nothing to do: the child will connect."""
+
+    def remove_socket_of(self, child: Endpoint) -> None:
+        """The child's process has ended."""
+        self._family.remove(child.name)
+
+    def protectedFileNumList(self) -> list[int]:
+        return []
+
+    def childResetFileNumList(self) -> list[int]:
+        return []  # a child sees to that itself
+
+    def external_transport_clone(self) -> UnixTransport:
+        return UnixTransport(External(self._directory))
+
+    def interrupt_wait(self, signal_shutdown: bool = False, check_children: bool = False) -> None:
+        """Also from a signal handler."""
+        self._exchange.interrupt(signal_shutdown, check_children)
+
+    def enableRXPauseFlowControl(self, enable: bool = True) -> None:
+        """Whether a sender waits while too much is on its way."""
+        self._exchange.waits = enable
+
+    def event_loop(self, on_escape: Callable[[BaseException], None]) -> asyncio.AbstractEventLoop:
+        """See :func:`actors.unix_base.event_loop_of`."""
+        return self._exchange.event_loop(on_escape)
+
+    # ---- sending ---------------------------------------------------------------------------
+
+    def scheduleTransmit(self, addresses: Any, intent: TransmitIntent, **_: Any) -> None:
+        """Send a message for Thespian, which is told of its end by callbacks.
+
+        Raises:
+            CannotPickleAddress: it is for, or about, an actor whose address is not known yet.
+            Exception: it cannot be pickled, whatever that raised.
+        """
+        if isinstance(intent.message, Thespian__UpdateWork):
+            intent.tx_done(SendStatus.Sent)
+            return
+        target, message = intent.targetAddr, intent.message
+        if addresses is not None:
+            target, message = addresses.prepMessageSend(target, message)
+            if isinstance(message, SendStatus.SENDSTS_DEADTARGET):
+                intent.tx_done(SendStatus.Sent)
+                return
+            if target is None:
+                raise CannotPickleAddress(intent.targetAddr)
+            intent.changeTargetAddr(target)
+            intent.changeMessage(message)
+        name = name_of(target)
+        if name != self._name:
+            body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+            self._exchange.post(name, body, Posted(message, intent))
+            return
+        if not isinstance(message, ActorSystemMessage):
+            pickle.dumps(message, pickle.HIGHEST_PROTOCOL)  # as for any other receiver
+        self._exchange.post_to_self(message, intent)
+
+    # ---- running ---------------------------------------------------------------------------
+
+    def run(self, handler: Any, maximumDuration: timedelta | float | None = None) -> Any:
+        """Receive and send until there is something to return.
+
+        Args:
+            handler: called with each envelope until it gives something false; None returns
+                the first envelope; ``TransmitOnly`` returns 0 when all is sent.
+            maximumDuration: for how long at most; None is for ever.
+        """
+        exchange = self._exchange
+        exchange.be_runner()
+        self._abort = None
+        deadline = None
+        if maximumDuration is not None:
+            deadline = time.monotonic() + max(0.0, timePeriodSeconds(maximumDuration))
+        if handler is TransmitOnly or isinstance(handler, TransmitOnly):
+            return self._transmit(deadline)
+        while True:
+            # Not until it is empty: who sends to itself for ever would hear of nobody else.
+            for _ in range(len(exchange.inbox)):
+                result = self._deliver(handler)
+                if result is not None:
+                    return result
+            self._finish_intents()
+            if self._abort is not None and not (self._abort and exchange.waiting):
+                return Thespian__Run_Terminated()
+            if exchange.inbox:
+                exchange.wait(0.0)
+            elif deadline is None or time.monotonic() < deadline:
+                exchange.wait(exchange.patience(deadline))
+            else:
+                exchange.do_io(0.0)
+                if not exchange.inbox and not exchange.done:
+                    return Thespian__Run_Expired()
+
+    def _deliver(self, handler: Any) -> Any:
+        """Hand over the first envelope; gives what :meth:`run` is to return, if anything."""
+        received = self._exchange.take()
+        envelope = received.envelope
+        try:
+            if isinstance(envelope.message, Unreadable):
+                return None
+            if handler is None:
+                return envelope
+            result = handler(envelope)
+        finally:
+            # Not before: what ends this process while it is dealt with is known as lost.
+            self._exchange.dealt_with(received)
+        return None if result else Thespian__Run_HandlerResult(result)
+
+    def _transmit(self, deadline: float | None) -> int:
+        self._exchange.acknowledge()
+        while True:
+            self._finish_intents()
+            waiting = self._exchange.waiting
+            if not waiting or (deadline is not None and time.monotonic() >= deadline):
+                return waiting
+            self._exchange.do_io(self._exchange.patience(deadline))
+
+    def _finish_intents(self) -> None:
+        done = self._exchange.done
+        while done:
+            intent, status = done.popleft()
+            intent.tx_done(status)
+
+    def abort_run(self, drain: bool = False) -> None:
+        """Have :meth:`run` end.
+
+        Args:
+            drain: whether it is to send everything first.
+        """
+        self._abort = drain
+        self._exchange.nudge()
+
+    def addWakeup(self, period: timedelta | float, payload: Any) -> None:
+        self._exchange.wake_up_after(period, payload)
+
+    def _updateStatusResponse(self, status: Any) -> None:
+        for link in self._exchange.links:
+            for each in list(link.posted):
+                status.addPendingMessage(self.myAddress, link.address, each.message)
+        for received in list(self._exchange.inbox):
+            envelope = received.envelope
+            status.addReceivedMessage(envelope.sender, self.myAddress, envelope.message)
+        now = time.monotonic()
+        timers = [ExpirationTimer(each.when - now) for each in self._exchange.wakeups]
+        status.addWakeups([(self.myAddress, timer) for timer in timers])
+        status.addKeyVal(f"links of {self.myAddress}", len(self._exchange.links))
+
+    # ---- the end ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Hang up on all; the transport cannot be used any more."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self._at_exit)
+        self._exchange.close()
+        if self._system_lock is not None:
+            self._system_lock.release()
+        else:
+            remove_if_empty(self._directory)
+
+    def leave_to_parent(self) -> None:
+        """Close the copies that a forked process has of all this; the parent goes on."""
+        self._closed = True
+        self._exchange.leave_to_parent()
+        if self._system_lock is not None:
+            self._system_lock.leave()
+
+
+def _leave_parent(origin: Endpoint) -> None:
+    parent, origin.parent = origin.parent, None
+    if parent is not None:  # it is None in a process that was not forked
+        parent.leave_to_parent()
+        let_go(origin.inherited, origin.keep)
+
+
+def _closer(transport: UnixTransport) -> Callable[[], None]:
+    """For a host that ends without a shutdown: its socket file is to go, too."""
+    ours, mine = weakref.ref(transport), os.getpid()
+
+    def close() -> None:
+        here = ours()
+        if here is not None and os.getpid() == mine:
+            here.close()
+
+    return close
