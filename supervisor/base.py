@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+from pathlib import Path
 from typing import Any, Final
 
 from thespian.actors import ActorSystem, ActorSystemException
 from thespian.system.transport.IPBase import IPActorAddress
 
-DEFAULT_BASE: Final = "multiprocTCPBase"
-"""The environment variable EXTSYS_BASE chooses another."""
+from actors.unix_base import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
+from supervisor.directory import ACTOR_SOCKETS
 
+BASE_VARIABLE: Final = "EXTSYS_BASE"
+"""The environment variable that chooses another base than the one that fits best."""
+FALLBACK: Final = "multiprocTCPBase"
 _ATTEMPTS: Final = 5
 
 
-def start_actor_system(log_file: str) -> Any:
+def choose_base() -> str:
+    """The name of the base to use. Says aloud what is lost where the best is not possible."""
+    chosen = os.environ.get(BASE_VARIABLE)
+    if chosen:
+        return chosen
+    if hasattr(socket, "AF_UNIX"):
+        return BASE_NAME
+    _log().warning(
+        "no Unix sockets here: actors talk by TCP on loopback instead (%s). Whoever can reach "
+        "their ports on this host can run code as you, and requests take several times as long, "
+        "the longer the more systems there are",
+        FALLBACK,
+    )
+    return FALLBACK
+
+
+def start_actor_system(directory: Path) -> Any:
     """Start an actor system of its own; runs in a runtime's root process.
 
     Args:
-        log_file: where Thespian writes its internal log, which says little to users.
+        directory: of the runtime, private to it. Sockets go there, and Thespian's internal
+            log, which says little to users.
 
     Raises:
         RuntimeError: it did not start.
     """
-    stay_on_loopback()
-    os.environ.setdefault("THESPLOG_FILE", log_file)
-    # A hung process takes no messages, and Thespian stops all sending once this many are
-    # not taken; the default is 20. It is read when a base is first imported.
+    os.environ.setdefault("THESPLOG_FILE", str(directory / "thespian.log"))
+    # A hung process takes no messages, and Thespian's own bases stop all sending once this
+    # many are not taken; the default is 20. It is read when one is first imported.
     os.environ.setdefault("THESPIAN_MAX_PENDING_TRANSMITS", "1000")
-    base = os.environ.get("EXTSYS_BASE", DEFAULT_BASE)
+    base = choose_base()
+    if base == BASE_NAME:
+        capabilities = {SOCKET_DIRECTORY: str(directory), ADMIN_PORT: ACTOR_SOCKETS}
+        return _start(base, capabilities)
+    stay_on_loopback()
     errors = []
     for _ in range(_ATTEMPTS):
         # Between finding a free port and using it, somebody else may take it.
         try:
-            # Unique: a second one, after the first was killed, would be taken for the first.
-            return ActorSystem(base, {"Admin Port": free_port()}, transientUnique=True)
-        except (ActorSystemException, OSError) as error:
-            errors.append(f"{type(error).__name__}: {error}")
-        except ImportError as error:
-            raise RuntimeError(f"EXTSYS_BASE names no actor-system base: {base}") from error
-    raise RuntimeError(f"the actor system ({base}) did not start: {'; '.join(errors)}")
+            return _start(base, {ADMIN_PORT: free_port()})
+        except RuntimeError as error:
+            errors.append(str(error))
+    raise RuntimeError("; ".join(errors))
+
+
+def _start(base: str, capabilities: dict[str, Any]) -> Any:
+    try:
+        # Unique: a second one, after the first was killed, would be taken for the first.
+        return ActorSystem(base, capabilities, transientUnique=True)
+    except (ActorSystemException, OSError) as error:
+        text = f"the actor system ({base}) did not start: {type(error).__name__}: {error}"
+        raise RuntimeError(text) from error
+    except ImportError as error:
+        raise RuntimeError(f"{BASE_VARIABLE} names no actor-system base: {base}") from error
 
 
 def forget_actor_system(system: Any) -> None:
@@ -75,3 +108,7 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger("supervisor.root")

@@ -5,14 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 import time
 from pathlib import Path
 from typing import IO, Final
 
-_MAX_SOCKET_PATH: Final = 100
-"""Bytes; the kernel's limit is 107 on Linux and 103 on macOS."""
+ACTOR_SOCKETS: Final = "actors"
+"""The directory of the actor system's sockets, in the runtime's."""
+
+_SOCKET: Final = "supervisor.sock"
+_MAX_PATH: Final = 80
+"""Bytes; the kernel's limit for a socket's path is 107 on Linux and 103 on macOS, and some are
+in directories within this one."""
 
 
 class DirectoryError(Exception):
@@ -47,7 +53,7 @@ class RuntimeDirectory:
 
     @property
     def socket_path(self) -> str:
-        return str(self.path / "supervisor.sock")
+        return str(self.path / _SOCKET)
 
     def take(self) -> None:
         """Make the directory if need be, and hold it. What a dead runtime left is removed.
@@ -80,7 +86,7 @@ class RuntimeDirectory:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         self._lock = lock
-        Path(self.socket_path).unlink(missing_ok=True)
+        self._remove_sockets()
 
     def check_length(self) -> None:
         """Make sure that the socket's path fits.
@@ -88,15 +94,16 @@ class RuntimeDirectory:
         Raises:
             DirectoryError: it does not.
         """
-        if len(os.fsencode(self.socket_path)) > _MAX_SOCKET_PATH:
+        if len(os.fsencode(self.path)) > _MAX_PATH:
             raise DirectoryError(
                 f"{self.path} is too long for a socket's path; choose a shorter --runtime-dir"
             )
 
     def release(self, *, remove: bool) -> None:
         """Let go; with ``remove`` the directory goes too, if nothing foreign is in it."""
-        for name in ("supervisor.sock", "thespian.log", "thespian.log.old"):
+        for name in ("thespian.log", "thespian.log.old"):
             (self.path / name).unlink(missing_ok=True)
+        self._remove_sockets()
         if self._lock is not None:
             (self.path / "lock").unlink(missing_ok=True)
             self._lock.close()
@@ -106,6 +113,11 @@ class RuntimeDirectory:
                 self.path.rmdir()
             except OSError:
                 pass
+
+    def _remove_sockets(self) -> None:
+        """What killed processes left; to be called while the directory is held."""
+        Path(self.socket_path).unlink(missing_ok=True)
+        shutil.rmtree(self.path / ACTOR_SOCKETS, ignore_errors=True)
 
     def wait_until_free(self, seconds: float) -> bool:
         """Wait until no runtime holds the directory; False if that takes too long."""

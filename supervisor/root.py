@@ -112,7 +112,7 @@ class Root:
 
         # What is forked now shall find what it would at any process's start.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._actor_system = start_actor_system(str(self._directory.path / "thespian.log"))
+        self._actor_system = start_actor_system(self._directory.path)
         address = self._actor_system.createActor(Guardian)
         request = ConfigureSupervisor(
             self._options, self._directory.socket_path, self._tree, self._record

@@ -44,6 +44,7 @@ from actors.messages import (
     invalid_request,
 )
 from actors.system_actor import SystemActor
+from actors.unix_base import never_wait
 from supervisor.actions import (
     Action,
     Finish,
@@ -129,6 +130,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 let_crashes_kill()
                 restore_loggers()
                 share_memory_with_forks()
+                never_wait(self)  # the core bounds what goes to each system
             self._receive(message, sender)
             self._carry_out()
             self._schedule()

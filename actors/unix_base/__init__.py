@@ -17,8 +17,18 @@ import sys
 
 from actors.unix_base import base
 from actors.unix_base.base import BASE_NAME, ActorSystemBase
+from actors.unix_base.directory import ADMIN_PORT, SOCKET_DIRECTORY, SocketDirectoryError
+from actors.unix_base.hooks import event_loop_of, never_wait
 
 # Thespian finds a base by its name, as a module among its own.
 sys.modules[f"thespian.system.{BASE_NAME}"] = base
 
-__all__ = ["BASE_NAME", "ActorSystemBase"]
+__all__ = [
+    "ADMIN_PORT",
+    "BASE_NAME",
+    "SOCKET_DIRECTORY",
+    "ActorSystemBase",
+    "SocketDirectoryError",
+    "event_loop_of",
+    "never_wait",
+]
