@@ -14,7 +14,7 @@ Prints::
     supervisor stopped
 """
 
-import socket
+import os
 import time
 
 from thespian.actors import ActorExitRequest, ActorSystem
@@ -28,6 +28,7 @@ from actors.messages import (
     SendData,
     SystemConnected,
 )
+from actors.unix_base import BASE_NAME
 from supervisor import Supervisor, SystemSpec
 from supervisor.messages import (
     RegisterSystem,
@@ -35,13 +36,6 @@ from supervisor.messages import (
     SupervisorStopped,
     SystemRegistered,
 )
-
-
-def free_port():
-    """A port for the actor system's admin, so that this one disturbs no other."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(actor_system, supervisor, request, seconds=20.0):
@@ -59,7 +53,8 @@ def ask(actor_system, supervisor, request, seconds=20.0):
 
 
 def main():
-    actor_system = ActorSystem("multiprocTCPBase", {"Admin Port": free_port()})
+    # The name tells this actor system from others: whoever gives the same one attaches to it.
+    actor_system = ActorSystem(BASE_NAME, {"Admin Port": f"example-{os.getpid()}"})
     try:
         supervisor = actor_system.createActor(Supervisor)
         spec = SystemSpec("plc-1", "mock", {"echo": True})
