@@ -32,6 +32,10 @@ _TOKEN_BYTES: Final = 5
 _NAME_LENGTH: Final = _TOKEN_BYTES * 2
 _YOUNG: Final = 2.0
 """Seconds."""
+_LOOK: Final = 0.005
+"""Seconds in which somebody who asks whether a lock is held has let go of it; to ask they
+take it for a moment."""
+_LOOKS: Final = 10
 
 
 class SocketDirectoryError(ActorSystemStartupFailure):  # type: ignore[misc]
@@ -121,6 +125,20 @@ def is_alive(path: str) -> bool:
         return True
 
 
+def _lock(fd: int) -> None:
+    """
+    Raises:
+        BlockingIOError: another process has the lock, and does not only look at it.
+    """
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_LOOK)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 class SystemLock:
     """The right to be the admin of a directory; for one process, as long as it lives."""
 
@@ -138,7 +156,7 @@ class SystemLock:
             except FileNotFoundError:
                 continue  # its last admin removed it just now
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(self._fd)
                 if os.path.samestat(os.fstat(self._fd), os.stat(directory)):
                     break
             except FileNotFoundError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import select
 import threading
 import time
 from collections import deque
@@ -42,6 +43,8 @@ MAX_BACKLOG: Final = 64 << 20
 MAX_INBOX: Final = 64 << 20
 """Bytes received and not dealt with above which a sender does not wait any more: the one
 that it waits for may be waiting for it."""
+_LOOK_EVERY: Final = 100
+"""Milliseconds after which a thread looks whether another one made room."""
 
 
 _FOR_ACTORS: Final = frozenset({WatchMessage, WakeupMessage})
@@ -89,7 +92,11 @@ class Exchange:
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
         self._poller.watch(self._wake_in)
-        self._links = Links(family, name, self._poller, self._alarms, self)
+        try:
+            self._links = Links(family, name, self._poller, self._alarms, self)
+        except BaseException:
+            self._close_own()
+            raise
         self.inbox: deque[Received] = deque()
         self._inbox_bytes = 0
         self.done: deque[tuple[TransmitIntent, Any]] = deque()
@@ -110,6 +117,8 @@ class Exchange:
             link = self._links.post(name, body, posted)
         if threading.get_ident() != self._runner:
             self._wake()  # there may be something to wait for now
+            if link.backlog_bytes > MAX_BACKLOG and self.waits:
+                self._wait_beside_runner(link)
         elif link.backlog_bytes > MAX_BACKLOG and self.waits:
             self._wait_for_room(link)
 
@@ -123,11 +132,24 @@ class Exchange:
         """Let the sender be no faster than its receiver. What comes meanwhile is read: two
         that send to each other would else wait for ever."""
         for fd in self._watched:
-            self._poller.forget(fd)  # nobody can deal with those now
+            self._unwatch(fd)  # nobody can deal with those now
         while link.backlog_bytes > MAX_BACKLOG // 2 and self._inbox_bytes < MAX_INBOX:
             self.do_io(self.patience(None))
         for fd in self._watched:
             self._watch(fd)
+
+    def _wait_beside_runner(self, link: Link) -> None:
+        """The same in another thread, which only sends: to read is the runner's."""
+        while link.backlog_bytes > MAX_BACKLOG // 2:
+            with self._lock:
+                if link.sock is None:
+                    return  # lost, or not connected before the runner does it
+                fd = link.sock.fileno()
+            poll = select.poll()
+            poll.register(fd, select.POLLOUT)
+            if poll.poll(_LOOK_EVERY):
+                with self._lock:
+                    self._links.ready(fd, False, True)
 
     @property
     def waiting(self) -> int:
@@ -265,8 +287,8 @@ class Exchange:
     def _wake(self) -> None:
         try:
             os.write(self._wake_out, b"\0")
-        except BlockingIOError:
-            pass  # it is full of wake-ups already
+        except OSError:
+            pass  # it is full of wake-ups already, or closed
 
     def _hear_wake_up(self) -> None:
         try:
@@ -298,13 +320,19 @@ class Exchange:
             return
         for fd in self._watched:
             if fd not in fds:
-                self._poller.forget(fd)
+                self._unwatch(fd)
         self._watched = list(fds)
         for fd in fds:
             self._watch(fd)
 
+    def _unwatch(self, fd: int) -> None:
+        if not self._links.owns(fd):  # it was closed, and its number given to a link
+            self._poller.forget(fd)
+
     def _watch(self, fd: int) -> None:
         try:
+            if self._links.owns(fd):
+                raise ValueError("it was closed")
             self._poller.watch(fd, anew=True)
         except (OSError, ValueError) as error:
             thesplog("cannot watch descriptor %s: %s", fd, error, level=logging.WARNING)
@@ -315,14 +343,16 @@ class Exchange:
     def close(self) -> None:
         """Tell others what was dealt with, hang up, and remove what this process left."""
         self._links.close()
-        self._close_rest()
+        self._close_own()
 
     def leave_to_parent(self) -> None:
         """Close the copies that a forked process has of all this; the parent goes on."""
         self._links.close_sockets()
-        self._close_rest()
+        self._close_own()
 
-    def _close_rest(self) -> None:
+    def _close_own(self) -> None:
         self._poller.close()
-        os.close(self._wake_in)
-        os.close(self._wake_out)
+        # First the numbers: a signal may come at any moment, and they may be others' soon.
+        pipe, self._wake_in, self._wake_out = (self._wake_in, self._wake_out), -1, -1
+        for fd in pipe:
+            os.close(fd)

@@ -217,6 +217,14 @@ class Link:
         self.acknowledged += 1
         return self.posted.popleft()
 
+    def hang_up(self) -> None:
+        """After this, :meth:`read` gives what came before, and then raises LinkLost."""
+        assert self.sock is not None
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other end was quicker
+
     def close(self) -> None:
         if self.sock is not None:
             self.sock.close()

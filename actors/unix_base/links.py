@@ -97,7 +97,7 @@ class Links:
         try:
             link.post(body, posted)
         except LinkLost as error:
-            self._lose(link, error)
+            self._hear_out(link, error)
             return link
         if link.backlog and not waited and link.sock is not None:
             self._poller.watch(link.sock.fileno(), write=True)
@@ -131,9 +131,9 @@ class Links:
         try:
             link.open(sock, hello)
         except LinkLost as error:
-            self._lose(link, error)
+            self._hear_out(link, error)
             return
-        self._poller.watch(sock.fileno(), write=bool(link.backlog))
+        self._poller.watch(sock.fileno(), write=bool(link.backlog), anew=True)
 
     def deal_with(self, link: Link, refusal: str | None = None) -> None:
         """The owner has dealt with the oldest message of this link that it had not.
@@ -149,7 +149,7 @@ class Links:
         try:
             link.refuse(refusal)
         except LinkLost as error:
-            self._lose(link, error)
+            self._hear_out(link, error)
 
     def _owe(self, link: Link) -> None:
         self._owed.add(link)
@@ -168,7 +168,7 @@ class Links:
             try:
                 link.acknowledge()
             except LinkLost as error:
-                self._lose(link, error)
+                self._hear_out(link, error)
 
     # ---- in --------------------------------------------------------------------------------
 
@@ -187,17 +187,27 @@ class Links:
         try:
             if readable:
                 self._read(link)
+        except LinkLost as error:
+            self._lose(link, error)
+            return True
+        try:
             if writable and link.backlog:
                 link.write()
                 if not link.backlog:
                     self._poller.watch(fd)
         except LinkLost as error:
-            self._lose(link, error)
+            self._hear_out(link, error)
         return True
+
+    def owns(self, fd: int) -> bool:
+        """Whether a descriptor is the listener's or one of a link's."""
+        return fd == self._listener_fd or fd in self._by_fd
 
     def _read(self, link: Link) -> None:
         owner = self._owner
         for kind, acknowledged, body in link.read(self._scratch):
+            if (kind == framing.HELLO) != (link.name is None):
+                raise LinkLost("it did not greet once, and first")
             if acknowledged != link.acknowledged:
                 owner.settled(link.settle(acknowledged))
             if kind == framing.MESSAGE:
@@ -208,7 +218,12 @@ class Links:
                 owner.refused(link, link.refused(), str(body, "utf-8", "replace"))
 
     def _greet(self, link: Link, body: memoryview) -> None:
-        version, name = pickle.loads(body)
+        try:
+            version, name = pickle.loads(body)
+        except Exception as error:  # whatever reading it raises
+            raise LinkLost(f"its greeting cannot be read: {error}") from error
+        if not isinstance(name, str):
+            raise LinkLost(f"it calls itself {name!r}")
         if version != VERSION:
             raise LinkLost(f"{name} speaks version {version}, and this process {VERSION}")
         link.name, link.address = name, address_of(name)
@@ -237,6 +252,15 @@ class Links:
             self._take(Link(None, None), sock, None)
 
     # ---- the end ---------------------------------------------------------------------------
+
+    def _hear_out(self, link: Link, why: LinkLost) -> None:
+        """Nothing can be sent on a link any more; what the other end said before still counts."""
+        link.hang_up()
+        try:
+            while True:
+                self._read(link)
+        except LinkLost:
+            self._lose(link, why)
 
     def _lose(self, link: Link, why: LinkLost) -> None:
         if link.sock is not None:
