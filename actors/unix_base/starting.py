@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import multiprocessing
 import signal
@@ -11,12 +12,10 @@ from thespian.actors import ActorAddress
 from thespian.system.logdirector import ThespianLogForwarder
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.multiprocCommon import (
-    exit_signals,
     get_min_log_level,
     shutdown_signal_detector,
     signal_detector,
     startAdmin,
-    uncatchable_signals,
 )
 from thespian.system.systemCommon import actorStartupFailed
 from thespian.system.transport import TransmitIntent
@@ -26,11 +25,19 @@ from actors.unix_base.directory import SocketDirectoryError
 from actors.unix_base.endpoint import Endpoint
 from actors.unix_base.managing import UnixActorManager, UnixAdmin
 
-_CRASHES: Final = frozenset(
-    {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+_EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGQUIT)
+_NOTED_SIGNALS: Final = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGALRM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
 )
-"""Signals of a crash in native code. After a handler in Python the processor would run the
-faulting instruction again, for ever."""
+"""Signals that an actor survives; at SIGUSR1 it also logs its status. Others do what they do by
+default: after a handler in Python a crash of native code would run the faulting instruction
+again, for ever."""
+_HAS_TITLES: Final = importlib.util.find_spec("setproctitle") is not None
+"""Looked up before the fork: each actor would look everywhere for what is not there."""
 
 
 def run_actor(
@@ -73,7 +80,8 @@ def run_actor(
     connected = TransmitIntent(notify, EndpointConnected(number))
     transport.scheduleTransmit(None, connected.addCallback(onFailure=actorStartupFailed))
     name = actor_class.rpartition(".")[-1]
-    setProcName(name, transport.myAddress)
+    if _HAS_TITLES:
+        setProcName(name, transport.myAddress)
     _handle_signals(name, manager)
     manager.run()
 
@@ -82,14 +90,11 @@ def _handle_signals(name: str, manager: UnixActorManager) -> None:
     address = manager.transport.myAddress
     noted = signal_detector(name, address, manager)
     exits = shutdown_signal_detector(name, address, manager)
-    for number in signal.valid_signals() - _CRASHES - set(uncatchable_signals):
-        try:
-            if number == signal.SIGCHLD:
-                signal.signal(number, manager.signalChildDied)
-            else:
-                signal.signal(number, exits if number in exit_signals else noted)
-        except (OSError, ValueError, RuntimeError):
-            pass  # not one that can be caught
+    signal.signal(signal.SIGCHLD, manager.signalChildDied)
+    for number in _EXIT_SIGNALS:
+        signal.signal(number, exits)
+    for number in _NOTED_SIGNALS:
+        signal.signal(number, noted)
 
 
 def run_admin(starter: ActorAddress, endpoint: Endpoint, *args: Any) -> None:
