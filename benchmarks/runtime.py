@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
+import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from actors.messages import ConnectSystem, DataSent, SendData, SystemConnected
@@ -21,6 +24,7 @@ from supervisor.options import LogLevel
 
 T = TypeVar("T")
 
+ITEM: Final = b"x" * 32
 _ANSWER_TIMEOUT: Final = 10.0
 SINK: Final = "sink"
 """The mock system that takes items."""
@@ -35,19 +39,22 @@ CALM: Final = 0.2
 class RawRuntime:
     """A supervisor in an actor system of this process, asked by actor messages.
 
-    Ended like the bare one, by :func:`~benchmarks.cleanup.nothing_left_behind`.
+    Ended like a bare one, with its worker.
     """
 
     def __init__(self) -> None:
-        self._system = start_actor_system(os.environ["THESPLOG_FILE"])
+        directory = Path(tempfile.mkdtemp(prefix="raw-", dir=os.environ["XDG_RUNTIME_DIR"]))
+        self._system = start_actor_system(directory)
         self._supervisor = self._system.createActor(Supervisor)
         self._ask(RegisterSystem(SystemSpec(SINK, "mock")), SystemRegistered)
         self._ask(ConnectSystem(SINK), SystemConnected)
 
-    def send_each(self, item: bytes, count: int) -> None:
-        """Send ``count`` items, each with an ``ask`` of its own."""
+    def send_each(self, count: int) -> float:
+        """Send ``count`` items, each with an ``ask`` of its own; in seconds."""
+        began = time.perf_counter()
         for _ in range(count):
-            self._ask(SendData(SINK, item), DataSent)
+            self._ask(SendData(SINK, ITEM), DataSent)
+        return time.perf_counter() - began
 
     def _ask(self, request: Any, expected: type) -> None:
         reply = self._system.ask(self._supervisor, request, _ANSWER_TIMEOUT)
