@@ -6,17 +6,21 @@ from typing import Final
 
 import attrs
 
-from benchmarks import comparison, messaging
+from benchmarks import bases, comparison, messaging
 
 
 @attrs.frozen
 class Settings:
     """By the names of the parts."""
 
+    bases: bases.Sizes
     runtime: comparison.Sizes
 
 
 FULL: Final = Settings(
+    bases=bases.Sizes(
+        seconds=150, rounds=20, asks=100, pipelined=512, small=10, big=10_000_000, creations=5
+    ),
     runtime=comparison.Sizes(
         messaging.Sizes(
             seconds=90, rounds=30, asks=100, pipelined=1000, tasks=1000, sends_per_task=5
@@ -28,6 +32,9 @@ FULL: Final = Settings(
     ),
 )
 QUICK: Final = Settings(
+    bases=bases.Sizes(
+        seconds=5, rounds=2, asks=20, pipelined=64, small=2, big=2_000_000, creations=1
+    ),
     runtime=comparison.Sizes(
         messaging.Sizes(seconds=4, rounds=2, asks=20, pipelined=100, tasks=1000, sends_per_task=2),
         restarts=2,
