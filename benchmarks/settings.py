@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from benchmarks import bases, comparison, messaging
+from benchmarks import bases, comparison, flatness, messaging
 
 
 @attrs.frozen
@@ -14,6 +14,7 @@ class Settings:
     """By the names of the parts."""
 
     bases: bases.Sizes
+    flatness: flatness.Sizes
     runtime: comparison.Sizes
 
 
@@ -21,6 +22,7 @@ FULL: Final = Settings(
     bases=bases.Sizes(
         seconds=150, rounds=20, asks=100, pipelined=512, small=10, big=10_000_000, creations=5
     ),
+    flatness=flatness.Sizes(seconds=30, rounds=20, asks=100, leaves=(10, 100, 400), growth=60),
     runtime=comparison.Sizes(
         messaging.Sizes(
             seconds=90, rounds=30, asks=100, pipelined=1000, tasks=1000, sends_per_task=5
@@ -35,6 +37,7 @@ QUICK: Final = Settings(
     bases=bases.Sizes(
         seconds=5, rounds=2, asks=20, pipelined=64, small=2, big=2_000_000, creations=1
     ),
+    flatness=flatness.Sizes(seconds=1, rounds=2, asks=20, leaves=(2, 8), growth=10),
     runtime=comparison.Sizes(
         messaging.Sizes(seconds=4, rounds=2, asks=20, pipelined=100, tasks=1000, sends_per_task=2),
         restarts=2,
