@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from benchmarks import bases, comparison, flatness, messaging
+from benchmarks import bases, comparison, flatness, managed, messaging
 
 
 @attrs.frozen
@@ -15,6 +15,7 @@ class Settings:
 
     bases: bases.Sizes
     flatness: flatness.Sizes
+    manager: managed.Sizes
     runtime: comparison.Sizes
 
 
@@ -23,6 +24,7 @@ FULL: Final = Settings(
         seconds=150, rounds=20, asks=100, pipelined=512, small=10, big=10_000_000, creations=5
     ),
     flatness=flatness.Sizes(seconds=30, rounds=20, asks=100, leaves=(10, 100, 400), growth=60),
+    manager=managed.Sizes(seconds=60, rounds=20, asks=100, sends_per_task=5, systems=100),
     runtime=comparison.Sizes(
         messaging.Sizes(
             seconds=90, rounds=30, asks=100, pipelined=1000, tasks=1000, sends_per_task=5
@@ -38,6 +40,7 @@ QUICK: Final = Settings(
         seconds=5, rounds=2, asks=20, pipelined=64, small=2, big=2_000_000, creations=1
     ),
     flatness=flatness.Sizes(seconds=1, rounds=2, asks=20, leaves=(2, 8), growth=10),
+    manager=managed.Sizes(seconds=3, rounds=2, asks=20, sends_per_task=2, systems=3),
     runtime=comparison.Sizes(
         messaging.Sizes(seconds=4, rounds=2, asks=20, pipelined=100, tasks=1000, sends_per_task=2),
         restarts=2,
