@@ -39,13 +39,17 @@ def measure_manager(sizes: Sizes) -> Grid:
         runtime.start(SINK)
         groups = [
             {
-                (_SEND, _MANAGER): timed(lambda: runtime.send_each(ITEM, asks), asks),
+                (_SEND, _MANAGER): timed(
+                    lambda: runtime.send_each(ITEM, asks), asks, runtime.warm_up
+                ),
                 (_DIRECT, UNIX): told(workers[UNIX], "direct", asks),
                 (_ROUTED, UNIX): told(workers[UNIX], "routed", asks),
             },
             {
                 (_TASKS, _MANAGER): timed(
-                    lambda: runtime.send_from_tasks(ITEM, tasks, each), tasks * each
+                    lambda: runtime.send_from_tasks(ITEM, tasks, each),
+                    tasks * each,
+                    runtime.warm_up,
                 ),
                 (_DIRECT, TCP): told(workers[TCP], "direct", asks),
                 (_ROUTED, TCP): told(workers[TCP], "routed", asks),

@@ -80,21 +80,21 @@ def _measure(
     """
     asks, many, tasks, each = sizes.asks, sizes.pipelined, sizes.tasks, sizes.sends_per_task
 
-    receive = timed(lambda: managed.receive_at_once(many), many)
-
-    def filled_receive() -> float:
-        managed.fill_source(ITEM, many)
-        return receive()
-
     ways = {
         "bare routed": told(bare, "routed", asks),
         "raw": told(raw, "send_each", asks),
-        "managed": timed(lambda: managed.send_each(ITEM, asks), asks),
+        "managed": timed(lambda: managed.send_each(ITEM, asks), asks, managed.warm_up),
         "bare direct": told(bare, "direct", asks),
         "bare pipelined": told(bare, "pipelined", many, _OUTSTANDING),
-        "sends": timed(lambda: managed.send_at_once(ITEM, many), many),
-        "receives": filled_receive,
-        "coalesced": timed(lambda: managed.send_from_tasks(ITEM, tasks, each), tasks * each),
+        "sends": timed(lambda: managed.send_at_once(ITEM, many), many, managed.warm_up),
+        "receives": timed(
+            lambda: managed.receive_at_once(many),
+            many,
+            prepare=lambda: managed.fill_source(ITEM, many),
+        ),
+        "coalesced": timed(
+            lambda: managed.send_from_tasks(ITEM, tasks, each), tasks * each, managed.warm_up
+        ),
     }
     found = {}
     for name, samples in interleave([ways], sizes.rounds, sizes.seconds).items():

@@ -20,10 +20,13 @@ Way = Callable[[], float]
 """Does it once, and returns what was measured."""
 
 
-def timed(work: Callable[[], object], count: int) -> Way:
-    """Seconds for each of the ``count`` things that this does."""
+def timed(
+    work: Callable[[], object], count: int, prepare: Callable[[], object] = lambda: None
+) -> Way:
+    """Seconds for each of the ``count`` things that this does, once it is prepared."""
 
     def way() -> float:
+        prepare()
         began = time.perf_counter()
         work()
         return (time.perf_counter() - began) / count

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from actors.messages import ConnectSystem, DataSent, SendData, SystemConnected
+from benchmarks.bare import WARM_UPS
 from supervisor import (
     ExternalSystemManager,
     RestartPolicy,
@@ -51,6 +52,8 @@ class RawRuntime:
 
     def send_each(self, count: int) -> float:
         """Send ``count`` items, each with an ``ask`` of its own; in seconds."""
+        for _ in range(WARM_UPS):
+            self._ask(SendData(SINK, ITEM), DataSent)
         began = time.perf_counter()
         for _ in range(count):
             self._ask(SendData(SINK, ITEM), DataSent)
@@ -88,6 +91,10 @@ class ManagedRuntime:
                 await self._manager.send_data_to_system(name, item)
 
         self._run(send())
+
+    def warm_up(self) -> None:
+        """Wake its processes, as the bare sides do before they measure."""
+        self.send_each(ITEM, WARM_UPS)
 
     def send_at_once(self, item: bytes, count: int) -> None:
         """Send ``count`` items from one task, all outstanding together."""
