@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -34,14 +35,24 @@ PARTS: Final[dict[str, Callable[[Settings], Any]]] = {
 
 
 def measure(parts: Iterable[str], settings: Settings) -> dict[str, Any]:
-    """Measure these parts one after the other, and print each."""
+    """Measure these parts one after the other, and print each.
+
+    Returns:
+        by part what it found; one that fails is not there, and the others are measured.
+    """
     found = {}
     for part in parts:
-        results = PARTS[part](settings)
-        # What a part leaves to the kernel to end must not run beside the next.
-        end_all()
-        print("\n" + results.text(), flush=True)
-        found[part] = results.as_dict()
+        try:
+            results = PARTS[part](settings)
+        except Exception:
+            print(f"The part {part!r} failed.", file=sys.stderr)
+            traceback.print_exc()
+        else:
+            print("\n" + results.text(), flush=True)
+            found[part] = results.as_dict()
+        finally:
+            # What a part leaves to the kernel to end must not run beside the next.
+            end_all()
     return found
 
 
@@ -57,6 +68,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there as well")
     arguments = parser.parse_args()
+    parts = [part for part in PARTS if part in (arguments.only or PARTS)]
     settings = QUICK if arguments.quick else FULL
     # Its warnings about a system that was killed are no news here.
     logging.getLogger("supervisor").setLevel(logging.ERROR)
@@ -65,13 +77,13 @@ def main() -> int:
     print("Numbers are medians, in brackets the quartiles.", flush=True)
     try:
         with nothing_left_behind():
-            found = measure([part for part in PARTS if part in (arguments.only or PARTS)], settings)
+            found = measure(parts, settings)
     except KeyboardInterrupt:
         return 130
     if arguments.json is not None:
         document = {"machine": machine, "settings": attrs.asdict(settings), **found}
         arguments.json.write_text(json.dumps(document, indent=2) + "\n")
-    return 0
+    return 0 if len(found) == len(parts) else 1
 
 
 if __name__ == "__main__":
