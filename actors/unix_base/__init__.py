@@ -3,25 +3,38 @@
 For any Thespian program on Linux or macOS, whether it uses the rest of this distribution or
 not::
 
-    import actors.unix_base
+    from actors.unix_base import BASE_NAME
     from thespian.actors import ActorSystem
 
-    system = ActorSystem(actors.unix_base.BASE_NAME)
+    system = ActorSystem(BASE_NAME)
 
 Importing this package makes the base known to Thespian. See docs/unix_base.rst.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
+import types
+from typing import TYPE_CHECKING, Any, Final
 
-from actors.unix_base import base
-from actors.unix_base.base import BASE_NAME, ActorSystemBase
-from actors.unix_base.directory import ADMIN_PORT, SOCKET_DIRECTORY, SocketDirectoryError
-from actors.unix_base.hooks import event_loop_of, never_wait
+if TYPE_CHECKING:
+    from actors.unix_base.base import ActorSystemBase
+    from actors.unix_base.directory import ADMIN_PORT, SOCKET_DIRECTORY, SocketDirectoryError
+    from actors.unix_base.hooks import event_loop_of, never_wait
 
-# Thespian finds a base by its name, as a module among its own.
-sys.modules[f"thespian.system.{BASE_NAME}"] = base
+BASE_NAME: Final = "multiprocUnixBase"
+
+# Thespian itself is imported when the first of these is used: some want only a part of this
+# package that needs no Thespian.
+_HOME: Final = {
+    "ADMIN_PORT": "directory",
+    "SOCKET_DIRECTORY": "directory",
+    "ActorSystemBase": "base",
+    "SocketDirectoryError": "directory",
+    "event_loop_of": "hooks",
+    "never_wait": "hooks",
+}
 
 __all__ = [
     "ADMIN_PORT",
@@ -32,3 +45,22 @@ __all__ = [
     "event_loop_of",
     "never_wait",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+class _BaseModule(types.ModuleType):
+    """What Thespian finds when it looks for a base, by its name, among its own modules."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "ActorSystemBase":
+            raise AttributeError(name)
+        return __getattr__(name)
+
+
+_module_name = f"thespian.system.{BASE_NAME}"
+sys.modules[_module_name] = _BaseModule(_module_name)

@@ -16,12 +16,12 @@ from thespian.system.multiprocCommon import (
 )
 from thespian.system.transport import ReceiveEnvelope
 
+from actors.unix_base import BASE_NAME
 from actors.unix_base.address import name_of
 from actors.unix_base.directory import SystemLock
 from actors.unix_base.starting import run_admin
 from actors.unix_base.transport import UnixTransport
 
-BASE_NAME: Final = "multiprocUnixBase"
 _LOOK_EVERY: Final = 0.01
 
 

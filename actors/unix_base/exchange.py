@@ -5,7 +5,6 @@ Any thread may send. One at a time, the runner, waits and takes what came.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import pickle
@@ -45,11 +44,22 @@ MAX_INBOX: Final = 64 << 20
 that it waits for may be waiting for it."""
 
 
+_FOR_ACTORS: Final = frozenset({WatchMessage, WakeupMessage})
+"""Thespian's own messages that are everyday ones."""
+
+
 @attrs.frozen(slots=True)
 class Unreadable:
     """In the place of a message that could not be unpickled."""
 
     why: str
+
+
+def is_everyday(message: Any) -> bool:
+    """Whether a message is for the actor alone, and nothing for what is around it."""
+    if isinstance(message, ActorSystemMessage | logging.LogRecord | Unreadable):
+        return type(message) in _FOR_ACTORS
+    return True
 
 
 class Received(NamedTuple):
@@ -89,9 +99,8 @@ class Exchange:
         """Whether a sender waits while too much is on its way."""
         self._children_died = self._told_to_exit = False
         self._runner = threading.get_ident()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._on_escape: Callable[[BaseException], None] | None = None
-        self._in_loop = False
+        self.on_nudge: Callable[[], object] | None = None
+        """Called when the runner's thread itself has to look at something."""
 
     # ---- out -------------------------------------------------------------------------------
 
@@ -125,6 +134,11 @@ class Exchange:
         """To how many processes something is on its way that they have not taken."""
         with self._lock:
             return self._links.waiting
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether an intent has not come to its end yet."""
+        return any(each.intent is not None for link in self.links for each in link.posted)
 
     @property
     def links(self) -> list[Link]:
@@ -197,19 +211,21 @@ class Exchange:
         """This thread waits and takes from now on."""
         self._runner = threading.get_ident()
 
+    def fileno(self) -> int:
+        """A descriptor that is readable while :meth:`do_io` has something to do."""
+        return self._poller.fileno()
+
+    @property
+    def next_due(self) -> float | None:
+        """When :meth:`do_io` has something to do all the same, by the monotonic clock."""
+        return self._alarms.next_due
+
     def patience(self, deadline: float | None) -> float | None:
         """Seconds until the next thing that is due; None if there is none."""
         due = self._alarms.next_due
         if due is None or (deadline is not None and deadline < due):
             due = deadline
         return None if due is None else max(0.0, due - time.monotonic())
-
-    def wait(self, seconds: float | None) -> None:
-        """Run coroutines, or do nothing, until something comes; then take it in."""
-        if self._loop is not None:
-            self._run_loop(self._loop, seconds)
-            seconds = 0.0
-        self.do_io(seconds)
 
     def do_io(self, seconds: float | None) -> None:
         """Wait until something can be received or sent, for so long at most, and do it."""
@@ -243,8 +259,8 @@ class Exchange:
         """Something happened that the runner has to look at."""
         if threading.get_ident() != self._runner:
             self._wake()
-        elif self._in_loop and self._loop is not None:
-            self._loop.stop()
+        elif self.on_nudge is not None:
+            self.on_nudge()
 
     def _wake(self) -> None:
         try:
@@ -294,34 +310,6 @@ class Exchange:
             thesplog("cannot watch descriptor %s: %s", fd, error, level=logging.WARNING)
             self._watched = [each for each in self._watched if each != fd]
 
-    # ---- an event loop in the runner's thread ----------------------------------------------
-
-    def event_loop(self, on_escape: Callable[[BaseException], None]) -> asyncio.AbstractEventLoop:
-        """A loop that runs whenever the runner waits; made at the first call.
-
-        Args:
-            on_escape: called with an exception that broke out of the loop, such as the
-                SystemExit of a task.
-        """
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._loop.add_reader(self._poller.fileno(), self._loop.stop)
-        self._on_escape = on_escape
-        return self._loop
-
-    def _run_loop(self, loop: asyncio.AbstractEventLoop, seconds: float | None) -> None:
-        timer = None if seconds is None else loop.call_later(seconds, loop.stop)
-        self._in_loop = True
-        try:
-            loop.run_forever()
-        except BaseException as error:
-            assert self._on_escape is not None
-            self._on_escape(error)
-        finally:
-            self._in_loop = False
-            if timer is not None:
-                timer.cancel()
-
     # ---- the end ---------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -335,8 +323,6 @@ class Exchange:
         self._close_rest()
 
     def _close_rest(self) -> None:
-        if self._loop is not None and not self._loop.is_running():
-            self._loop.close()
         self._poller.close()
         os.close(self._wake_in)
         os.close(self._wake_out)

@@ -15,9 +15,10 @@ def event_loop_of(
 ) -> asyncio.AbstractEventLoop | None:
     """An asyncio event loop for an actor's coroutines, in the thread that its messages come in.
 
-    The loop runs while the actor waits for its next message, and not while it deals with one:
-    ``receiveMessage`` leaves work to it with ``call_soon``. What runs on the loop may use the
-    actor's ``send`` and the like. To be called from ``receiveMessage``.
+    The actor leaves work to it with ``call_soon``. Once this was called ``receiveMessage`` is
+    called on the loop as well, but for ``ActorExitRequest`` and the like: then the loop does
+    not run, and ``run_until_complete`` may. What runs on the loop may use the actor's
+    ``send``. To be called from ``receiveMessage``.
 
     Args:
         on_escape: called with an exception that broke out of the loop, such as the

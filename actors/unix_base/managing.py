@@ -19,13 +19,10 @@ from typing import Any, Final
 from thespian.actors import (
     ActorAddress,
     ActorSystemFailure,
-    ActorSystemMessage,
     ChildActorExited,
     NoCompatibleSystemForActor,
     PoisonMessage,
     ThespianWatch,
-    WakeupMessage,
-    WatchMessage,
 )
 from thespian.system.multiprocCommon import (
     ChildInfo,
@@ -39,10 +36,8 @@ from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 from thespian.system.utilis import checkActorCapabilities
 
 from actors.unix_base.address import name_of
+from actors.unix_base.exchange import is_everyday
 from actors.unix_base.link import Posted
-
-_FOR_ACTORS: Final = frozenset({WatchMessage, WakeupMessage})
-"""Thespian's own messages that are everyday ones."""
 
 _LOGGER_ENDS: Final = 1.0
 """Seconds that a logger may take to end."""
@@ -167,8 +162,7 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
 
     def handleMessages(self, envelope: ReceiveEnvelope) -> Any:
         message = envelope.message
-        special = isinstance(message, ActorSystemMessage | logging.LogRecord)
-        if (special and type(message) not in _FOR_ACTORS) or hasattr(self, "_exiting"):
+        if not is_everyday(message) or hasattr(self, "_exiting"):
             return super().handleMessages(envelope)
         sender = envelope.sender
         if "eqOverride" not in vars(sender):

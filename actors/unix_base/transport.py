@@ -14,10 +14,12 @@ import time
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorSystemMessage
 from thespian.system.addressManager import CannotPickleAddress
+from thespian.system.systemCommon import MAX_SHUTDOWN_DRAIN_PERIOD
 from thespian.system.timing import ExpirationTimer, timePeriodSeconds
 from thespian.system.transport import (
     SendStatus,
@@ -41,10 +43,11 @@ from actors.unix_base.directory import (
     system_directory,
 )
 from actors.unix_base.endpoint import Endpoint, External
-from actors.unix_base.exchange import Exchange, Unreadable
+from actors.unix_base.exchange import Exchange, Unreadable, is_everyday
 from actors.unix_base.family import UnixSockets
 from actors.unix_base.inheritance import let_go, logged_to, open_descriptors
 from actors.unix_base.link import Posted
+from actors.unix_base.loop import ActorLoop
 
 
 class UnixTransport:
@@ -84,7 +87,9 @@ class UnixTransport:
         self.post = self._exchange.post
         self.set_watch = self._exchange.set_watch
         self._abort: bool | None = None
-        """Set when :meth:`run` is to end; whether everything is to be sent before."""
+        """Set when :meth:`run` is to end; whether what is on its way is to come to its end
+        before."""
+        self._loop: ActorLoop | None = None
         self._closed = False
         self._at_exit = _closer(self)
         if not isinstance(origin, Endpoint):
@@ -149,7 +154,9 @@ class UnixTransport:
 
     def event_loop(self, on_escape: Callable[[BaseException], None]) -> asyncio.AbstractEventLoop:
         """See :func:`actors.unix_base.event_loop_of`."""
-        return self._exchange.event_loop(on_escape)
+        if self._loop is None:
+            self._loop = ActorLoop(self._exchange, on_escape)
+        return self._loop.loop
 
     # ---- sending ---------------------------------------------------------------------------
 
@@ -207,12 +214,17 @@ class UnixTransport:
                 if result is not None:
                     return result
             self._finish_intents()
-            if self._abort is not None and not (self._abort and exchange.waiting):
-                return Thespian__Run_Terminated()
-            if exchange.inbox:
-                exchange.wait(0.0)
+            if self._abort is not None:
+                if not self._abort or not exchange.unsettled:
+                    return Thespian__Run_Terminated()
+                if deadline is None:
+                    deadline = time.monotonic() + MAX_SHUTDOWN_DRAIN_PERIOD.total_seconds()
+            if self._loop is not None and deadline is None:
+                self._loop.run(partial(self._turn, handler))
+            elif exchange.inbox:
+                exchange.do_io(0.0)
             elif deadline is None or time.monotonic() < deadline:
-                exchange.wait(exchange.patience(deadline))
+                exchange.do_io(exchange.patience(deadline))
             else:
                 exchange.do_io(0.0)
                 if not exchange.inbox and not exchange.done:
@@ -233,6 +245,20 @@ class UnixTransport:
             self._exchange.dealt_with(received)
         return None if result else Thespian__Run_HandlerResult(result)
 
+    def _turn(self, handler: Any) -> bool:
+        """On an actor's event loop: hand over what came, up to the first thing that is not
+        for the actor alone.
+
+        Returns:
+            whether there is nothing for :meth:`run` to look at.
+        """
+        inbox = self._exchange.inbox
+        for _ in range(len(inbox)):
+            if not is_everyday(inbox[0].envelope.message) or self._deliver(handler) is not None:
+                return False
+        self._finish_intents()
+        return self._abort is None
+
     def _transmit(self, deadline: float | None) -> int:
         self._exchange.acknowledge()
         while True:
@@ -252,7 +278,7 @@ class UnixTransport:
         """Have :meth:`run` end.
 
         Args:
-            drain: whether it is to send everything first.
+            drain: whether what Thespian waits for is to be dealt with first.
         """
         self._abort = drain
         self._exchange.nudge()
@@ -281,6 +307,8 @@ class UnixTransport:
         self._closed = True
         atexit.unregister(self._at_exit)
         self._exchange.close()
+        if self._loop is not None:
+            self._loop.close()
         if self._system_lock is not None:
             self._system_lock.release()
         else:
