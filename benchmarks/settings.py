@@ -37,12 +37,12 @@ FULL: Final = Settings(
 )
 QUICK: Final = Settings(
     bases=bases.Sizes(
-        seconds=5, rounds=2, asks=20, pipelined=64, small=2, big=2_000_000, creations=1
+        seconds=5, rounds=2, asks=10, pipelined=64, small=2, big=1_000_000, creations=1
     ),
-    flatness=flatness.Sizes(seconds=1, rounds=2, asks=20, leaves=(2, 8), growth=10),
-    manager=managed.Sizes(seconds=3, rounds=2, asks=20, sends_per_task=2, systems=3),
+    flatness=flatness.Sizes(seconds=1, rounds=2, asks=10, leaves=(2, 8), growth=10),
+    manager=managed.Sizes(seconds=3, rounds=2, asks=10, sends_per_task=2, systems=3),
     runtime=comparison.Sizes(
-        messaging.Sizes(seconds=4, rounds=2, asks=20, pipelined=100, tasks=1000, sends_per_task=2),
+        messaging.Sizes(seconds=4, rounds=2, asks=10, pipelined=50, tasks=1000, sends_per_task=2),
         restarts=2,
         mass=5,
         mass_restarts=1,
