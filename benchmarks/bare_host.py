@@ -2,20 +2,21 @@
 
 Usage: ``python -m benchmarks.bare_host COUNT``. Prints their process ids, and ends when
 its standard input does; its actors are left to whoever started it. Imports nothing that
-a bare Thespian program would not.
+a bare Thespian program would not, so that it is no :mod:`~benchmarks.worker`.
 """
 
 import sys
 
-from benchmarks.bare import BareSystem, Nursery
+from benchmarks.bare import BareSystem
+
+_PATIENCE = 30.0
 
 
 def main(count: int) -> None:
-    system = BareSystem()
-    leaves = system.ask(system.create(Nursery), count)
-    for leaf in leaves:
-        system.ask_each(leaf, b"x" * 32, 10)
-    print(*map(system.pid_of_leaf, leaves), flush=True)
+    system = BareSystem("multiprocTCPBase")
+    system.grow(count, _PATIENCE)
+    system.spread(10 * count)
+    print(*system.pids(), flush=True)
     sys.stdin.read()
 
 

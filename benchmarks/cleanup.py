@@ -32,11 +32,12 @@ def nothing_left_behind() -> Iterator[None]:
         finally:
             # A forked actor that unwinds to here must not end its siblings.
             if os.getpid() == us:
-                _end_all()
+                end_all()
                 signal.signal(signal.SIGTERM, before)
 
 
-def _end_all() -> None:
+def end_all() -> None:
+    """Kill every process forked or started by this one, and wait until they are gone."""
     # A process killed may leave children to adopt, seen at the next look.
     while left := psutil.Process().children(recursive=True):
         for process in left:

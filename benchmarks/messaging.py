@@ -1,22 +1,19 @@
-"""How long messages take, and how many go through, all ways in turns.
-
-Other work on the machine comes and goes. So every round measures every way once, one
-right after the other, and ways are compared within rounds.
-"""
+"""How long messages take, and how many go through, all ways in turns."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Final
 
 import attrs
 
-from benchmarks.bare import BareSystem, Leaf, Router
-from benchmarks.report import Result, Summary, compare
-from benchmarks.runtime import SINK, SOURCE, ManagedRuntime, RawRuntime
+from benchmarks.report import Result, compare
+from benchmarks.rounds import interleave, timed, told
+from benchmarks.runtime import ITEM, SINK, SOURCE, ManagedRuntime
+from benchmarks.summary import Summary
+from benchmarks.worker import Worker
 
-ITEM: Final = b"x" * 32
+_OUTSTANDING: Final = 20
+"""Items on their way at once on the bare side: Thespian's own limit."""
 _TIMES_COALESCED: Final = 20
 
 
@@ -35,46 +32,15 @@ class Sizes:
     sends_per_task: int
 
 
-@attrs.frozen
-class _Way:
-    """One way for items to go, and how many go in a round."""
-
-    count: int
-    run: Callable[[], object]
-    prepare: Callable[[], object] = lambda: None
-
-    def seconds_per_item(self) -> float:
-        self.prepare()
-        began = time.perf_counter()
-        self.run()
-        return (time.perf_counter() - began) / self.count
-
-
 def compare_messaging(
-    bare: BareSystem, raw: RawRuntime, managed: ManagedRuntime, sizes: Sizes
+    bare: Worker, raw: Worker, managed: ManagedRuntime, sizes: Sizes
 ) -> tuple[list[Result], Summary]:
     """
     Returns:
         the comparisons, and what a bare ask without a router takes, in ms.
     """
     managed.start(SINK, SOURCE)
-    router, leaf = bare.create(Router), bare.create(Leaf)
-    asks, many, tasks, each = sizes.asks, sizes.pipelined, sizes.tasks, sizes.sends_per_task
-    ways = {
-        "bare routed": _Way(asks, lambda: bare.ask_each(router, ITEM, asks)),
-        "raw": _Way(asks, lambda: raw.send_each(ITEM, asks)),
-        "managed": _Way(asks, lambda: managed.send_each(ITEM, asks)),
-        "bare direct": _Way(asks, lambda: bare.ask_each(leaf, ITEM, asks)),
-        "bare pipelined": _Way(many, lambda: bare.pipeline(router, ITEM, many)),
-        "sends": _Way(many, lambda: managed.send_at_once(ITEM, many)),
-        "receives": _Way(
-            many,
-            lambda: managed.receive_at_once(many),
-            prepare=lambda: managed.fill_source(ITEM, many),
-        ),
-        "coalesced": _Way(tasks * each, lambda: managed.send_from_tasks(ITEM, tasks, each)),
-    }
-    samples = _interleave(ways, sizes)
+    samples = _measure(bare, raw, managed, sizes)
 
     def latency(name: str, way: str) -> Result:
         return compare(name, "ms", _ms(samples[way]), _ms(samples["bare routed"]))
@@ -84,7 +50,7 @@ def compare_messaging(
         return compare(name, "items/s", ours, theirs, higher_is_better=True)
 
     coalesced = compare(
-        f"send, {tasks:,} tasks at once, vs one at a time",
+        f"send, {sizes.tasks:,} tasks at once, vs one at a time",
         "items/s",
         _per_second(samples["coalesced"]),
         _per_second(samples["bare routed"]),
@@ -104,17 +70,38 @@ def compare_messaging(
     return results, Summary.of(_ms(samples["bare direct"]))
 
 
-def _interleave(ways: dict[str, _Way], sizes: Sizes) -> dict[str, list[float]]:
-    samples: dict[str, list[float]] = {name: [] for name in ways}
-    end = time.monotonic() + sizes.seconds
-    for number in range(-1, sizes.rounds):
-        if number > 2 and time.monotonic() > end:
-            break
-        for name, way in ways.items():
-            seconds = way.seconds_per_item()
-            if number >= 0:  # the round before the first warms up
-                samples[name].append(seconds)
-    return samples
+def _measure(
+    bare: Worker, raw: Worker, managed: ManagedRuntime, sizes: Sizes
+) -> dict[str, list[float]]:
+    """Seconds per item, of every way.
+
+    Raises:
+        WorkerError: one failed; there is nothing to compare without it.
+    """
+    asks, many, tasks, each = sizes.asks, sizes.pipelined, sizes.tasks, sizes.sends_per_task
+
+    ways = {
+        "bare routed": told(bare, "routed", asks),
+        "raw": told(raw, "send_each", asks),
+        "managed": timed(lambda: managed.send_each(ITEM, asks), asks, managed.warm_up),
+        "bare direct": told(bare, "direct", asks),
+        "bare pipelined": told(bare, "pipelined", many, _OUTSTANDING),
+        "sends": timed(lambda: managed.send_at_once(ITEM, many), many, managed.warm_up),
+        "receives": timed(
+            lambda: managed.receive_at_once(many),
+            many,
+            prepare=lambda: managed.fill_source(ITEM, many),
+        ),
+        "coalesced": timed(
+            lambda: managed.send_from_tasks(ITEM, tasks, each), tasks * each, managed.warm_up
+        ),
+    }
+    found = {}
+    for name, samples in interleave([ways], sizes.rounds, sizes.seconds).items():
+        if samples.failure is not None:
+            raise samples.failure
+        found[name] = samples.values
+    return found
 
 
 def _ms(samples: list[float]) -> list[float]:

@@ -1,38 +1,13 @@
-"""What came out: summaries, the table and the JSON file."""
+"""What came out where this runtime and bare Thespian do the same."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import statistics
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import attrs
 
-
-@attrs.frozen
-class Summary:
-    """Samples of one quantity; the spread is from the lower to the upper quartile."""
-
-    median: float
-    low: float
-    high: float
-    minimum: float
-    maximum: float
-    samples: int
-
-    @classmethod
-    def of(cls, samples: Sequence[float]) -> Summary:
-        low, median, high = (
-            statistics.quantiles(samples, n=4, method="inclusive")
-            if len(samples) > 1
-            else samples * 3
-        )
-        return cls(median, low, high, min(samples), max(samples), len(samples))
+from benchmarks.summary import Summary, aligned, number
 
 
 @attrs.frozen(kw_only=True)
@@ -83,27 +58,34 @@ def alone(name: str, unit: str, ours: Sequence[float]) -> Result:
     return Result(name=name, unit=unit, ours=Summary.of(ours))
 
 
-def machine_facts() -> dict[str, Any]:
-    """What the numbers depend on. Taken before anything runs."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-        "load_average_at_start": list(os.getloadavg()),
-        "thespian": version("thespian"),
-    }
-
-
 _HEADER = ("measure", "unit", "this runtime", "bare Thespian", "ratio", "target", "met?")
 
 
-def table(results: Sequence[Result]) -> str:
-    """The results for people: medians, and in brackets the quartiles."""
-    rows = [_HEADER, *map(_row, results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+@attrs.frozen
+class Report:
+    """A part's results."""
+
+    results: list[Result]
+    direct: Summary
+    """What a bare ask without a router takes, in ms."""
+
+    def text(self) -> str:
+        """For people: medians, and in brackets the quartiles."""
+        return "\n".join(
+            [
+                "Runtime: beside bare Thespian on its TCP base; a ratio above 1 is in our favour",
+                "",
+                aligned([_HEADER, *map(_row, self.results)]),
+                f"A bare ask without a router takes {number(self.direct.median)} ms.",
+            ]
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "measures": [attrs.asdict(result) for result in self.results],
+            "orientation": {"bare direct ask (ms)": attrs.asdict(self.direct)},
+        }
 
 
 def _row(result: Result) -> tuple[str, ...]:
@@ -114,33 +96,9 @@ def _row(result: Result) -> tuple[str, ...]:
         _cell(result.bare),
         _cell(result.ratio, " x"),
         result.target or "-",
-        "-" if result.met is None else "yes" if result.met else "NO",
+        "-" if result.met is None else "met" if result.met else "MISSED",
     )
 
 
 def _cell(summary: Summary | None, suffix: str = "") -> str:
-    if summary is None:
-        return "-"
-    low, high = _number(summary.low), _number(summary.high)
-    return f"{_number(summary.median)}{suffix} [{low}-{high}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def write_json(
-    path: Path,
-    machine: dict[str, Any],
-    settings: dict[str, Any],
-    results: Sequence[Result],
-    direct: Summary,
-) -> None:
-    """Everything that the table says, and more, for programs."""
-    document = {
-        "machine": machine,
-        "settings": settings,
-        "measures": [attrs.asdict(result) for result in results],
-        "orientation": {"bare direct ask (ms)": attrs.asdict(direct)},
-    }
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    return "-" if summary is None else summary.text(suffix)

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks.bare import BareSystem, MendingRouter
 from benchmarks.report import Result, alone, compare
 from benchmarks.runtime import CALM, VICTIM, ManagedRuntime
+from benchmarks.worker import Worker
 
 _PATIENCE: Final = 60.0
 _TWICE: Final = 0.5
@@ -18,11 +18,10 @@ _TWICE: Final = 0.5
 _ITEM: Final = b"are you there?"
 
 
-def compare_restarts(bare: BareSystem, runtime: ManagedRuntime, rounds: int) -> Result:
+def compare_restarts(bare: Worker, runtime: ManagedRuntime, rounds: int) -> Result:
     """Kill either side's process in turns. The mock connects at once, so that connecting
     adds nothing to the time allowed."""
     runtime.start(VICTIM)
-    router = bare.create(MendingRouter)
     ours, theirs = [], []
     for _ in range(rounds):
         time.sleep(CALM * 1.5)
@@ -32,9 +31,7 @@ def compare_restarts(bare: BareSystem, runtime: ManagedRuntime, rounds: int) -> 
                 lambda: runtime.send_until_answered(_ITEM, _PATIENCE, VICTIM),
             )
         )
-        theirs.append(
-            _time_to_answer([bare.pid_of_leaf(router)], lambda: bare.ask(router, _ITEM)),
-        )
+        theirs.append(bare.call("restart", signal.SIGKILL) * 1000)
     return compare(
         "restart: kill -9 to first answer",
         "ms",

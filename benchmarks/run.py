@@ -1,94 +1,89 @@
-"""Measures this runtime side by side with bare Thespian, and prints one table.
+"""Measures this runtime, and what it stands on, beside Thespian's own, and prints tables.
 
-Usage: ``python -m benchmarks.run [--quick] [--json FILE]``, from the checkout's root.
-Everything stays on this machine, and whatever is started is gone at the end.
+Usage: ``python -m benchmarks.run [--quick] [--only PART]... [--json FILE]``, from the
+checkout's root. Everything stays on this machine, and whatever is started is gone at the end.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
+import traceback
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-from benchmarks.bare import BareSystem
-from benchmarks.cleanup import nothing_left_behind
-from benchmarks.memory import compare_memory
-from benchmarks.messaging import Sizes, compare_messaging
-from benchmarks.report import Result, Summary, machine_facts, table, write_json
-from benchmarks.restart import compare_restarts, measure_mass_restarts
-from benchmarks.runtime import ManagedRuntime, RawRuntime
+from benchmarks.bases import compare_bases
+from benchmarks.cleanup import end_all, nothing_left_behind
+from benchmarks.comparison import compare_runtime
+from benchmarks.flatness import measure_flatness
+from benchmarks.machine import machine_facts
+from benchmarks.managed import measure_manager
+from benchmarks.settings import FULL, QUICK, Settings
+
+PARTS: Final[dict[str, Callable[[Settings], Any]]] = {
+    "bases": lambda settings: compare_bases(settings.bases),
+    "flatness": lambda settings: measure_flatness(settings.flatness),
+    "manager": lambda settings: measure_manager(settings.manager),
+    "runtime": lambda settings: compare_runtime(settings.runtime),
+}
+"""What each gives has a ``text()`` for people, and ``as_dict()`` for programs."""
 
 
-@attrs.frozen
-class Settings:
-    sizes: Sizes
-    restarts: int
-    mass: int
-    """Systems killed at once,"""
-    mass_restarts: int
-    """and how often."""
-    systems: int
-    """Whose memory is measured."""
+def measure(parts: Iterable[str], settings: Settings) -> dict[str, Any]:
+    """Measure these parts one after the other, and print each.
 
-
-FULL: Final = Settings(
-    Sizes(seconds=90, rounds=30, asks=100, pipelined=1000, tasks=1000, sends_per_task=5),
-    restarts=20,
-    mass=100,
-    mass_restarts=5,
-    systems=20,
-)
-QUICK: Final = Settings(
-    Sizes(seconds=6, rounds=5, asks=30, pipelined=200, tasks=1000, sends_per_task=2),
-    restarts=5,
-    mass=10,
-    mass_restarts=2,
-    systems=5,
-)
-
-
-def measure(settings: Settings) -> tuple[list[Result], Summary]:
-    """
     Returns:
-        all comparisons, and what a bare ask without a router takes, in ms.
+        by part what it found; one that fails is not there, and the others are measured.
     """
-    # First what is forked from this process: it must not have threads then.
-    bare = BareSystem()
-    raw = RawRuntime()
-    with ManagedRuntime() as managed:
-        results, direct = compare_messaging(bare, raw, managed, settings.sizes)
-        results.append(compare_restarts(bare, managed, settings.restarts))
-    with ManagedRuntime() as managed:
-        results.append(measure_mass_restarts(managed, settings.mass, settings.mass_restarts))
-    results.append(compare_memory(settings.systems))
-    return results, direct
+    found = {}
+    for part in parts:
+        try:
+            results = PARTS[part](settings)
+        except Exception:
+            print(f"The part {part!r} failed.", file=sys.stderr)
+            traceback.print_exc()
+        else:
+            print("\n" + results.text(), flush=True)
+            found[part] = results.as_dict()
+        finally:
+            # What a part leaves to the kernel to end must not run beside the next.
+            end_all()
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run, with wider spreads")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=PARTS,
+        metavar="PART",
+        help=f"run only this part, and others that are named so: {', '.join(PARTS)}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there as well")
     arguments = parser.parse_args()
+    parts = [part for part in PARTS if part in (arguments.only or PARTS)]
     settings = QUICK if arguments.quick else FULL
     # Its warnings about a system that was killed are no news here.
     logging.getLogger("supervisor").setLevel(logging.ERROR)
     machine = machine_facts()
+    print(", ".join(f"{fact}: {value}" for fact, value in machine.items()))
+    print("Numbers are medians, in brackets the quartiles.", flush=True)
     try:
         with nothing_left_behind():
-            results, direct = measure(settings)
+            found = measure(parts, settings)
     except KeyboardInterrupt:
         return 130
-    print(", ".join(f"{fact}: {value}" for fact, value in machine.items()))
-    print(table(results))
-    print(f"For orientation, a bare ask without a router takes {direct.median:.3g} ms.")
-    print("Numbers are medians, in brackets the quartiles; a ratio above 1 is in our favour.")
     if arguments.json is not None:
-        write_json(arguments.json, machine, attrs.asdict(settings), results, direct)
-    return 0
+        document = {"machine": machine, "settings": attrs.asdict(settings), **found}
+        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0 if len(found) == len(parts) else 1
 
 
 if __name__ == "__main__":

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
+import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from actors.messages import ConnectSystem, DataSent, SendData, SystemConnected
+from benchmarks.bare import WARM_UPS
 from supervisor import (
     ExternalSystemManager,
     RestartPolicy,
@@ -21,7 +25,10 @@ from supervisor.options import LogLevel
 
 T = TypeVar("T")
 
+ITEM: Final = b"x" * 32
 _ANSWER_TIMEOUT: Final = 10.0
+_STARTED_AT_ONCE: Final = 10
+"""Systems: each has a time in which it must have started, also on a busy machine."""
 SINK: Final = "sink"
 """The mock system that takes items."""
 SOURCE: Final = "source"
@@ -35,19 +42,24 @@ CALM: Final = 0.2
 class RawRuntime:
     """A supervisor in an actor system of this process, asked by actor messages.
 
-    Ended like the bare one, by :func:`~benchmarks.cleanup.nothing_left_behind`.
+    Ended like a bare one, with its worker.
     """
 
     def __init__(self) -> None:
-        self._system = start_actor_system(os.environ["THESPLOG_FILE"])
+        directory = Path(tempfile.mkdtemp(prefix="raw-", dir=os.environ["XDG_RUNTIME_DIR"]))
+        self._system = start_actor_system(directory)
         self._supervisor = self._system.createActor(Supervisor)
         self._ask(RegisterSystem(SystemSpec(SINK, "mock")), SystemRegistered)
         self._ask(ConnectSystem(SINK), SystemConnected)
 
-    def send_each(self, item: bytes, count: int) -> None:
-        """Send ``count`` items, each with an ``ask`` of its own."""
+    def send_each(self, count: int) -> float:
+        """Send ``count`` items, each with an ``ask`` of its own; in seconds."""
+        for _ in range(WARM_UPS):
+            self._ask(SendData(SINK, ITEM), DataSent)
+        began = time.perf_counter()
         for _ in range(count):
-            self._ask(SendData(SINK, item), DataSent)
+            self._ask(SendData(SINK, ITEM), DataSent)
+        return time.perf_counter() - began
 
     def _ask(self, request: Any, expected: type) -> None:
         reply = self._system.ask(self._supervisor, request, _ANSWER_TIMEOUT)
@@ -67,11 +79,12 @@ class ManagedRuntime:
 
     def start(self, *names: str) -> None:
         """Start connected mock systems of these names."""
-        for name in names:
-            self._manager.register_system(
-                SystemSpec(name, "mock", {"echo": name == SOURCE}, restart=self._patient)
-            )
-        self._run(self._manager.connect_all())
+        for first in range(0, len(names), _STARTED_AT_ONCE):
+            for name in names[first : first + _STARTED_AT_ONCE]:
+                self._manager.register_system(
+                    SystemSpec(name, "mock", {"echo": name == SOURCE}, restart=self._patient)
+                )
+            self._run(self._manager.connect_all())
 
     def send_each(self, item: bytes, count: int, name: str = SINK) -> None:
         """Send ``count`` items, one after the other."""
@@ -81,6 +94,10 @@ class ManagedRuntime:
                 await self._manager.send_data_to_system(name, item)
 
         self._run(send())
+
+    def warm_up(self) -> None:
+        """Wake its processes, as the bare sides do before they measure."""
+        self.send_each(ITEM, WARM_UPS)
 
     def send_at_once(self, item: bytes, count: int) -> None:
         """Send ``count`` items from one task, all outstanding together."""
