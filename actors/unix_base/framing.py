@@ -7,7 +7,7 @@ the other direction have been dealt with, and what kind of frame it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 HEADER: Final = struct.Struct("<QQB")
@@ -70,7 +70,7 @@ class FrameReader:
             return memoryview(self._long)[self._filled :]
         return scratch
 
-    def received(self, piece: memoryview) -> Iterator[Frame]:
+    def received(self, piece: memoryview) -> Iterable[Frame]:
         """The frames that are complete now, in order.
 
         Args:
@@ -82,14 +82,12 @@ class FrameReader:
         if self._long is not None:
             self._filled += len(piece)
             if self._filled < len(self._long):
-                return
-            whole, self._long = memoryview(self._long), None
-            yield from self._cut(whole)
-            return
-        if self._rest:
+                return ()
+            piece, self._long = memoryview(self._long), None
+        elif self._rest:
             piece = memoryview(self._rest + piece)
             self._rest = b""
-        yield from self._cut(piece)
+        return self._cut(piece)
 
     def _cut(self, data: memoryview) -> Iterator[Frame]:
         start, available = 0, len(data)
@@ -104,7 +102,8 @@ class FrameReader:
             body = data[start + HEADER.size : end] if length else _NOTHING
             start = end
             yield Frame(kind, acknowledged, body)
-        self._rest = bytes(data[start:])
+        if start < available:
+            self._rest = bytes(data[start:])
 
     def _keep_long(self, beginning: memoryview, length: int) -> None:
         if length < _SHORT:

@@ -167,7 +167,6 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
         sender = envelope.sender
         if "eqOverride" not in vars(sender):
             self._addrManager.importAddr(sender)
-        self._sCBStats.inc("Actor.Message Received.Total")
         self._sCBStats.inc("Actor.Message Received.To Actor")
         try:
             result = self.actorInst.receiveMessage(message, sender)
@@ -207,7 +206,6 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
             super().actor_send(target, message)
             return
         self._sCBStats.inc("Actor.Message Send.Generated")
-        self._sCBStats.inc("Actor.Message Send.Transmit Started")
         self.transport.post(name, body, Posted(message, None))
 
 
