@@ -19,13 +19,14 @@ from thespian.system.transport import ReceiveEnvelope
 from actors.unix_base import BASE_NAME
 from actors.unix_base.address import name_of
 from actors.unix_base.directory import SystemLock
+from actors.unix_base.host import AsksAndTells, PrivateContext
 from actors.unix_base.starting import run_admin
 from actors.unix_base.transport import UnixTransport
 
 _LOOK_EVERY: Final = 0.01
 
 
-class ActorSystemBase(multiprocessCommon):  # type: ignore[misc]
+class ActorSystemBase(AsksAndTells, multiprocessCommon):  # type: ignore[misc]
     """In a host: starts an actor system, or attaches to the one that runs.
 
     Each actor has a process of its own, as with Thespian's other multiprocess bases. All of
@@ -39,6 +40,9 @@ class ActorSystemBase(multiprocessCommon):  # type: ignore[misc]
         system.capabilities["Thespian ActorSystem Version"] = 1
         system.capabilities["Thespian Watch Supported"] = True
         super().__init__(system, logDefs)
+
+    def external_clone(self) -> PrivateContext:
+        return PrivateContext(self.adminAddr, self.transport)
 
     def _startAdmin(
         self,

@@ -28,13 +28,13 @@ from thespian.actors import (
 )
 from thespian.system.messages.multiproc import ChildMayHaveDied
 from thespian.system.timing import timePeriodSeconds
-from thespian.system.transport import ReceiveEnvelope, SendStatus, TransmitIntent
+from thespian.system.transport import ReceiveEnvelope, SendStatus
 from thespian.system.utilis import thesplog
 
 from actors.unix_base.address import address_of
 from actors.unix_base.alarms import Alarms, Wakeup
 from actors.unix_base.family import SocketFamily
-from actors.unix_base.link import Link, Posted
+from actors.unix_base.link import Intent, Link, Posted
 from actors.unix_base.links import Links
 from actors.unix_base.poller import new_poller
 
@@ -99,7 +99,7 @@ class Exchange:
             raise
         self.inbox: deque[Received] = deque()
         self._inbox_bytes = 0
-        self.done: deque[tuple[TransmitIntent, Any]] = deque()
+        self.done: deque[tuple[Intent, Any]] = deque()
         """Intents that came to their end, and what that was."""
         self._watched: list[int] = []
         self.waits = True
@@ -122,7 +122,7 @@ class Exchange:
         elif link.backlog_bytes > MAX_BACKLOG and self.waits:
             self._wait_for_room(link)
 
-    def post_to_self(self, message: Any, intent: TransmitIntent) -> None:
+    def post_to_self(self, message: Any, intent: Intent) -> None:
         with self._lock:
             self._put(ReceiveEnvelope(self._address, message))
             self.done.append((intent, SendStatus.Sent))
@@ -156,6 +156,11 @@ class Exchange:
         """To how many processes something is on its way that they have not taken."""
         with self._lock:
             return self._links.waiting
+
+    def is_behind(self, name: str) -> bool:
+        """Whether something is on its way to that process that it has not taken."""
+        with self._lock:
+            return self._links.is_behind(name)
 
     @property
     def unsettled(self) -> bool:

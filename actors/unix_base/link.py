@@ -11,11 +11,11 @@ import pickle
 import socket
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 from thespian.actors import ActorAddress
-from thespian.system.transport import TransmitIntent
+from thespian.system.transport import SendStatus
 
 from actors.unix_base import framing
 from actors.unix_base.framing import FrameReader, FramingError
@@ -28,13 +28,19 @@ _GATHER: Final = 64
 _GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN})
 
 
+class Intent(Protocol):
+    """Thespian's TransmitIntent is one."""
+
+    def tx_done(self, status: SendStatus.BASE) -> None: ...
+
+
 @attrs.frozen(slots=True)
 class Posted:
     """A message on its way, until the other end has dealt with it."""
 
     message: Any
-    intent: TransmitIntent | None
-    """Thespian's, if it is to hear what became of the message."""
+    intent: Intent | None
+    """Who is to hear what became of the message."""
 
 
 class LinkLost(Exception):

@@ -75,6 +75,10 @@ class Links:
         """Links with something that the other end has not taken yet."""
         return sum(1 for link in self._all() if link.backlog)
 
+    def is_behind(self, name: str) -> bool:
+        link = self._by_name.get(name)
+        return link is not None and bool(link.backlog)
+
     @property
     def open(self) -> list[Link]:
         """Those to processes whose names are known."""

@@ -268,6 +268,15 @@ class UnixTransport:
                 return waiting
             self._exchange.do_io(self._exchange.patience(deadline))
 
+    def send_all_to(self, name: str, deadline: float) -> bool:
+        """Send what is on its way to one process; False if it did not take it in time."""
+        self._exchange.be_runner()
+        while self._exchange.is_behind(name):
+            if time.monotonic() >= deadline:
+                return False
+            self._exchange.do_io(self._exchange.patience(deadline))
+        return True
+
     def _finish_intents(self) -> None:
         done = self._exchange.done
         while done:
