@@ -297,7 +297,7 @@ class UnixTransport:
 
     def _updateStatusResponse(self, status: Any) -> None:
         for link in self._exchange.links:
-            for each in list(link.posted):
+            for each in list(link.posted) if link.backlog else ():
                 status.addPendingMessage(self.myAddress, link.address, each.message)
         for received in list(self._exchange.inbox):
             envelope = received.envelope
