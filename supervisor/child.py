@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Final
 
 import attrs
 
+from actors.limits import WINDOW
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
 from supervisor.actions import Client
 from supervisor.crashes import CrashReport
@@ -21,16 +21,6 @@ from supervisor.messages import (
 from supervisor.nodes import Down, Node, Status, System
 from supervisor.spec import SystemSpec
 from supervisor.timers import Timer
-
-WINDOW: Final = 2
-"""Deliveries that an actor may have before it takes them. A hung actor never takes any:
-Thespian stops sending to everybody after twenty messages that nobody takes."""
-UNHEARD: Final = 16
-"""How often an actor that says nothing is told to forget requests: these are messages that
-a hung one does not take, either."""
-DELIVERY_ITEMS: Final = 1000
-DELIVERY_BYTES: Final = 1 << 20
-"""A delivery ends with the request that reaches one of these."""
 
 
 @attrs.define(eq=False)

@@ -23,6 +23,7 @@ from actors.messages import (
     Request,
     invalid_request,
 )
+from actors.wire import FrameReader, WireError, encode_frame, peer_pid, refuse_stranger
 from supervisor.messages import (
     CancelRequest,
     DataArrived,
@@ -32,7 +33,6 @@ from supervisor.messages import (
     SupervisorRequest,
 )
 from supervisor.record import RecordChanged
-from supervisor.wire import FrameReader, WireError, encode_frame, peer_pid, refuse_stranger
 
 Event = LifecycleEvent | DataArrived
 Told = Event | RecordChanged

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Final
 
 import attrs
 
+from actors.limits import (
+    DELIVERY_BYTES,
+    DELIVERY_ITEMS,
+    UNHEARD,
+    overload,
+    size_of,
+    too_many,
+    weight_of,
+)
 from actors.messages import (
     ConnectSystem,
     DataReceived,
@@ -34,23 +42,11 @@ from actors.messages import (
     TakeBack,
 )
 from supervisor.actions import Action, Client, TellActor, TellClient
-from supervisor.checks import size_of, weight_of
-from supervisor.child import (
-    DELIVERY_BYTES,
-    DELIVERY_ITEMS,
-    UNHEARD,
-    Child,
-    Gathering,
-    Pending,
-    why_down,
-)
+from supervisor.child import Child, Gathering, Pending, why_down
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.nodes import Status
 from supervisor.options import SupervisorOptions
 from supervisor.timers import Timers
-
-MAILBOX_BYTES: Final = 256 << 20
-"""User data waiting for one system above which it is overloaded."""
 
 
 class Router:
@@ -85,7 +81,8 @@ class Router:
         refused: tuple[Failure, ...] = ()
         room = child.spec.mailbox_size - child.weight
         if isinstance(request, SendMany) and 0 < room < len(request.items):
-            refused = (_overloaded(child, request),) * (len(request.items) - room)
+            failure = too_many(request, child.weight, child.spec.mailbox_size)
+            refused = (failure,) * (len(request.items) - room)
             request = attrs.evolve(request, items=request.items[:room])
         pending = self._weigh(client, request, gathering)
         pending.refused = refused
@@ -245,12 +242,14 @@ class Router:
             return request.failure(FailureCode.UNAVAILABLE, text)
         if control:  # a few, and what puts an overloaded system right
             return None
-        if child.weight + pending.weight > child.spec.mailbox_size:
-            return _overloaded(child, request)
-        if child.size + pending.size > MAILBOX_BYTES:
-            text = f"{child.size:,} bytes wait already; send less, or wait for answers"
-            return request.failure(FailureCode.OVERLOADED, text)
-        return None
+        return overload(
+            request,
+            pending.weight,
+            pending.size,
+            child.weight,
+            child.size,
+            child.spec.mailbox_size,
+        )
 
     def _set_deadline(self, pending: Pending, now: float) -> None:
         pending.deadline = now + self._patience(pending.request)
@@ -405,11 +404,6 @@ class Router:
 
     def _tell(self, child: Child, message: object) -> None:
         self._act(TellActor(child.name, child.incarnation, message))
-
-
-def _overloaded(child: Child, request: Request) -> Failure:
-    text = f"{child.weight} items wait already (mailbox_size {child.spec.mailbox_size})"
-    return request.failure(FailureCode.OVERLOADED, f"{text}; send less, or wait for answers")
 
 
 def _taken_items(reply: Reply) -> int:

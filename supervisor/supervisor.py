@@ -28,6 +28,7 @@ from thespian.actors import (
 
 from actors.errors import describe
 from actors.forking import prepare_kind, share_memory_with_forks
+from actors.front_door import Arrived, DoorClient, FrontDoor
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
@@ -56,7 +57,6 @@ from supervisor.actions import (
 )
 from supervisor.core import SupervisorCore
 from supervisor.exits import ProcessExit
-from supervisor.front_door import Arrived, DoorClient, FrontDoor
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.oom import OomCounter
 from supervisor.options import SupervisorOptions

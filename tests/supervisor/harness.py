@@ -11,6 +11,7 @@ import logging
 from random import Random
 from typing import Any
 
+from actors.limits import WINDOW
 from actors.messages import (
     DataSent,
     Deliver,
@@ -37,7 +38,6 @@ from supervisor.actions import (
     TellActor,
     TellClient,
 )
-from supervisor.child import WINDOW
 from supervisor.core import SupervisorCore
 from supervisor.exits import ProcessExit
 from supervisor.messages import RegisterSystem
