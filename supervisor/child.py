@@ -9,6 +9,7 @@ import attrs
 
 from actors.limits import WINDOW
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
+from actors.tally import NOTHING, Tallied
 from supervisor.actions import Client
 from supervisor.crashes import CrashReport
 from supervisor.messages import (
@@ -114,6 +115,10 @@ class Child:
     returned: list[object] = attrs.field(factory=list)
     """Received items that reached nobody, on their way back to the system."""
     tapped: bool = False
+    has_direct_clients: bool = False
+    """Whether somebody was told where this incarnation's door is."""
+    tallied: Tallied = NOTHING
+    """What it has of them, as far as was looked."""
 
     @property
     def name(self) -> str:
@@ -164,6 +169,14 @@ class Child:
         self.delivered = self.taken = self.unheard = 0
         self.to_forget.clear()
         self.tapped = False
+        self.has_direct_clients = False
+
+    def close_tally(self) -> None:
+        """Its process is gone: keep what it counted."""
+        self.sent += self.tallied.sent
+        self.received += self.tallied.received
+        self.tallied = NOTHING
+        self.has_direct_clients = False
 
     def status(self, now: float) -> SystemStatus:
         return SystemStatus(
@@ -177,9 +190,9 @@ class Child:
             pid=self.pid if self.has_process else None,
             uptime=now - self.node.up_since if self.is_running else 0.0,
             restarts=self.node.restarts,
-            sent=self.sent,
-            received=self.received,
-            waiting=self.weight,
+            sent=self.sent + self.tallied.sent,
+            received=self.received + self.tallied.received,
+            waiting=self.weight + self.tallied.waiting,
             commands=self.commands,
             crashes=self.crashes,
             last_crash=self.crashes[-1].reason if self.crashes else None,

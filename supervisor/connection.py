@@ -128,6 +128,17 @@ class SupervisorConnection(asyncio.Protocol):
         self._note(request)
         self._say(request)
 
+    def cancel(self, request_id: int) -> None:
+        """Take back what was asked with :meth:`ask_stream`; nothing more is heard of it."""
+        self._about.pop(request_id, None)
+        if self._streams.pop(request_id, None) is not None:
+            self._say(CancelRequest((request_id,)))
+
+    def give_back(self, message: ReturnData) -> None:
+        """Items that reached nobody are for the next caller."""
+        if self._lost is None:
+            self._say(message)
+
     def _note(self, request: Request | SupervisorRequest) -> None:
         if isinstance(request, Request):
             self._about[request.request_id] = request.system_name

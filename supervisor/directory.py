@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 import time
@@ -36,6 +37,11 @@ def private_directory_path() -> Path:
     base = os.environ.get("XDG_RUNTIME_DIR")
     parent = base if base and os.access(base, os.W_OK) else tempfile.gettempdir()
     return Path(parent) / f"extsys-{secrets.token_hex(8)}"
+
+
+def doors_directory(runtime: Path) -> Path:
+    """Where the doors of a runtime's systems are: its name is short, as sockets' paths are."""
+    return runtime / "d"
 
 
 class RuntimeDirectory:
@@ -97,6 +103,7 @@ class RuntimeDirectory:
         """Let go; with ``remove`` the directory goes too, if nothing foreign is in it."""
         for name in ("supervisor.sock", "thespian.log", "thespian.log.old"):
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(doors_directory(self.path), ignore_errors=True)
         if self._lock is not None:
             (self.path / "lock").unlink(missing_ok=True)
             self._lock.close()

@@ -23,7 +23,6 @@ from actors.limits import (
 from actors.messages import (
     ConnectSystem,
     DataReceived,
-    DataSent,
     Deliver,
     DisconnectSystem,
     Failure,
@@ -41,11 +40,13 @@ from actors.messages import (
     SystemDisconnected,
     TakeBack,
 )
+from actors.tally import taken_items
 from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.child import Child, Gathering, Pending, why_down
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.nodes import Status
 from supervisor.options import SupervisorOptions
+from supervisor.patience import patience_of
 from supervisor.timers import Timers
 
 
@@ -79,9 +80,10 @@ class Router:
         """Put a request into a system's mailbox, or refuse it. Of a SendMany that fits only
         in part, the first items are taken and the rest is refused."""
         refused: tuple[Failure, ...] = ()
-        room = child.spec.mailbox_size - child.weight
+        waiting = child.weight + child.tallied.waiting
+        room = child.spec.mailbox_size - waiting
         if isinstance(request, SendMany) and 0 < room < len(request.items):
-            failure = too_many(request, child.weight, child.spec.mailbox_size)
+            failure = too_many(request, waiting, child.spec.mailbox_size)
             refused = (failure,) * (len(request.items) - room)
             request = attrs.evolve(request, items=request.items[:room])
         pending = self._weigh(client, request, gathering)
@@ -186,7 +188,7 @@ class Router:
         Returns:
             the request, if this ended it.
         """
-        child.sent += _taken_items(reply)
+        child.sent += taken_items(reply)
         pending = child.open.get(ref)
         if pending is None:
             self._take_back_late(child, reply)
@@ -246,7 +248,7 @@ class Router:
             request,
             pending.weight,
             pending.size,
-            child.weight,
+            child.weight + child.tallied.waiting,
             child.size,
             child.spec.mailbox_size,
         )
@@ -260,13 +262,7 @@ class Router:
         pending.timer = self._timers.add(pending.deadline, lambda then: self._run_out(ref, then))
 
     def _patience(self, request: Request) -> float:
-        if request.timeout is not None:
-            return request.timeout
-        if isinstance(request, ConnectSystem):
-            return self._options.connect_timeout
-        if isinstance(request, ReceiveData | ReceiveMany):
-            return self._options.request_timeout + (request.wait or 0.0)
-        return self._options.request_timeout
+        return patience_of(request, self._options)
 
     def _weigh(
         self, client: Client | None, request: Request, gathering: Gathering | None
@@ -404,12 +400,3 @@ class Router:
 
     def _tell(self, child: Child, message: object) -> None:
         self._act(TellActor(child.name, child.incarnation, message))
-
-
-def _taken_items(reply: Reply) -> int:
-    match reply:
-        case DataSent():
-            return 1
-        case ManySent():
-            return sum(1 for result in reply.results if result is True)
-    return 0
