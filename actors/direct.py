@@ -247,16 +247,22 @@ class DirectClients:
                     self._tally.count_received(len(reply.items))
         client.replies.append((asked.theirs, reply))
 
-    def flush(self) -> None:
+    def flush(self, is_connected: bool) -> None:
         """Tell all clients what is new."""
+        self._tally.note_connected(is_connected)
         for who, client in self._clients.items():
             if client.replies or who in self._news:
                 replies, client.replies = tuple(client.replies), []
                 refused, client.refused = tuple(client.refused), []
-                self._door.tell(
-                    who,
-                    Answered(self._system_name, self._incarnation, client.taken, replies, refused),
+                said = Answered(
+                    self._system_name,
+                    self._incarnation,
+                    client.taken,
+                    replies,
+                    refused,
+                    is_connected,
                 )
+                self._door.tell(who, said)
         self._news.clear()
         self._door.flush()
 

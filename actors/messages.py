@@ -469,3 +469,4 @@ class Answered:
     refused: tuple[int, ...] = ()
     """Requests that were not begun, as the system is being stopped: its supervisor knows
     whether it comes back."""
+    is_connected: bool = False

@@ -22,7 +22,7 @@ class OtherWay(Protocol):
     def supervisors_reply(self, ref: int, reply: Reply) -> None:
         """The supervisor is about to be told this."""
 
-    def flush(self) -> None:
+    def flush(self, is_connected: bool) -> None:
         """Say now what is new."""
 
 
@@ -79,9 +79,9 @@ class Outbox:
     def flush(self) -> None:
         """Say now what is new."""
         self._scheduled = False
-        if self.other_way is not None:
-            self.other_way.flush()
         connected = self._is_connected()
+        if self.other_way is not None:
+            self.other_way.flush(connected)
         news = self._replies or self._tapped or self._taken != self._said_taken
         if not news and connected == self._said_connected:
             return

@@ -28,10 +28,10 @@ from actors.messages import (
 
 _KINDS: Final = (SendData, SendMany, CallCommand, CheckHealth, ReceiveData, ReceiveMany)
 _CODES: Final = {kind: code for code, kind in enumerate(_KINDS, 1)}
-_SENT, _RECEIVED, _WAITING, _BUSY = range(4)
+_SENT, _RECEIVED, _WAITING, _BUSY, _CONNECTED = range(5)
 _WORD: Final = 8
 """Bytes; a number of this size is never seen half written."""
-_SIZE: Final = 4 * _WORD
+_SIZE: Final = 5 * _WORD
 
 
 @attrs.frozen
@@ -46,6 +46,9 @@ class Tallied:
     """Items and requests that it has taken and not answered."""
     busy_with: type[Request] | None = None
     """The oldest request among these; one that only waits for data counts last."""
+    is_connected: bool = True
+    """Whether the system was connected when something was last said to a client: it may have
+    heard before its supervisor that it is not any more."""
 
 
 NOTHING: Final = Tallied()
@@ -90,6 +93,9 @@ class Tally:
         """Note the oldest request that is open."""
         self._words[_BUSY] = 0 if request is None else _CODES.get(type(request), 0)
 
+    def note_connected(self, is_connected: bool) -> None:
+        self._words[_CONNECTED] = is_connected
+
     def close(self) -> None:
         self._words.release()
         self._map.close()
@@ -106,7 +112,7 @@ def read_tally(path: str) -> Tallied:
     words = memoryview(data).cast("Q")
     code = words[_BUSY]
     busy = _KINDS[code - 1] if 0 < code <= len(_KINDS) else None
-    return Tallied(words[_SENT], words[_RECEIVED], words[_WAITING], busy)
+    return Tallied(words[_SENT], words[_RECEIVED], words[_WAITING], busy, bool(words[_CONNECTED]))
 
 
 def taken_items(reply: Reply) -> int:

@@ -179,14 +179,17 @@ class Child:
         self.has_direct_clients = False
 
     def status(self, now: float) -> SystemStatus:
+        state = self.state
+        if state is SystemState.CONNECTED and not self.tallied.is_connected:
+            state = SystemState.DISCONNECTED  # its own word of that is on its way
         return SystemStatus(
             name=self.name,
             kind=self.spec.kind,
             group=self.node.parent.name,
             desired=self.desired,
-            state=self.state,
+            state=state,
             incarnation=self.incarnation,
-            is_connected=self.is_running and self.is_connected,
+            is_connected=state is SystemState.CONNECTED,
             pid=self.pid if self.has_process else None,
             uptime=now - self.node.up_since if self.is_running else 0.0,
             restarts=self.node.restarts,

@@ -73,7 +73,7 @@ class Dialog:
         self.session = Session(
             options, socket_path, self._hear, self._come_back, self._lose, self._end
         )
-        self.direct = Direct(self.session) if direct else None
+        self.direct = Direct(self.session, self._disconnected) if direct else None
         self.streams = Streams()
         self.names: set[str] = set()
         """Of the systems that are registered, as far as this process has heard."""
@@ -305,6 +305,9 @@ class Dialog:
                 self.connected.difference_update(
                     n for n, done in reply.results.items() if done is True
                 )
+
+    def _disconnected(self, name: str) -> None:
+        self.connected.discard(name)
 
     def _hear(self, event: Event) -> None:
         # What comes again, for a stream that asked for the past, is no news.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -39,8 +40,14 @@ _log = logging.getLogger("supervisor.manager")
 class Direct:
     """Of one manager."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, on_disconnected: Callable[[str], None]) -> None:
+        """
+        Args:
+            on_disconnected: called with the name of a system that says that it is not
+                connected, perhaps before its supervisor does.
+        """
         self._session = session
+        self._on_disconnected = on_disconnected
         self._ways: dict[str, Ways] = {}
         self._links: dict[str, Link] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -229,6 +236,8 @@ class Direct:
 
     def _hear(self, name: str, ways: Ways, said: Answered) -> None:
         ways.heard(said, self._now())
+        if not said.is_connected:
+            self._on_disconnected(name)
         self._touch(name, ways)
 
     def _lose(self, name: str, ways: Ways) -> None:

@@ -321,11 +321,11 @@ class Ways:
     def routed_reply(self, request_id: int, reply: Reply, now: float) -> None:
         """The answer to what went through the supervisor, or a part of it."""
         if self._fence is not None and request_id == self._fence.request_id:
-            self._fence = None
             if isinstance(reply, FencePassed):
+                self._fence = None
                 self._unproven -= self._proves
             else:
-                self._fence_after = now + FENCE_PAUSE
+                self._drop_fence(self._fence, now)
             return
         ends = not isinstance(reply, ManySent) or reply.final
         if ends:
@@ -406,9 +406,17 @@ class Ways:
 
     def _raise_fence(self, now: float) -> None:
         if self._fence is None and now >= self._fence_after:
-            self._fence = Fence(self._name, timeout=FENCE_PATIENCE)
+            fence = self._fence = Fence(self._name, timeout=FENCE_PATIENCE)
             self._proves = frozenset(self._unproven)
-            self._actions.append(Route(self._fence))
+            self._actions.append(Route(fence))
+            # Its supervisor may hang, and not tell that its time is over.
+            self._timers.add(now + FENCE_PATIENCE, lambda then: self._drop_fence(fence, then))
+
+    def _drop_fence(self, fence: Fence, now: float) -> None:
+        """It did not come back in time."""
+        if self._fence is fence:
+            self._fence = None
+            self._fence_after = now + FENCE_PAUSE
 
     def _route(self, asked: _Asked) -> None:
         self._unweigh(asked)

@@ -153,9 +153,10 @@ class Harness:
     def __init__(self, **options: Any) -> None:
         self.now = 100.0
         tree, record = options.pop("tree", None), options.pop("record", None)
+        doors = options.pop("doors", None)
         self._states = {} if record is None else dict(record.states)
         self.core = SupervisorCore(
-            SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now, tree, record
+            SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now, tree, record, doors
         )
         self.actors: list[FakeActor] = []
         self.told: list[tuple[Any, Any]] = []
