@@ -25,6 +25,8 @@ from actors.messages import (
     DisconnectSystem,
     Failure,
     FailureCode,
+    Fence,
+    FencePassed,
     HealthChecked,
     Outcome,
     Reason,
@@ -86,6 +88,16 @@ class Engine:
         self._last_disconnect: asyncio.Task[None] | None = None
         self._crashed = False
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it begins nothing more."""
+        return self._last_disconnect is not None
+
+    @property
+    def is_tapped(self) -> bool:
+        """Whether it receives for subscribers, who are shown every item."""
+        return self._receiver.is_tapped
+
     # ---- what the actor asks for --------------------------------------------------------
 
     def submit(self, ref: int, request: Request) -> None:
@@ -104,6 +116,8 @@ class Engine:
                 self._run_beside(ref, request, lambda: self._check_health(request))
             case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
                 self._enter_lane(_Job(ref, request))
+            case Fence(request_id=request_id, system_name=name):
+                self._outbox.reply(ref, FencePassed(request_id=request_id, system_name=name))
             case _:
                 text = f"a system actor does not understand {type(request).__name__}"
                 self._outbox.reply(ref, request.failure(FailureCode.INVALID_REQUEST, text))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import itertools
 import traceback as traceback_module
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -182,6 +182,12 @@ class CheckHealth(Request):
     """Ask the system's ``check_health``. Answered by :class:`HealthChecked`."""
 
 
+@attrs.frozen
+class Fence(Request):
+    """Ask the event loop for a sign that it took all that was asked before, the same way.
+    Answered by :class:`FencePassed`, before anything of that needs to be done."""
+
+
 @attrs.frozen(kw_only=True)
 class SystemConnected(Reply):
     """The system is connected."""
@@ -263,6 +269,11 @@ class HealthChecked(Reply):
     healthy: bool
 
 
+@attrs.frozen(kw_only=True)
+class FencePassed(Reply):
+    """What was asked before has been taken."""
+
+
 NORMAL_EXIT = "normal"
 """The kind of the reason of an end that is no crash, OTP's word for it."""
 
@@ -301,11 +312,23 @@ class SystemDefinition:
 
 
 @attrs.frozen
+class DoorAddress:
+    """Where one incarnation of a system is to be reached by clients, without its supervisor."""
+
+    path: str
+    """Of the socket file that it is to listen on. Beside it is its tally."""
+    mailbox_size: int
+    """Items that may wait there, of all clients and of the supervisor together."""
+
+
+@attrs.frozen
 class StartSystem:
     """Build the system. Answered by :class:`SystemStarted` or :class:`SystemStartFailed`."""
 
     definition: SystemDefinition
     incarnation: int
+    door: DoorAddress | None = None
+    """None when it is to be reached through its supervisor alone."""
 
 
 @attrs.frozen
@@ -424,3 +447,26 @@ class Report:
     is_connected: bool
     tapped: tuple[Any, ...] = attrs.field(default=(), repr=False)
     """Wrapped items for subscribers."""
+
+
+# ---- between a system actor and its direct clients --------------------------------------
+#
+# A client says Deliver, Forget and TakeBack, as a supervisor does.
+
+DIRECT_KINDS: Final = (SendData, SendMany, ReceiveData, ReceiveMany, CallCommand, CheckHealth)
+"""What a client may ask. What changes how a system is meant to be is for its supervisor."""
+
+
+@attrs.frozen
+class Answered:
+    """What became of a client's deliveries since the last one."""
+
+    system_name: str
+    incarnation: int
+    taken: int
+    """The number of the last :class:`Deliver` that the event loop took."""
+    replies: tuple[tuple[int, Reply], ...] = attrs.field(default=(), repr=False)
+    refused: tuple[int, ...] = ()
+    """Requests that were not begun, as the system is being stopped: its supervisor knows
+    whether it comes back."""
+    is_connected: bool = False

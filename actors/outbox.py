@@ -8,9 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from actors.messages import Reply, Report
+
+
+class OtherWay(Protocol):
+    """Where the answers to requests go that did not come from the supervisor: those whose
+    ref is less than 0."""
+
+    def reply(self, ref: int, reply: Reply) -> None: ...
+
+    def supervisors_reply(self, ref: int, reply: Reply) -> None:
+        """The supervisor is about to be told this."""
+
+    def flush(self, is_connected: bool) -> None:
+        """Say now what is new."""
 
 
 class Outbox:
@@ -31,8 +44,15 @@ class Outbox:
         self._said_taken = 0
         self._said_connected = False
         self._scheduled = False
+        self.other_way: OtherWay | None = None
 
     def reply(self, ref: int, reply: Reply) -> None:
+        if self.other_way is not None:
+            if ref < 0:
+                self.other_way.reply(ref, reply)
+                self.schedule()
+                return
+            self.other_way.supervisors_reply(ref, reply)
         self._replies.append((ref, reply))
         self.schedule()
 
@@ -60,6 +80,8 @@ class Outbox:
         """Say now what is new."""
         self._scheduled = False
         connected = self._is_connected()
+        if self.other_way is not None:
+            self.other_way.flush(connected)
         news = self._replies or self._tapped or self._taken != self._said_taken
         if not news and connected == self._said_connected:
             return

@@ -89,6 +89,10 @@ class Receiver:
         self._pump: asyncio.Task[None] | None = None
         self._bulk = type(system).receive_many is not ExternalSystemInterface.receive_many
 
+    @property
+    def is_tapped(self) -> bool:
+        return self._tap
+
     # ---- what the engine asks for -----------------------------------------------------
 
     def add(self, ref: int, request: ReceiveData | ReceiveMany) -> None:

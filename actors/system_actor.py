@@ -26,6 +26,7 @@ from thespian.actors import (
     WatchMessage,
 )
 
+from actors.direct import DirectClients, open_door
 from actors.engine import Engine
 from actors.errors import EXPECTED_ERRORS, ActorSetupError
 from actors.interface import ExternalSystemInterface, command_names
@@ -164,6 +165,7 @@ class _LoopSide:
     say: Callable[[Any], None] = lambda _: None
     _engine: Engine | None = None
     _outbox: Outbox | None = None
+    _direct: DirectClients | None = None
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
     _crashed: bool = False
 
@@ -180,6 +182,10 @@ class _LoopSide:
             return
         self._outbox = Outbox(name, incarnation, lambda: self._connected(system), self._say)
         self._engine = Engine(system, self._outbox, self._say_crash)
+        if self._start.door is not None:
+            self._direct = open_door(
+                self._start.door, name, incarnation, self._engine, self._outbox, self.crash
+            )
         commands = command_names(type(system))
         self._say(SystemStarted(name, incarnation, os.getpid(), commands))
         self._look_at_connection()
@@ -198,12 +204,18 @@ class _LoopSide:
         engine: Engine,
         outbox: Outbox,
     ) -> None:
+        if self._direct is not None:
+            self._direct.serve()  # what was asked there before this came
         match message:
             case Deliver():
+                if self._direct is not None:
+                    self._direct.supervisor_delivers(message.requests)
                 for ref, request in message.requests:
                     engine.submit(ref, request)
                 outbox.taken(message.number)
             case Forget():
+                if self._direct is not None:
+                    self._direct.supervisor_forgets(message.refs)
                 engine.forget(frozenset(message.refs))
             case TakeBack():
                 engine.take_back(message.items)

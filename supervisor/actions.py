@@ -20,6 +20,7 @@ class StartActor:
     name: str
     incarnation: int
     definition: SystemDefinition
+    mailbox_size: int = 0
 
 
 @attrs.frozen

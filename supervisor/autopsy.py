@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from actors.messages import Reason, ReceiveData, ReceiveMany
+from actors.messages import Fence, Reason, ReceiveData, ReceiveMany, Request
 from supervisor.actions import Action, Log
 from supervisor.announcer import Announcer
 from supervisor.child import Child
@@ -96,9 +96,14 @@ class Coroner:
 def in_progress(child: Child) -> str | None:
     """The type of the oldest request that its process has, and has not answered; one that
     only waits for data counts last."""
-    delivered = [each.request for each in child.open.values() if each.delivered]
-    busy = [each for each in delivered if not isinstance(each, ReceiveData | ReceiveMany)]
-    return next((type(each).__name__ for each in (*busy, *delivered)), None)
+    delivered: list[type[Request]] = [
+        type(each.request) for each in child.open.values() if each.delivered
+    ]
+    if child.tallied.busy_with is not None:
+        delivered.append(child.tallied.busy_with)
+    asked = [each for each in delivered if each is not Fence]
+    busy = [each for each in asked if not issubclass(each, ReceiveData | ReceiveMany)]
+    return next((each.__name__ for each in (*busy, *asked)), None)
 
 
 def crash_report(

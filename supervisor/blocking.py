@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from actors.wire import FrameReader, WireError, encode_frame
 from supervisor.messages import SupervisorClosing
-from supervisor.wire import FrameReader, WireError, encode_frame
 
 
 class BlockingConnection:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from actors.interface import check_system_name
+from actors.limits import size_of
 from actors.messages import CallCommand, ReceiveData, ReceiveMany, Request, SendData, SendMany
 from actors.payload import PayloadError, payload_size
 from supervisor.child_messages import (
@@ -55,23 +56,6 @@ def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
         case Subscribe() if not _are_names(request.data_from):
             return "data_from is a sequence of system names, or None for all"
     return None
-
-
-def size_of(request: Request) -> int:
-    """The bytes of user data in a request, roughly."""
-    match request:
-        case SendData():
-            return payload_size(request.data)
-        case SendMany():
-            return sum(map(payload_size, request.items))
-        case CallCommand():
-            return payload_size(request.args) + payload_size(request.kwargs)
-    return 0
-
-
-def weight_of(request: Request) -> int:
-    """How many items a request stands for in a mailbox."""
-    return max(1, len(request.items)) if isinstance(request, SendMany) else 1
 
 
 def _mistake_in_name(name: object, field: str | None = None) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Final
 
 import attrs
 
+from actors.limits import WINDOW
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
+from actors.tally import NOTHING, Tallied
 from supervisor.actions import Client
 from supervisor.crashes import CrashReport
 from supervisor.messages import (
@@ -21,16 +22,6 @@ from supervisor.messages import (
 from supervisor.nodes import Down, Node, Status, System
 from supervisor.spec import SystemSpec
 from supervisor.timers import Timer
-
-WINDOW: Final = 2
-"""Deliveries that an actor may have before it takes them. A hung actor never takes any:
-Thespian stops sending to everybody after twenty messages that nobody takes."""
-UNHEARD: Final = 16
-"""How often an actor that says nothing is told to forget requests: these are messages that
-a hung one does not take, either."""
-DELIVERY_ITEMS: Final = 1000
-DELIVERY_BYTES: Final = 1 << 20
-"""A delivery ends with the request that reaches one of these."""
 
 
 @attrs.define(eq=False)
@@ -124,6 +115,10 @@ class Child:
     returned: list[object] = attrs.field(factory=list)
     """Received items that reached nobody, on their way back to the system."""
     tapped: bool = False
+    has_direct_clients: bool = False
+    """Whether somebody was told where this incarnation's door is."""
+    tallied: Tallied = NOTHING
+    """What it has of them, as far as was looked."""
 
     @property
     def name(self) -> str:
@@ -174,22 +169,33 @@ class Child:
         self.delivered = self.taken = self.unheard = 0
         self.to_forget.clear()
         self.tapped = False
+        self.has_direct_clients = False
+
+    def close_tally(self) -> None:
+        """Its process is gone: keep what it counted."""
+        self.sent += self.tallied.sent
+        self.received += self.tallied.received
+        self.tallied = NOTHING
+        self.has_direct_clients = False
 
     def status(self, now: float) -> SystemStatus:
+        state = self.state
+        if state is SystemState.CONNECTED and not self.tallied.is_connected:
+            state = SystemState.DISCONNECTED  # its own word of that is on its way
         return SystemStatus(
             name=self.name,
             kind=self.spec.kind,
             group=self.node.parent.name,
             desired=self.desired,
-            state=self.state,
+            state=state,
             incarnation=self.incarnation,
-            is_connected=self.is_running and self.is_connected,
+            is_connected=state is SystemState.CONNECTED,
             pid=self.pid if self.has_process else None,
             uptime=now - self.node.up_since if self.is_running else 0.0,
             restarts=self.node.restarts,
-            sent=self.sent,
-            received=self.received,
-            waiting=self.weight,
+            sent=self.sent + self.tallied.sent,
+            received=self.received + self.tallied.received,
+            waiting=self.weight + self.tallied.waiting,
             commands=self.commands,
             crashes=self.crashes,
             last_crash=self.crashes[-1].reason if self.crashes else None,

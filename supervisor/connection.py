@@ -23,6 +23,7 @@ from actors.messages import (
     Request,
     invalid_request,
 )
+from actors.wire import FrameReader, WireError, encode_frame, peer_pid, refuse_stranger
 from supervisor.messages import (
     CancelRequest,
     DataArrived,
@@ -32,7 +33,6 @@ from supervisor.messages import (
     SupervisorRequest,
 )
 from supervisor.record import RecordChanged
-from supervisor.wire import FrameReader, WireError, encode_frame, peer_pid, refuse_stranger
 
 Event = LifecycleEvent | DataArrived
 Told = Event | RecordChanged
@@ -127,6 +127,17 @@ class SupervisorConnection(asyncio.Protocol):
         self._streams[request.request_id] = on_part
         self._note(request)
         self._say(request)
+
+    def cancel(self, request_id: int) -> None:
+        """Take back what was asked with :meth:`ask_stream`; nothing more is heard of it."""
+        self._about.pop(request_id, None)
+        if self._streams.pop(request_id, None) is not None:
+            self._say(CancelRequest((request_id,)))
+
+    def give_back(self, message: ReturnData) -> None:
+        """Items that reached nobody are for the next caller."""
+        if self._lost is None:
+            self._say(message)
 
     def _note(self, request: Request | SupervisorRequest) -> None:
         if isinstance(request, Request):

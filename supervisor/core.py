@@ -39,6 +39,7 @@ from supervisor.checks import mistake_in
 from supervisor.child import Child
 from supervisor.child_orders import ChildOrder, ChildOrders
 from supervisor.connecting import Connecting
+from supervisor.doors import Doors, NoDoors
 from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers, restore
 from supervisor.lifecycle import Lifecycle
@@ -53,6 +54,7 @@ from supervisor.messages import (
     GetStatus,
     Ping,
     Pong,
+    ResolveSystem,
     RestartSystem,
     ReturnData,
     StatusGiven,
@@ -61,6 +63,7 @@ from supervisor.messages import (
     Subscribed,
     SupervisorRequest,
     SupervisorStopped,
+    SystemResolved,
     SystemState,
     UnregisterSystem,
     Unsubscribe,
@@ -89,14 +92,17 @@ class SupervisorCore:
         wall_clock: Callable[[], float],
         tree: GroupSpec | None = None,
         record: Record | None = None,
+        doors: Doors | None = None,
     ) -> None:
         """
         Args:
             wall_clock: seconds since the epoch, for the time in events.
             tree: what to start; None is a root group with nothing in it.
             record: what to come back from, in place of ``tree``.
+            doors: of the systems; None lets all requests come through the supervisor.
         """
         self._options = options
+        self._doors: Doors = doors or NoDoors()
         self._record = record
         self._children: dict[str, Child] = {}
         self._actions: list[Action] = []
@@ -123,6 +129,7 @@ class SupervisorCore:
             self._keepers,
             coroner,
             act,
+            self._doors,
         )
         spec = record.tree() if record is not None else tree or GroupSpec(ROOT)
         self._tree = Tree(spec, self._timers, random, self._lifecycle.decide)
@@ -231,16 +238,35 @@ class SupervisorCore:
             failure = request.failure(FailureCode.UNKNOWN_SYSTEM, self._who_else(request))
             self._actions.append(TellClient(client, failure))
             return
+        self._lifecycle.look_at_tally(child)
         match request:
             case GetStatus():
                 status = StatusGiven(
                     request_id=request.request_id, system_name=child.name, status=child.status(now)
                 )
                 self._actions.append(TellClient(client, status))
+            case ResolveSystem():
+                self._actions.append(TellClient(client, self._resolve(child, request)))
             case _:
                 self._router.accept(child, client, request, now, gathering=None)
                 if isinstance(request, ConnectSystem | DisconnectSystem):
                     self._keepers.touch(child.node)
+
+    def _resolve(self, child: Child, request: ResolveSystem) -> Reply:
+        door = self._doors.path_of(child.name, child.incarnation)
+        if not child.is_running or door is None:
+            return request.failure(FailureCode.UNAVAILABLE, "only its supervisor reaches it now")
+        child.has_direct_clients = True
+        return SystemResolved(
+            request_id=request.request_id,
+            system_name=child.name,
+            incarnation=child.incarnation,
+            door=door,
+            mailbox_size=child.spec.mailbox_size,
+            max_payload_bytes=self._options.max_payload_bytes,
+            request_timeout=self._options.request_timeout,
+            connect_timeout=self._options.connect_timeout,
+        )
 
     def _to_supervisor(self, client: Client, request: SupervisorRequest, now: float) -> None:
         if self._stopping and not isinstance(request, GetAllStatus | Ping | StopSupervisor):
@@ -264,6 +290,8 @@ class SupervisorCore:
             case Ping():
                 self._actions.append(TellClient(client, Pong(request_id=request.request_id)))
             case GetAllStatus():
+                for child in self._children.values():
+                    self._lifecycle.look_at_tally(child)
                 statuses = tuple(child.status(now) for child in self._children.values())
                 reply = AllStatusGiven(request_id=request.request_id, systems=statuses)
                 self._actions.append(TellClient(client, reply))

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
 
 from actors.messages import (
     Failure,
@@ -16,29 +19,38 @@ from actors.messages import (
     Outcome,
     Reply,
     Request,
+    SendMany,
     SystemConnected,
     SystemDisconnected,
 )
 from actors.payload import PayloadError, payload_size, wrap
 from supervisor.batching import SendBatcher
 from supervisor.connection import Event, SupervisorConnection
+from supervisor.direct import Direct
 from supervisor.errors import error_of
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
     AllStatusGiven,
+    ConnectAll,
+    DisconnectAll,
     EventKind,
     GetAllStatus,
     LifecycleEvent,
     RegisterSystem,
+    StatusGiven,
     Subscribe,
     Subscribed,
     SupervisorRequest,
+    SystemStatus,
 )
 from supervisor.options import SupervisorOptions
 from supervisor.session import Session
 from supervisor.spec import SystemSpec
 from supervisor.streams import EventStream, Streams
+
+_SEND_OFF_PATIENCE: Final = 1.0
+"""Seconds that what is asked of all systems waits for one that takes nothing."""
 
 _log = logging.getLogger("supervisor.manager")
 
@@ -46,16 +58,22 @@ _log = logging.getLogger("supervisor.manager")
 class Dialog:
     """Of one manager."""
 
-    def __init__(self, options: SupervisorOptions, socket_path: str | None, strict: bool) -> None:
+    def __init__(
+        self, options: SupervisorOptions, socket_path: str | None, strict: bool, direct: bool
+    ) -> None:
         """
         Args:
             options: of an embedded supervisor.
             socket_path: of a standalone one; None starts an embedded one.
             strict: whether a registration that fails is raised, by the call that needed it.
+            direct: whether requests may go straight to systems.
         """
         self._options = options
         self._strict = strict
-        self.session = Session(options, socket_path, self._hear, self._come_back, self._lose)
+        self.session = Session(
+            options, socket_path, self._hear, self._come_back, self._lose, self._end
+        )
+        self.direct = Direct(self.session, self._disconnected) if direct else None
         self.streams = Streams()
         self.names: set[str] = set()
         """Of the systems that are registered, as far as this process has heard."""
@@ -210,11 +228,46 @@ class Dialog:
         if not isinstance(request, Request):
             for batcher in self._batchers.values():
                 batcher.flush()
+            if self.direct is not None and isinstance(request, ConnectAll | DisconnectAll):
+                await self.direct.send_off(_SEND_OFF_PATIENCE)
         elif isinstance(request.system_name, str) and request.system_name in self._batchers:
             self._batchers[request.system_name].flush()
-        reply = await self.session.ask(request)
+        direct = self._direct_for(request)
+        if direct is not None and isinstance(request, Request):
+            reply = await direct.ask(request)
+        else:
+            reply = await self.session.ask(request)
         self._note(reply)
+        return self._with_untaken(reply)
+
+    def _direct_for(self, request: Request | SupervisorRequest) -> Direct | None:
+        """What takes this request, if it may go straight to a system that is known here."""
+        if self.direct is None or not self.direct.takes(request):
+            return None
+        name = getattr(request, "system_name", None)
+        return self.direct if isinstance(name, str) and name in self.names else None
+
+    def _ask_stream(self, request: SendMany, on_part: Callable[[Any], None]) -> None:
+        direct = self._direct_for(request)
+        if direct is None or self.session.over is not None:
+            self.session.ask_stream(request, on_part)
+        else:
+            direct.ask_stream(request, on_part)
+
+    def _with_untaken(self, reply: Reply) -> Reply:
+        """What this manager has sent, and no system has taken, waits too."""
+        if self.direct is None:
+            return reply
+        match reply:
+            case StatusGiven():
+                return attrs.evolve(reply, status=self._count_untaken(reply.status))
+            case AllStatusGiven():
+                return attrs.evolve(reply, systems=tuple(map(self._count_untaken, reply.systems)))
         return reply
+
+    def _count_untaken(self, status: SystemStatus) -> SystemStatus:
+        untaken = self.direct.untaken(status.name) if self.direct is not None else 0
+        return attrs.evolve(status, waiting=status.waiting + untaken) if untaken else status
 
     async def send(self, name: str, data: Any) -> bool | Failure:
         """Send an item, together with what other tasks send now."""
@@ -236,7 +289,7 @@ class Dialog:
             return host_failure(name, text)
         batcher = self._batchers.get(name)
         if batcher is None:
-            batcher = self._batchers[name] = SendBatcher(name, self.session.ask_stream)
+            batcher = self._batchers[name] = SendBatcher(name, self._ask_stream)
         return await batcher.send(wrapped, size)
 
     def _note(self, reply: Reply) -> None:
@@ -253,6 +306,9 @@ class Dialog:
                     n for n, done in reply.results.items() if done is True
                 )
 
+    def _disconnected(self, name: str) -> None:
+        self.connected.discard(name)
+
     def _hear(self, event: Event) -> None:
         # What comes again, for a stream that asked for the past, is no news.
         if isinstance(event, LifecycleEvent) and event.sequence > self._last_event:
@@ -261,6 +317,8 @@ class Dialog:
 
     def _note_event(self, event: LifecycleEvent) -> None:
         self._last_event = event.sequence
+        if self.direct is not None:
+            self.direct.hear(event)
         name = event.system_name
         match event.kind:
             case EventKind.REGISTERED:
@@ -274,11 +332,17 @@ class Dialog:
 
     def _lose(self, why: str, for_good: bool) -> None:
         self.connected.clear()
+        if self.direct is not None:
+            self.direct.supervisor_lost(why)
         if not for_good:
             _log.warning("%s; waiting for the next", why)
             return
         self.streams.end()
         _log.warning("%s; its systems cannot be reached any more", why)
+
+    def _end(self, why: str) -> None:
+        if self.direct is not None:
+            self.direct.close(why)
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

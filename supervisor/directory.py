@@ -44,6 +44,11 @@ def private_directory_path() -> Path:
     return Path(parent) / f"extsys-{secrets.token_hex(8)}"
 
 
+def doors_directory(runtime: Path) -> Path:
+    """Where the doors of a runtime's systems are: its name is short, as sockets' paths are."""
+    return runtime / "d"
+
+
 class RuntimeDirectory:
     """Held by one runtime at a time, from :meth:`take` to :meth:`release`."""
 
@@ -117,7 +122,8 @@ class RuntimeDirectory:
     def _remove_sockets(self) -> None:
         """What killed processes left; to be called while the directory is held."""
         Path(self.socket_path).unlink(missing_ok=True)
-        shutil.rmtree(self.path / ACTOR_SOCKETS, ignore_errors=True)
+        for directory in (self.path / ACTOR_SOCKETS, doors_directory(self.path)):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def wait_until_free(self, seconds: float) -> bool:
         """Wait until no runtime holds the directory; False if that takes too long."""

@@ -22,6 +22,7 @@ from supervisor.announcer import Announcer
 from supervisor.autopsy import Coroner
 from supervisor.child import Child, why_down
 from supervisor.child_messages import ChildStarted, ChildTerminated, RestartChild, StartChild
+from supervisor.doors import Doors
 from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers
 from supervisor.messages import (
@@ -72,6 +73,7 @@ class Lifecycle:
         keepers: Keepers,
         coroner: Coroner,
         act: Callable[[Action], None],
+        doors: Doors,
     ) -> None:
         self._children = children
         self._router = router
@@ -81,6 +83,7 @@ class Lifecycle:
         self._keepers = keepers
         self._coroner = coroner
         self._act = act
+        self._doors = doors
         self._decided: deque[TreeAction] = deque()
         self._silent = False
         self.tree: Tree
@@ -124,7 +127,8 @@ class Lifecycle:
     def _start(self, child: Child, now: float) -> None:
         child.begin()
         incarnation = child.incarnation
-        self._act(StartActor(child.name, incarnation, child.spec.definition()))
+        definition = child.spec.definition()
+        self._act(StartActor(child.name, incarnation, definition, child.spec.mailbox_size))
 
         def run_out(then: float) -> None:
             node = child.node
@@ -235,6 +239,11 @@ class Lifecycle:
 
     # ---- what becomes of processes ----------------------------------------------------------
 
+    def look_at_tally(self, child: Child) -> None:
+        """Learn what its process has of its direct clients, if it has any."""
+        if child.has_direct_clients:
+            child.tallied = self._doors.tally_of(child.name, child.incarnation)
+
     def started(self, child: Child, message: SystemStarted, now: float) -> None:
         """It is built, and takes requests."""
         child.pid = message.pid
@@ -274,6 +283,7 @@ class Lifecycle:
         status = child.node.status
         normal = reason.kind == NORMAL_EXIT and status is Status.UP
         self.watchdog.forget(child)
+        self.look_at_tally(child)
         self._act(ForgetActor(child.name, child.incarnation))
         child.has_process = child.is_connected = child.crashed = False
         if status is Status.STOPPING:
@@ -285,6 +295,7 @@ class Lifecycle:
             self._router.fail_delivered(child, FailureCode.UNAVAILABLE, text)
         else:
             self._crashed(child, reason, how, now)
+        child.close_tally()
         end = End(reason, normal=normal, unreachable=child.unreachable)
         self._keepers.touch(child.node)
         self.tree.exited(child.name, child.incarnation, end, now)

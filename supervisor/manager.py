@@ -75,19 +75,31 @@ class ExternalSystemManager(Family):
     None or an empty list; with it, an :class:`~supervisor.ExternalSystemError` is raised.
     """
 
-    def __init__(self, *, strict: bool = False, options: SupervisorOptions | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        strict: bool = False,
+        options: SupervisorOptions | None = None,
+        direct: bool = True,
+    ) -> None:
+        """
+        Args:
+            direct: whether sends, receives, commands and health checks go straight to a
+                system's process while it is up; without it all go through the supervisor.
+        """
         self._strict = strict
         self._options = options or SupervisorOptions()
-        self._dialog = Dialog(self._options, None, strict)
+        self._dialog = Dialog(self._options, None, strict, direct)
 
     @classmethod
     def attach(
-        cls, directory: str | Path | None = None, *, strict: bool = False
+        cls, directory: str | Path | None = None, *, strict: bool = False, direct: bool = True
     ) -> ExternalSystemManager:
         """A manager of the systems of a running standalone supervisor.
 
         Args:
             directory: its runtime directory; None takes the default one.
+            direct: as of a manager with a runtime of its own.
 
         :meth:`close` leaves the supervisor running. A supervisor that is not there is an
         ``OSError`` of the first call.
@@ -95,7 +107,7 @@ class ExternalSystemManager(Family):
         manager = cls(strict=strict)
         path = default_directory() if directory is None else Path(directory)
         socket_path = RuntimeDirectory(path).socket_path
-        manager._dialog = Dialog(manager._options, socket_path, strict)
+        manager._dialog = Dialog(manager._options, socket_path, strict, direct)
         return manager
 
     async def __aenter__(self) -> Self:

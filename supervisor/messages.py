@@ -97,6 +97,13 @@ class RestartSystem(Request):
 
 
 @attrs.frozen
+class ResolveSystem(Request):
+    """Where a system is to be reached without its supervisor. Answered by
+    :class:`SystemResolved`, at once; fails with ``unavailable`` while it is not up, or has no
+    door."""
+
+
+@attrs.frozen
 class GetStatus(Request):
     """Answered by :class:`StatusGiven`, at once, also when the system hangs."""
 
@@ -188,6 +195,19 @@ class SystemRegistered(Reply):
 
     incarnation: int
     commands: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SystemResolved(Reply):
+    """Where one incarnation of a system is, and what holds for requests to it."""
+
+    incarnation: int
+    door: str
+    """The path of a Unix socket."""
+    mailbox_size: int
+    max_payload_bytes: int
+    request_timeout: float
+    connect_timeout: float
 
 
 @attrs.frozen(kw_only=True)

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Final
 
 import attrs
 
+from actors.limits import (
+    DELIVERY_BYTES,
+    DELIVERY_ITEMS,
+    UNHEARD,
+    overload,
+    size_of,
+    too_many,
+    weight_of,
+)
 from actors.messages import (
     ConnectSystem,
     DataReceived,
-    DataSent,
     Deliver,
     DisconnectSystem,
     Failure,
@@ -33,24 +40,14 @@ from actors.messages import (
     SystemDisconnected,
     TakeBack,
 )
+from actors.tally import taken_items
 from supervisor.actions import Action, Client, TellActor, TellClient
-from supervisor.checks import size_of, weight_of
-from supervisor.child import (
-    DELIVERY_BYTES,
-    DELIVERY_ITEMS,
-    UNHEARD,
-    Child,
-    Gathering,
-    Pending,
-    why_down,
-)
+from supervisor.child import Child, Gathering, Pending, why_down
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.nodes import Status
 from supervisor.options import SupervisorOptions
+from supervisor.patience import patience_of
 from supervisor.timers import Timers
-
-MAILBOX_BYTES: Final = 256 << 20
-"""User data waiting for one system above which it is overloaded."""
 
 
 class Router:
@@ -83,9 +80,11 @@ class Router:
         """Put a request into a system's mailbox, or refuse it. Of a SendMany that fits only
         in part, the first items are taken and the rest is refused."""
         refused: tuple[Failure, ...] = ()
-        room = child.spec.mailbox_size - child.weight
+        waiting = child.weight + child.tallied.waiting
+        room = child.spec.mailbox_size - waiting
         if isinstance(request, SendMany) and 0 < room < len(request.items):
-            refused = (_overloaded(child, request),) * (len(request.items) - room)
+            failure = too_many(request, waiting, child.spec.mailbox_size)
+            refused = (failure,) * (len(request.items) - room)
             request = attrs.evolve(request, items=request.items[:room])
         pending = self._weigh(client, request, gathering)
         pending.refused = refused
@@ -189,7 +188,7 @@ class Router:
         Returns:
             the request, if this ended it.
         """
-        child.sent += _taken_items(reply)
+        child.sent += taken_items(reply)
         pending = child.open.get(ref)
         if pending is None:
             self._take_back_late(child, reply)
@@ -245,12 +244,14 @@ class Router:
             return request.failure(FailureCode.UNAVAILABLE, text)
         if control:  # a few, and what puts an overloaded system right
             return None
-        if child.weight + pending.weight > child.spec.mailbox_size:
-            return _overloaded(child, request)
-        if child.size + pending.size > MAILBOX_BYTES:
-            text = f"{child.size:,} bytes wait already; send less, or wait for answers"
-            return request.failure(FailureCode.OVERLOADED, text)
-        return None
+        return overload(
+            request,
+            pending.weight,
+            pending.size,
+            child.weight + child.tallied.waiting,
+            child.size,
+            child.spec.mailbox_size,
+        )
 
     def _set_deadline(self, pending: Pending, now: float) -> None:
         pending.deadline = now + self._patience(pending.request)
@@ -261,13 +262,7 @@ class Router:
         pending.timer = self._timers.add(pending.deadline, lambda then: self._run_out(ref, then))
 
     def _patience(self, request: Request) -> float:
-        if request.timeout is not None:
-            return request.timeout
-        if isinstance(request, ConnectSystem):
-            return self._options.connect_timeout
-        if isinstance(request, ReceiveData | ReceiveMany):
-            return self._options.request_timeout + (request.wait or 0.0)
-        return self._options.request_timeout
+        return patience_of(request, self._options)
 
     def _weigh(
         self, client: Client | None, request: Request, gathering: Gathering | None
@@ -405,17 +400,3 @@ class Router:
 
     def _tell(self, child: Child, message: object) -> None:
         self._act(TellActor(child.name, child.incarnation, message))
-
-
-def _overloaded(child: Child, request: Request) -> Failure:
-    text = f"{child.weight} items wait already (mailbox_size {child.spec.mailbox_size})"
-    return request.failure(FailureCode.OVERLOADED, f"{text}; send less, or wait for answers")
-
-
-def _taken_items(reply: Reply) -> int:
-    match reply:
-        case DataSent():
-            return 1
-        case ManySent():
-            return sum(1 for result in reply.results if result is True)
-    return 0

@@ -21,12 +21,11 @@ from actors.messages import (
     ReceiveMany,
     Reply,
     Request,
-    SendMany,
 )
 from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
 from supervisor.directory import RuntimeDirectory
 from supervisor.embedded import EmbeddedRuntime
-from supervisor.messages import Ping, StopSupervisor, Subscribe, SupervisorRequest
+from supervisor.messages import Ping, ReturnData, StopSupervisor, Subscribe, SupervisorRequest
 from supervisor.options import SupervisorOptions
 from supervisor.policies import RestartPolicy
 from supervisor.processes import kill
@@ -48,7 +47,7 @@ INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, b
 _log = logging.getLogger("supervisor.manager")
 RESTARTING: Final = "the supervisor is being restarted, which takes too long"
 
-Held = tuple[SendMany | Subscribe, Callable[[Any], None], asyncio.TimerHandle]
+Held = tuple[Request | Subscribe, Callable[[Any], None], asyncio.TimerHandle]
 """A streamed request that waits for the recovery, and what ends its wait."""
 
 
@@ -67,6 +66,7 @@ class Session:
         on_event: Callable[[Event], None],
         on_back: Callable[[SupervisorConnection], Awaitable[None]],
         on_lost: Callable[[str, bool], None],
+        on_over: Callable[[str], None],
     ) -> None:
         """
         Args:
@@ -77,12 +77,15 @@ class Session:
                 waited is sent.
             on_lost: called with the reason when the supervisor has ended, and whether that
                 is for good.
+            on_over: called, with the reason, once nothing can be asked any more, however
+                that came about; perhaps more than once.
         """
         self._options = options
         self._socket_path = socket_path
         self._on_event = on_event
         self._on_back = on_back
         self._on_lost = on_lost
+        self._on_over = on_over
         self._runtime: EmbeddedRuntime | None = None
         self._connection: SupervisorConnection | None = None
         self._record: Record | None = None
@@ -206,8 +209,8 @@ class Session:
             return request.failure(FailureCode.UNAVAILABLE, self.over or "not started")
         return await self._connection.ask(request)
 
-    def ask_stream(self, request: SendMany | Subscribe, on_part: Callable[[Any], None]) -> None:
-        """Send a request that is answered in parts, or whose answer must be heard before
+    def ask_stream(self, request: Request | Subscribe, on_part: Callable[[Any], None]) -> None:
+        """Send a request that may be answered in parts, or whose answer must be heard before
         what follows it."""
         if self.over is not None or self._connection is None:
             on_part(request.failure(FailureCode.UNAVAILABLE, self.over or "not started"))
@@ -217,6 +220,19 @@ class Session:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(_patience(request), self._drop, request.request_id)
             self._held[request.request_id] = (request, on_part, timer)
+
+    def cancel(self, request_id: int) -> None:
+        """Take back what was asked with :meth:`ask_stream`; nothing more is heard of it."""
+        held = self._held.pop(request_id, None)
+        if held is not None:
+            held[2].cancel()
+        elif self._connection is not None:
+            self._connection.cancel(request_id)
+
+    def give_back(self, message: ReturnData) -> None:
+        """Items that reached nobody are for the next caller."""
+        if self._connection is not None:
+            self._connection.give_back(message)
 
     def _drop(self, request_id: int) -> None:
         request, on_part, _ = self._held.pop(request_id)
@@ -260,6 +276,7 @@ class Session:
                         await connection.ask(StopSupervisor())
                     await connection.close()
                 self._serve_again()
+                self._on_over(self.over or why)
             if self._keeper is not None:
                 self._keeper.cancel()
             runtime, self._runtime = self._runtime, None
@@ -289,8 +306,10 @@ class Session:
             if self._runtime is not None:
                 self._runtime.let_go()
             # A loop closed under this task allows no more calls.
-            if self._connection is not None and self._loop and not self._loop.is_closed():
-                self._connection.abort()
+            if self._loop and not self._loop.is_closed():
+                if self._connection is not None:
+                    self._connection.abort()
+                self._on_over(self.over)
 
     async def _watch(self) -> None:
         """See that the supervisor answers, and have it again when it is lost."""

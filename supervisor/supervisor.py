@@ -28,9 +28,11 @@ from thespian.actors import (
 
 from actors.errors import describe
 from actors.forking import prepare_kind, share_memory_with_forks
+from actors.front_door import Arrived, DoorClient, FrontDoor
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
+    DoorAddress,
     FailureCode,
     HeartbeatAnswered,
     Reason,
@@ -56,8 +58,8 @@ from supervisor.actions import (
     TellClient,
 )
 from supervisor.core import SupervisorCore
+from supervisor.doors import DirectoryOfDoors
 from supervisor.exits import ProcessExit
-from supervisor.front_door import Arrived, DoorClient, FrontDoor
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.oom import OomCounter
 from supervisor.options import SupervisorOptions
@@ -109,6 +111,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
         self._core = SupervisorCore(SupervisorOptions(), random.Random(), time.time)
         self._door: FrontDoor | None = None
+        self._doors: DirectoryOfDoors | None = None
         self._starter: ActorAddress | None = None
         """Who configured this supervisor, and may restart it."""
         self._links: dict[str, _Link] = {}
@@ -172,6 +175,9 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 if self._door is not None:
                     self._door.close()
                     self._door = None
+                if self._doors is not None:
+                    self._doors.close()
+                    self._doors = None
             case Reply() | ActorSystemMessage():
                 pass
             case _:
@@ -260,13 +266,19 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         if message.socket_path is not None:
             try:
                 self._door = FrontDoor(message.socket_path)
+                self._doors = DirectoryOfDoors(message.socket_path)
             except OSError as error:
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
                 return
         try:
             core = SupervisorCore(
-                message.options, random.Random(), time.time, message.tree, message.record
+                message.options,
+                random.Random(),
+                time.time,
+                message.tree,
+                message.record,
+                self._doors,
             )
             core.begin(time.monotonic())
         except Exception as error:  # a bug, but whoever waits shall hear of it
@@ -307,6 +319,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case ForgetActor():
                 if self._link(action.name, action.incarnation) is not None:
                     del self._links[action.name]
+                if self._doors is not None:
+                    self._doors.remove(action.name, action.incarnation)
             case TellClient(client=DoorClient() as client):
                 if self._door is not None:
                     self._door.tell(client, action.message)
@@ -335,7 +349,11 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._links[action.name] = _Link(
             action.name, action.incarnation, address, newest_process(self)
         )
-        self.send(address, StartSystem(action.definition, action.incarnation))
+        door = None
+        if self._doors is not None:
+            path = self._doors.choose(action.name, action.incarnation)
+            door = DoorAddress(path, action.mailbox_size)
+        self.send(address, StartSystem(action.definition, action.incarnation, door))
 
     def _link(self, name: str, incarnation: int) -> _Link | None:
         link = self._links.get(name)

@@ -11,6 +11,7 @@ import logging
 from random import Random
 from typing import Any
 
+from actors.limits import WINDOW
 from actors.messages import (
     DataSent,
     Deliver,
@@ -37,7 +38,6 @@ from supervisor.actions import (
     TellActor,
     TellClient,
 )
-from supervisor.child import WINDOW
 from supervisor.core import SupervisorCore
 from supervisor.exits import ProcessExit
 from supervisor.messages import RegisterSystem
@@ -153,9 +153,10 @@ class Harness:
     def __init__(self, **options: Any) -> None:
         self.now = 100.0
         tree, record = options.pop("tree", None), options.pop("record", None)
+        doors = options.pop("doors", None)
         self._states = {} if record is None else dict(record.states)
         self.core = SupervisorCore(
-            SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now, tree, record
+            SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now, tree, record, doors
         )
         self.actors: list[FakeActor] = []
         self.told: list[tuple[Any, Any]] = []

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 PATIENCE = 20.0
 """Seconds that anything may take on a busy machine before a test gives up."""
+TAKING_REQUESTS = (SystemState.DISCONNECTED, SystemState.CONNECTING, SystemState.CONNECTED)
 QUIET = SupervisorOptions(log_level=LogLevel.CRITICAL)
 
 
@@ -30,9 +31,27 @@ def with_manager(
             for spec in specs:
                 assert manager.register_system(spec)
             await manager.start()
+            await until_linked(manager)
             return await asyncio.wait_for(work(manager), PATIENCE * 2)
 
     return asyncio.run(main())
+
+
+async def until_linked(manager: ExternalSystemManager) -> None:
+    """Wait, with a cap, until requests go straight to the systems that run, if they may."""
+    direct = manager._dialog.direct
+    if direct is None or manager.ended is not None:
+        return
+    for status in await manager.status_all():
+        if status.pid is not None:
+            direct.prepare(status.name)
+
+    async def linked() -> bool:
+        statuses = await manager.status_all()
+        running = [each.name for each in statuses if each.state in TAKING_REQUESTS]
+        return all(direct.has_link(name) for name in running)
+
+    await until(linked)
 
 
 def mock(name: str, **details: Any) -> SystemSpec:

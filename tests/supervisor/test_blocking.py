@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.wire import encode_frame
 from supervisor.blocking import BlockingConnection
 from supervisor.messages import SupervisorClosing
-from supervisor.wire import encode_frame
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import pytest
 
 from actors.interface import MAX_NAME_LENGTH
+from actors.limits import size_of, weight_of
 from actors.messages import CallCommand, ConnectSystem, ReceiveData, SendData, SendMany
-from supervisor.checks import mistake_in, size_of, weight_of
+from supervisor.checks import mistake_in
 from supervisor.messages import ConnectAll, Subscribe
 
 LIMIT = 100

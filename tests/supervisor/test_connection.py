@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from actors import wire
 from actors.messages import CheckHealth, DataSent, Failure, SendData, SendMany
-from supervisor import wire
+from actors.wire import FrameReader, encode_frame
 from supervisor.connection import SupervisorConnection
 from supervisor.messages import CancelRequest, SupervisorClosing
-from supervisor.wire import FrameReader, encode_frame
 
 
 class Remembering(asyncio.Transport):

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from actors.limits import weight_of
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -32,7 +33,6 @@ from actors.messages import (
     TakeBack,
 )
 from supervisor.actions import TellClient
-from supervisor.checks import weight_of
 from supervisor.messages import (
     CancelRequest,
     ConnectAll,

@@ -2,6 +2,8 @@
 
 import pytest
 
+from actors import limits
+from actors.limits import WINDOW
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -16,9 +18,6 @@ from actors.messages import (
     SendMany,
     TakeBack,
 )
-from supervisor import child as child_module
-from supervisor import router as router_module
-from supervisor.child import WINDOW
 from supervisor.messages import GetStatus, ReturnData
 from tests.supervisor.harness import BUG, Harness, failed, sent
 
@@ -125,7 +124,7 @@ def test_what_comes_in_one_burst_goes_in_one_delivery(plant):
 
 def test_a_delivery_has_a_limit_of_items_and_one_of_bytes(plant):
     actor = plant.register()
-    items, size = child_module.DELIVERY_ITEMS, child_module.DELIVERY_BYTES
+    items, size = limits.DELIVERY_ITEMS, limits.DELIVERY_BYTES
     for request in (
         SendMany("plc", (b"",) * (items - 1)),
         SendData("plc", b"reaches the limit"),
@@ -183,7 +182,7 @@ def test_a_full_mailbox_of_one_system_is_no_concern_of_another(plant):
 
 
 def test_too_many_bytes_are_refused_at_once(plant, monkeypatch):
-    monkeypatch.setattr(router_module, "MAILBOX_BYTES", 100)
+    monkeypatch.setattr(limits, "MAILBOX_BYTES", 100)
     actor = plant.register()
     first = SendData("plc", bytes(60))
     plant.tell(first)

@@ -19,7 +19,7 @@ from supervisor.errors import ExternalSystemError
 from supervisor.messages import EventKind, SystemState
 from tests.supervisor.support import PATIENCE, QUIET, pid_of, status_of, until_state
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 
 
 class Doomed(ExternalSystemInterface):

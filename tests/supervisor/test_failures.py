@@ -31,7 +31,7 @@ from supervisor.messages import SystemState
 from supervisor.options import LogLevel
 from tests.supervisor.support import QUIET, mock, until_state, with_manager
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 
 IMPATIENT = SupervisorOptions(request_timeout=0.3, log_level=LogLevel.CRITICAL)
 FRAGILE = RestartPolicy(max_restarts=0)

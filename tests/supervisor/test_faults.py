@@ -38,7 +38,7 @@ from tests.supervisor.support import (
     with_manager,
 )
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 
 IMPATIENT = SupervisorOptions(request_timeout=0.5, log_level=LogLevel.CRITICAL)
 

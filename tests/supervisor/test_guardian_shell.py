@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supervisor.front_door import Arrived, FrontDoor
+from actors.front_door import Arrived, FrontDoor
 from supervisor.guardian import Guardian, _Ward
 from supervisor.guarding import Guarding
 from supervisor.options import SupervisorOptions

@@ -36,7 +36,7 @@ from tests.supervisor.support import (
 )
 from tests.supervisor.thermostat import Thermostat, with_object
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 
 
 def test_a_system_is_connected_sent_to_received_from_and_disconnected() -> None:

@@ -22,9 +22,10 @@ from supervisor import (
 )
 from supervisor.messages import EventKind
 from tests.supervisor.processes import PARTS, kill_part, parts_of, runs
-from tests.supervisor.support import PATIENCE, QUIET, mock, pid_of, status_of, until
+from tests.supervisor.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
+BOTH_WAYS = pytest.mark.usefixtures("way")
 
 RECOVERED_WITHIN = 15.0
 """Seconds; it is promised in five, on a machine with nothing else to do."""
@@ -41,6 +42,7 @@ async def runtime() -> AsyncIterator[tuple[ExternalSystemManager, MockExternalSy
         manager.register_system(mock("off"))
         await manager.connect_all()
         await manager.disconnect_system("off")
+        await until_linked(manager)
         yield manager, thing
 
 
@@ -81,6 +83,7 @@ async def seconds_until_answered(
     return time.monotonic() - began
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("part", PARTS)
 def test_systems_answer_again_whichever_process_is_killed(
     part: str, record_property: Callable[[str, object], None]
@@ -110,6 +113,7 @@ def test_systems_answer_again_whichever_process_is_killed(
     assert seconds < RECOVERED_WITHIN
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("part", ["supervisor", "guardian", "logger", "admin", "root"])
 def test_each_request_in_flight_is_answered_once(part: str) -> None:
     async def main() -> None:
@@ -136,6 +140,7 @@ def test_each_request_in_flight_is_answered_once(part: str) -> None:
     asyncio.run(main())
 
 
+@BOTH_WAYS
 def test_requests_made_meanwhile_wait_for_the_recovery() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):
@@ -157,6 +162,7 @@ async def until_lost(manager: ExternalSystemManager) -> None:
         await manager._dialog.session._lost.wait()
 
 
+@BOTH_WAYS
 def test_a_request_waits_for_the_recovery_no_longer_than_its_own_timeout() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):
@@ -243,6 +249,7 @@ async def until_tapped(manager: ExternalSystemManager, item: asyncio.Future[Any]
             await asyncio.wait([item], timeout=0.05)
 
 
+@BOTH_WAYS
 def test_killed_again_and_again_it_comes_back() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):

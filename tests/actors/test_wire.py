@@ -9,10 +9,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from actors import wire
 from actors.messages import SendData
 from actors.payload import PayloadError
-from supervisor import wire
-from supervisor.wire import MAX_FRAME, FrameReader, WireError, encode_frame, stranger
+from actors.wire import MAX_FRAME, FrameReader, WireError, encode_frame, stranger
 
 messages = st.lists(st.one_of(st.integers(), st.text(), st.binary()))
 

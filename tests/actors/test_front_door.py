@@ -1,4 +1,4 @@
-"""The supervisor's socket, in this process."""
+"""An actor's socket, in this process."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from actors import front_door, wire
+from actors.front_door import Arrived, DoorClient, FrontDoor
 from actors.messages import Reply
-from supervisor import front_door, wire
-from supervisor.front_door import Arrived, DoorClient, FrontDoor
+from actors.wire import FrameReader, encode_frame
 from supervisor.messages import GetAllStatus
-from supervisor.wire import FrameReader, encode_frame
 
 LIMIT = 1 << 20
 

@@ -1,4 +1,4 @@
-"""Messages on a Unix socket between a client and a supervisor.
+"""Messages on a Unix socket between a client and an actor.
 
 A frame is a header (magic, version, length of the body) and a body: the pickled list of
 messages that were ready together. Unpickling runs code: both ends must have made sure

@@ -1,8 +1,9 @@
-"""Where clients on this machine reach a supervisor: a Unix socket.
+"""Where clients on this machine reach an actor: a Unix socket.
 
-Lives in the supervisor actor's process and its one thread. Thespian can watch only for
-reading; a selector's own descriptor is readable when any of its sockets is ready for
-anything, so that one watched descriptor serves all clients in both directions.
+Belongs to one thread, the supervisor's only one, or that of a system actor's event loop.
+Thespian can watch only for reading; a selector's own descriptor is readable when any of its
+sockets is ready for anything, so that one watched descriptor serves all clients in both
+directions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 import attrs
 
-from supervisor.wire import FrameReader, WireError, encode_frame, peer_pid, stranger
+from actors.wire import FrameReader, WireError, encode_frame, peer_pid, stranger
 
 _READ_BYTES: Final = 1 << 20
 _MAX_UNSENT: Final = 256 << 20
@@ -55,14 +56,15 @@ class _Connection:
     unsent_bytes: int = 0
     writable_wanted: bool = False
     goes_first: bool = False
-    """Of the guardian: it is to know what was answered, should this process be killed then."""
+    """Of the process that forked this one, and starts it again: it is to know what was
+    answered, should this process be killed then."""
 
 
 class FrontDoor:
     def __init__(self, path: str) -> None:
         """Listen on a socket file at ``path``, in a directory that only this user may enter.
 
-        What a killed supervisor left there is replaced: whoever starts this one holds the
+        What a killed process left there is replaced: whoever starts this one holds the
         directory.
 
         Raises:
@@ -108,7 +110,7 @@ class FrontDoor:
             connection.outgoing.append(message)
 
     def flush(self) -> None:
-        """Send what was told, as far as clients take it; to the guardian first."""
+        """Send what was told, as far as clients take it; to the parent process first."""
         told = [each for each in self._connections.values() if each.outgoing]
         for connection in sorted(told, key=lambda each: not each.goes_first):
             if connection.unsent_bytes > _MAX_UNSENT:

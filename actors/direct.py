@@ -1,0 +1,317 @@
+"""Clients that speak straight with a system actor, on a door of its own.
+
+Lives on the event loop: the loop watches the door, and what comes in goes to the engine
+without crossing the message thread or the supervisor. A client speaks as a supervisor does:
+it delivers requests, each with a number, and is told what became of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+
+from actors.engine import Engine
+from actors.errors import describe
+from actors.front_door import Arrived, DoorClient, FrontDoor
+from actors.limits import overload, size_of, too_many, weight_of
+from actors.messages import (
+    DIRECT_KINDS,
+    Answered,
+    DataReceived,
+    Deliver,
+    DoorAddress,
+    Failure,
+    Forget,
+    ManyReceived,
+    ManySent,
+    ReceiveData,
+    ReceiveMany,
+    Reply,
+    Request,
+    SendMany,
+    TakeBack,
+    invalid_request,
+)
+from actors.outbox import Outbox
+from actors.tally import Tally, taken_items, tally_path
+
+
+@attrs.define(eq=False)
+class _Open:
+    """A request of a client, until it is answered."""
+
+    client: _Client | None
+    """None when it has left: what it asked to send still goes."""
+    theirs: int
+    """The client's own number for it."""
+    request: Request
+    weight: int
+    size: int
+    refused: tuple[Failure, ...] = ()
+    """Of a SendMany that did not fit into the mailbox: the results of its last items."""
+    answered: int = 0
+    """Of a SendMany: how many items have a result."""
+
+    @property
+    def only_waits(self) -> bool:
+        return isinstance(self.request, ReceiveData | ReceiveMany)
+
+
+@attrs.define(eq=False)
+class _Client:
+    refs: dict[int, int] = attrs.field(factory=dict)
+    """Ours, by the client's own."""
+    taken: int = 0
+    replies: list[tuple[int, Reply]] = attrs.field(factory=list)
+    refused: list[int] = attrs.field(factory=list)
+
+
+class DirectClients:
+    """All of one incarnation."""
+
+    def __init__(
+        self,
+        address: DoorAddress,
+        system_name: str,
+        incarnation: int,
+        engine: Engine,
+        outbox: Outbox,
+    ) -> None:
+        """Open the door.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._mailbox_size = address.mailbox_size
+        self._system_name = system_name
+        self._incarnation = incarnation
+        self._engine = engine
+        self._outbox = outbox
+        self._tally = Tally(tally_path(address.path))
+        try:
+            self._door = FrontDoor(address.path)
+        except OSError:
+            self._tally.close()
+            raise
+        self._clients: dict[DoorClient, _Client] = {}
+        self._news: dict[DoorClient, _Client] = {}
+        """Those that something is to be said to."""
+        self._refs = itertools.count(-1, -1)
+        self._open: dict[int, _Open] = {}
+        self._busy: OrderedDict[int, _Open] = OrderedDict()
+        self._receives: OrderedDict[int, _Open] = OrderedDict()
+        """Both in the order they came: all that is open."""
+        self._noted: _Open | None = None
+        self._bytes = 0
+        self._supervisors: dict[int, int] = {}
+        """The weight of each open request that came from the supervisor."""
+        self._supervisors_weight = 0
+        outbox.other_way = self
+
+    def watch(self, loop: asyncio.AbstractEventLoop, on_bug: Callable[[Exception], None]) -> None:
+        """Serve the door whenever something comes."""
+
+        def serve() -> None:
+            try:
+                self.serve()
+            except Exception as error:
+                on_bug(error)
+
+        loop.add_reader(self._door.fileno(), serve)
+
+    # ---- in --------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Take what has come."""
+        for event in self._door.serve():
+            if isinstance(event, Arrived):
+                self._hear(event.client, event.message)
+            else:
+                self._left(event.client)
+
+    def _hear(self, who: DoorClient, message: Any) -> None:
+        client = self._clients.setdefault(who, _Client())
+        match message:
+            case Deliver():
+                for theirs, request in message.requests:
+                    self._take(client, theirs, request)
+                client.taken = message.number
+            case Forget():
+                self._forget(client.refs.pop(theirs, 0) for theirs in message.refs)
+            case TakeBack():
+                if not self._engine.is_tapped:
+                    self._tally.count_received(-len(message.items))
+                self._engine.take_back(message.items)
+            case _:
+                text = f"a system actor does not understand {type(message).__name__}"
+                failure = invalid_request(message, text)
+                client.replies.append((failure.request_id, failure))
+        self._news[who] = client
+        self._outbox.schedule()
+
+    def _take(self, client: _Client, theirs: int, request: Any) -> None:
+        if not isinstance(request, DIRECT_KINDS):
+            text = f"a system actor does not understand {type(request).__name__}"
+            client.replies.append((theirs, invalid_request(request, text)))
+            return
+        if self._engine.is_stopping:
+            client.refused.append(theirs)
+            return
+        refused: tuple[Failure, ...] = ()
+        waiting = self._tally.waiting + self._supervisors_weight
+        room = self._mailbox_size - waiting
+        if isinstance(request, SendMany) and 0 < room < len(request.items):
+            failure = too_many(request, waiting, self._mailbox_size)
+            refused = (failure,) * (len(request.items) - room)
+            request = attrs.evolve(request, items=request.items[:room])
+        weight, size = weight_of(request), size_of(request)
+        refusal = overload(request, weight, size, waiting, self._bytes, self._mailbox_size)
+        if refusal is not None:
+            client.replies.append((theirs, refusal))
+            return
+        ref = next(self._refs)
+        asked = self._open[ref] = _Open(client, theirs, request, weight, size, refused)
+        (self._receives if asked.only_waits else self._busy)[ref] = asked
+        client.refs[theirs] = ref
+        self._bytes += size
+        self._tally.count_waiting(weight)
+        # Before it begins: it may be what ends this process.
+        self._note_oldest()
+        self._engine.submit(ref, request)
+
+    def _left(self, who: DoorClient) -> None:
+        """A client is gone. What it asked to send still goes; nothing is received for it."""
+        client = self._clients.pop(who, None)
+        self._news.pop(who, None)
+        if client is None:
+            return
+        receives = [ref for ref in client.refs.values() if self._open[ref].only_waits]
+        for ref in client.refs.values():
+            self._open[ref].client = None
+        self._forget(receives)
+
+    def _forget(self, refs: Iterable[int]) -> None:
+        known = frozenset(ref for ref in refs if ref in self._open)
+        for ref in known:
+            self._close(ref)
+        if known:
+            self._engine.forget(known)
+
+    # ---- what the supervisor has here --------------------------------------------------
+
+    def supervisor_delivers(self, requests: Iterable[tuple[int, Request]]) -> None:
+        """Count these."""
+        for ref, request in requests:
+            weight = self._supervisors[ref] = weight_of(request)
+            self._supervisors_weight += weight
+
+    def supervisor_forgets(self, refs: Iterable[int]) -> None:
+        for ref in refs:
+            self._supervisors_weight -= self._supervisors.pop(ref, 0)
+
+    def supervisors_reply(self, ref: int, reply: Reply) -> None:
+        if not isinstance(reply, ManySent) or reply.final:
+            self._supervisors_weight -= self._supervisors.pop(ref, 0)
+
+    # ---- out -------------------------------------------------------------------------
+
+    def reply(self, ref: int, reply: Reply) -> None:
+        """Something came of a client's request."""
+        self._tally.count_sent(taken_items(reply))
+        asked = self._open.get(ref)
+        if asked is None:
+            return  # nobody waits for it any more
+        ends = not isinstance(reply, ManySent) or reply.final
+        if ends:
+            self._close(ref)
+        client = asked.client
+        if client is None:
+            return
+        if ends:
+            client.refs.pop(asked.theirs, None)
+            if asked.refused:
+                reply = _with_refused(asked, reply)
+        elif isinstance(reply, ManySent):
+            asked.answered += len(reply.results)
+        if not self._engine.is_tapped:
+            match reply:
+                case DataReceived():
+                    self._tally.count_received(1)
+                case ManyReceived():
+                    self._tally.count_received(len(reply.items))
+        client.replies.append((asked.theirs, reply))
+
+    def flush(self, is_connected: bool) -> None:
+        """Tell all clients what is new."""
+        self._tally.note_connected(is_connected)
+        for who, client in self._clients.items():
+            if client.replies or who in self._news:
+                replies, client.replies = tuple(client.replies), []
+                refused, client.refused = tuple(client.refused), []
+                said = Answered(
+                    self._system_name,
+                    self._incarnation,
+                    client.taken,
+                    replies,
+                    refused,
+                    is_connected,
+                )
+                self._door.tell(who, said)
+        self._news.clear()
+        self._door.flush()
+
+    def _close(self, ref: int) -> None:
+        asked = self._open.pop(ref)
+        self._busy.pop(ref, None)
+        self._receives.pop(ref, None)
+        self._bytes -= asked.size
+        self._tally.count_waiting(-asked.weight)
+        if asked is self._noted:
+            self._note_oldest()
+
+    def _note_oldest(self) -> None:
+        first = next(iter(self._busy.values()), None) or next(iter(self._receives.values()), None)
+        if first is not self._noted:
+            self._noted = first
+            self._tally.note_busy(None if first is None else first.request)
+
+
+def _with_refused(asked: _Open, reply: Reply) -> Reply:
+    """The last part of the answer to a SendMany of which some items were refused."""
+    assert isinstance(asked.request, SendMany)
+    results: tuple[bool | Failure, ...] = ()
+    if isinstance(reply, ManySent):
+        results = reply.results
+    elif isinstance(reply, Failure):
+        results = (reply,) * (len(asked.request.items) - asked.answered)
+    return ManySent(
+        request_id=asked.request.request_id,
+        system_name=asked.request.system_name,
+        results=results + asked.refused,
+    )
+
+
+def open_door(
+    address: DoorAddress,
+    system_name: str,
+    incarnation: int,
+    engine: Engine,
+    outbox: Outbox,
+    on_bug: Callable[[Exception], None],
+) -> DirectClients | None:
+    """Let clients in, on the running event loop; None where that cannot be, and the supervisor
+    is the only way."""
+    try:
+        clients = DirectClients(address, system_name, incarnation, engine, outbox)
+    except OSError as error:
+        log = logging.getLogger(__name__)
+        log.warning("%s: no door for direct clients: %s", system_name, describe(error))
+        return None
+    clients.watch(asyncio.get_running_loop(), on_bug)
+    return clients

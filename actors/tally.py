@@ -1,0 +1,125 @@
+"""What a system actor has of its direct clients, noted where its supervisor sees it at once.
+
+A small file that both map or read: the actor need not be asked, so it tells as much of an
+actor that hangs, or that was killed in the middle of what it did.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from actors.messages import (
+    CallCommand,
+    CheckHealth,
+    DataSent,
+    ManySent,
+    ReceiveData,
+    ReceiveMany,
+    Reply,
+    Request,
+    SendData,
+    SendMany,
+)
+
+_KINDS: Final = (SendData, SendMany, CallCommand, CheckHealth, ReceiveData, ReceiveMany)
+_CODES: Final = {kind: code for code, kind in enumerate(_KINDS, 1)}
+_SENT, _RECEIVED, _WAITING, _BUSY, _CONNECTED = range(5)
+_WORD: Final = 8
+"""Bytes; a number of this size is never seen half written."""
+_SIZE: Final = 5 * _WORD
+
+
+@attrs.frozen
+class Tallied:
+    """The tally at one moment, of one incarnation."""
+
+    sent: int = 0
+    """Items that the system took."""
+    received: int = 0
+    """Items that were handed out, and shown to no subscriber."""
+    waiting: int = 0
+    """Items and requests that it has taken and not answered."""
+    busy_with: type[Request] | None = None
+    """The oldest request among these; one that only waits for data counts last."""
+    is_connected: bool = True
+    """Whether the system was connected when something was last said to a client: it may have
+    heard before its supervisor that it is not any more."""
+
+
+NOTHING: Final = Tallied()
+
+
+def tally_path(door_path: str) -> str:
+    """Where the tally is of the actor with this door."""
+    return f"{door_path}.tally"
+
+
+class Tally:
+    """The writing side."""
+
+    def __init__(self, path: str) -> None:
+        """Make the file.
+
+        Raises:
+            OSError: it cannot be made, or there is no room for it.
+        """
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            # Written, and not only made longer: a full disk is an error here, and not a
+            # SIGBUS at the first note.
+            os.write(fd, bytes(_SIZE))
+            self._map = mmap.mmap(fd, _SIZE)
+        finally:
+            os.close(fd)
+        self._words = memoryview(self._map).cast("Q")
+        self.waiting = 0
+
+    def count_sent(self, items: int) -> None:
+        self._words[_SENT] += items
+
+    def count_received(self, items: int) -> None:
+        self._words[_RECEIVED] = max(0, self._words[_RECEIVED] + items)
+
+    def count_waiting(self, items: int) -> None:
+        self.waiting += items
+        self._words[_WAITING] = self.waiting
+
+    def note_busy(self, request: Request | None) -> None:
+        """Note the oldest request that is open."""
+        self._words[_BUSY] = 0 if request is None else _CODES.get(type(request), 0)
+
+    def note_connected(self, is_connected: bool) -> None:
+        self._words[_CONNECTED] = is_connected
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+
+
+def read_tally(path: str) -> Tallied:
+    """What is noted at ``path``; nothing, if nobody notes anything there."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        return NOTHING
+    if len(data) != _SIZE:
+        return NOTHING  # it is just being made
+    words = memoryview(data).cast("Q")
+    code = words[_BUSY]
+    busy = _KINDS[code - 1] if 0 < code <= len(_KINDS) else None
+    return Tallied(words[_SENT], words[_RECEIVED], words[_WAITING], busy, bool(words[_CONNECTED]))
+
+
+def taken_items(reply: Reply) -> int:
+    """How many items the system took, by this answer."""
+    match reply:
+        case DataSent():
+            return 1
+        case ManySent():
+            return sum(1 for result in reply.results if result is True)
+    return 0

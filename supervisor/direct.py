@@ -1,0 +1,330 @@
+"""The shell around :mod:`supervisor.ways`: the links of one manager to its systems.
+
+Everything here runs on the host's event loop. A link is opened in the background when a
+system is first asked something, and again for each incarnation; no request waits for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from actors.messages import (
+    DIRECT_KINDS,
+    Answered,
+    ConnectSystem,
+    DisconnectSystem,
+    FailureCode,
+    Reply,
+    Request,
+)
+from supervisor.link import KNOCKS, Link
+from supervisor.messages import EventKind, LifecycleEvent, ResolveSystem, SystemResolved
+from supervisor.session import Session
+from supervisor.ways import GiveBack, OnReply, Route, Tell, Unroute, Ways
+
+RETRY: Final = 0.5
+"""Seconds between two attempts to open a link."""
+REASON_PATIENCE: Final = 5.0
+"""Seconds in which the supervisor says why a system's process hung up."""
+_HUNG_UP: Final = "its process hung up before it answered"
+_ORDERS: Final = (ConnectSystem, DisconnectSystem)
+
+_log = logging.getLogger("supervisor.manager")
+
+
+class Direct:
+    """Of one manager."""
+
+    def __init__(self, session: Session, on_disconnected: Callable[[str], None]) -> None:
+        """
+        Args:
+            on_disconnected: called with the name of a system that says that it is not
+                connected, perhaps before its supervisor does.
+        """
+        self._session = session
+        self._on_disconnected = on_disconnected
+        self._ways: dict[str, Ways] = {}
+        self._links: dict[str, Link] = {}
+        self._opening: dict[str, asyncio.Task[None]] = {}
+        self._retry_at: dict[str, float] = {}
+        self._ended: dict[str, int] = {}
+        """The last incarnation that is known to end, or to have ended."""
+        self._touched: dict[str, Ways] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._epoch = 0
+        """Counts the supervisors that were lost: what was begun under one is dropped."""
+        self._over = False
+
+    @staticmethod
+    def takes(request: Any) -> bool:
+        """Whether this is a request that has two ways, or must keep its order with those."""
+        return isinstance(request, (*DIRECT_KINDS, *_ORDERS))
+
+    # ---- asking --------------------------------------------------------------------------
+
+    async def ask(self, request: Request) -> Reply:
+        """Send a request and wait for its reply. Being cancelled takes the request back."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def settle(reply: Reply) -> None:
+            if future.done():  # its caller has left, and not run since
+                self._give_back(request.system_name, reply)
+            else:
+                future.set_result(reply)
+
+        self.ask_stream(request, settle)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            ways = self._ways.get(request.system_name)
+            if ways is not None and ways.cancel(request.request_id):
+                self._touch(request.system_name, ways)
+            elif not future.cancelled():
+                self._give_back(request.system_name, future.result())
+            raise
+
+    def ask_stream(self, request: Request, on_part: OnReply) -> None:
+        """Send a request that may be answered in parts."""
+        ways = self.prepare(request.system_name)
+        ways.ask(request, on_part, self._now())
+        self._touch(request.system_name, ways)
+
+    def prepare(self, name: str) -> Ways:
+        """See to a link for what is asked of a system later."""
+        ways = self._ways.get(name)
+        if ways is None:
+            ways = self._ways[name] = Ways(name)
+        if name not in self._links:
+            self._see_to_link(name, ways)
+        return ways
+
+    def has_link(self, name: str) -> bool:
+        """Whether there is a link to the system as it runs now."""
+        return name in self._links
+
+    def untaken(self, name: str) -> int:
+        """Items and requests to a system that only this manager knows of."""
+        ways = self._ways.get(name)
+        return 0 if ways is None else ways.untaken
+
+    async def send_off(self, seconds: float) -> None:
+        """Wait, for so long at most, until all that was asked is on its way: what is asked
+        of all systems at once must not overtake it."""
+        self._flush()
+        deadline = self._now() + seconds
+        while not all(each.has_sent_all for each in self._ways.values()):
+            if self._now() >= deadline:
+                return
+            await asyncio.sleep(0.001)
+
+    def _give_back(self, name: str, reply: Reply) -> None:
+        ways = self._ways.get(name)
+        if ways is not None:
+            ways.give_back(reply)
+            self._touch(name, ways)
+
+    # ---- what the supervisor tells -----------------------------------------------------------
+
+    def hear(self, event: LifecycleEvent) -> None:
+        """Something happened to a system."""
+        name, incarnation = event.system_name, event.incarnation
+        ways = self._ways.get(name)
+        if ways is None:
+            return
+        match event.kind:
+            case EventKind.STARTED:
+                self._retry_at.pop(name, None)
+                self._see_to_link(name, ways)
+            case EventKind.STOPPING | EventKind.HUNG:
+                self._ended[name] = incarnation
+                ways.closing(incarnation)
+            case EventKind.CRASHED:
+                text = f"crashed ({event.reason.text})" if event.reason else "crashed"
+                self._end(name, ways, incarnation, FailureCode.SYSTEM_CRASHED, text)
+            case EventKind.STOPPED:
+                text = "the system was stopped"
+                if event.reason is not None:
+                    text = f"the system ended by itself ({event.reason.text})"
+                self._end(name, ways, incarnation, FailureCode.UNAVAILABLE, text)
+            case EventKind.UNREGISTERED:
+                self._forget(name, ways)
+            case _:
+                return
+        self._touch(name, ways)
+
+    def _end(self, name: str, ways: Ways, incarnation: int, code: FailureCode, text: str) -> None:
+        self._ended[name] = incarnation
+        if ways.incarnation == incarnation:
+            self._drop_link(name, ways)
+        ways.ended(incarnation, code, text)
+
+    def _forget(self, name: str, ways: Ways) -> None:
+        """A system is not registered any more; another may be, with the same name."""
+        self._drop_link(name, ways)
+        self._ended.pop(name, None)
+        if ways.is_idle:
+            del self._ways[name]
+
+    def supervisor_lost(self, why: str) -> None:
+        """The supervisor is gone, and its systems with it."""
+        self._epoch += 1
+        self._ended.clear()
+        self._retry_at.clear()
+        for name, ways in list(self._ways.items()):
+            self._drop_link(name, ways)
+            ways.supervisor_lost(why)
+            self._touch(name, ways)
+
+    def close(self, why: str) -> None:
+        """Nothing can be asked any more."""
+        self._over = True
+        self.supervisor_lost(why)
+        for task in self._opening.values():
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._flush()
+
+    # ---- links -----------------------------------------------------------------------------
+
+    def _see_to_link(self, name: str, ways: Ways) -> None:
+        """Open a link in the background, if there is none and it was not just tried."""
+        if (
+            self._over
+            or name in self._links
+            or name in self._opening
+            or self._now() < self._retry_at.get(name, -math.inf)
+        ):
+            return
+        self._retry_at[name] = self._now() + RETRY
+        task = asyncio.create_task(self._open(name, ways), name=f"link to {name}")
+        self._opening[name] = task
+        task.add_done_callback(partial(self._opened, name))
+
+    def _opened(self, name: str, task: asyncio.Task[None]) -> None:
+        self._opening.pop(name, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s: no link: %r", name, error)
+
+    async def _open(self, name: str, ways: Ways) -> None:
+        epoch = self._epoch
+        found = await self._session.ask(ResolveSystem(name))
+        if not isinstance(found, SystemResolved):
+            return
+        try:
+            link = await Link.open(found.door, name, found.incarnation)
+        except (OSError, TimeoutError):
+            return  # it has ended, or hangs: its next incarnation will be heard of
+        # No turn of the loop lies between its first answer and this for anything to be lost
+        # in but the link itself.
+        is_stale = epoch != self._epoch or found.incarnation <= self._ended.get(name, 0)
+        if is_stale or not link.is_open or self._over or self._ways.get(name) is not ways:
+            link.abort()
+            return
+        self._drop_link(name, ways)
+        self._links[name] = link
+        link.on_answer = partial(self._hear, name, ways)
+        link.on_lost = partial(self._lose, name, ways)
+        ways.opened(found, KNOCKS)
+        self._touch(name, ways)
+
+    def _hear(self, name: str, ways: Ways, said: Answered) -> None:
+        ways.heard(said, self._now())
+        if not said.is_connected:
+            self._on_disconnected(name)
+        self._touch(name, ways)
+
+    def _lose(self, name: str, ways: Ways) -> None:
+        """A system's process hung up: its supervisor says why, in a moment."""
+        incarnation = ways.incarnation
+        del self._links[name]
+        ways.lost()
+        self._touch(name, ways)
+        if incarnation is not None and ways.has_orphans:
+            asyncio.get_running_loop().call_later(
+                REASON_PATIENCE, ways.ended, incarnation, FailureCode.UNAVAILABLE, _HUNG_UP
+            )
+
+    def _drop_link(self, name: str, ways: Ways) -> None:
+        """Hear the last words of a process that is gone, and hang up."""
+        link = self._links.pop(name, None)
+        if link is not None:
+            link.on_lost = lambda: None
+            link.drain()
+            link.abort()
+            ways.lost()
+
+    # ---- carrying out ------------------------------------------------------------------------
+
+    def _touch(self, name: str, ways: Ways) -> None:
+        """See that what there is to do is done at the end of this turn of the loop."""
+        if not self._touched:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._touched[name] = ways
+
+    def _flush(self) -> None:
+        touched, self._touched = self._touched, {}
+        now = self._now()
+        due = math.inf
+        for name, ways in touched.items():
+            self._carry_out(name, ways, now)
+            due = min(due, ways.next_due() or math.inf)
+        self._arm(due)
+
+    def _carry_out(self, name: str, ways: Ways, now: float) -> None:
+        said: list[Any] = []
+        for action in ways.flush(now):
+            match action:
+                case Tell():
+                    said.append(action.message)
+                case Route():
+                    request_id = action.request.request_id
+                    self._session.ask_stream(
+                        action.request, partial(self._routed, name, ways, request_id)
+                    )
+                case Unroute():
+                    self._session.cancel(action.request_id)
+                case GiveBack():
+                    self._session.give_back(action.message)
+        link = self._links.get(name)
+        if said and link is not None:
+            try:
+                link.say(said)
+            except Exception:  # a bug, but nobody shall wait for ever
+                _log.exception("%s: its link is broken", name)
+                link.on_lost = lambda: None
+                link.abort()
+                self._lose(name, ways)
+
+    def _routed(self, name: str, ways: Ways, request_id: int, reply: Reply) -> None:
+        ways.routed_reply(request_id, reply, self._now())
+        self._touch(name, ways)
+
+    def _arm(self, due: float) -> None:
+        if due == math.inf or self._over:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._now()
+        due = math.inf
+        for name, ways in self._ways.items():
+            ways.tick(now)
+            self._touch(name, ways)
+            due = min(due, ways.next_due() or math.inf)
+        self._arm(due)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

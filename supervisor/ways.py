@@ -1,0 +1,499 @@
+"""Which of two ways the requests of one manager to one system go. Pure.
+
+Straight to the system's process, while there is a link to the incarnation that is up; else
+through the supervisor, which knows whether to wait or to refuse. Whichever way it goes, a
+request is answered exactly once, and what was asked first is begun first:
+
+- What goes through the supervisor waits until the system has taken all that went straight.
+- What goes straight waits until the system has taken all that went through the supervisor.
+  A :class:`~actors.messages.Fence`, sent that way, comes back when that is so. While it is
+  under way nothing else is sent; when it does not come back, all goes on through the
+  supervisor.
+
+Times are seconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from actors.limits import (
+    DELIVERY_BYTES,
+    DELIVERY_ITEMS,
+    UNHEARD,
+    WINDOW,
+    overload,
+    size_of,
+    too_many,
+    weight_of,
+)
+from actors.messages import (
+    DIRECT_KINDS,
+    Answered,
+    DataReceived,
+    Deliver,
+    Failure,
+    FailureCode,
+    Fence,
+    FencePassed,
+    Forget,
+    ManyReceived,
+    ManySent,
+    Outcome,
+    Reply,
+    Request,
+    SendMany,
+    TakeBack,
+)
+from supervisor.checks import mistake_in
+from supervisor.messages import ReturnData, SystemResolved
+from supervisor.patience import patience_of
+from supervisor.timers import Timer, Timers
+
+FENCE_PATIENCE: Final = 0.25
+"""Seconds that a fence may take; what waits for it is held up no longer."""
+FENCE_PAUSE: Final = 1.0
+"""Seconds after one that did not come back until the next is tried."""
+_LARGEST: Final = 64 << 20
+"""Bytes of a request above which it goes through the supervisor."""
+_BEFORE: Final = 0
+"""Stands for all that may have been asked through the supervisor unseen."""
+
+OnReply = Callable[[Reply], None]
+
+
+@attrs.frozen
+class Tell:
+    """Say this on the link."""
+
+    message: Any
+
+
+@attrs.frozen
+class Route:
+    """Ask this through the supervisor, and hand each part of its answer to
+    :meth:`Ways.routed_reply`."""
+
+    request: Request
+
+
+@attrs.frozen
+class Unroute:
+    """Take back what was asked through the supervisor."""
+
+    request_id: int
+
+
+@attrs.frozen
+class GiveBack:
+    """Have the supervisor hand these items out again."""
+
+    message: ReturnData
+
+
+Action = Tell | Route | Unroute | GiveBack
+
+
+class Place(enum.Enum):
+    """Where a request is."""
+
+    QUEUE = enum.auto()
+    """Here: it has not gone either way."""
+    DIRECT = enum.auto()
+    """It went straight to the system."""
+    ORPHAN = enum.auto()
+    """It did, and the link was lost; why is not known yet."""
+    ROUTED = enum.auto()
+    """It went through the supervisor."""
+
+
+@attrs.define(eq=False)
+class _Asked:
+    request: Request
+    on_reply: OnReply
+    direct: bool = False
+    """Whether it may go straight."""
+    weight: int = 0
+    size: int = 0
+    place: Place = Place.QUEUE
+    number: int = 0
+    """Of its delivery; then, of an orphan, the incarnation that had it."""
+    deadline: float = math.inf
+    timer: Timer | None = None
+    answered: int = 0
+    """Of a SendMany: how many items have a result."""
+    refused: tuple[Failure, ...] = ()
+    """Of a SendMany that is one too many: the results of its last items."""
+
+
+class Ways:
+    """Of one system. After anything was called, :meth:`flush` says what is to be done."""
+
+    def __init__(self, system_name: str) -> None:
+        self._name = system_name
+        self._asked: dict[int, _Asked] = {}
+        """All not answered yet, by request id."""
+        self._queue: deque[_Asked] = deque()
+        self._back: list[_Asked] = []
+        """Delivered, and not begun by a system that is being stopped; they come before the
+        queue, once all that was delivered with them is known."""
+        self._weight = 0
+        self._size = 0
+        """Of all that did not go through the supervisor."""
+        self._unproven: set[int] = {_BEFORE}
+        """What went through the supervisor and may not have been taken yet."""
+        self._fence: Fence | None = None
+        self._proves: frozenset[int] = frozenset()
+        """What the fence proves to be taken."""
+        self._fence_after = -math.inf
+        self._link: SystemResolved | None = None
+        self._limits: SystemResolved | None = None
+        """Of the last link."""
+        self._closing = False
+        """Whether the incarnation of the link is about to end."""
+        self._delivered = 0
+        self._taken = 0
+        self._to_forget: list[int] = []
+        self._unheard = 0
+        self._returned: list[Any] = []
+        self._timers = Timers()
+        self._actions: list[Action] = []
+
+    @property
+    def incarnation(self) -> int | None:
+        """Of the link; None without one."""
+        return None if self._link is None else self._link.incarnation
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._asked and self._fence is None
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether nothing waits here to be sent."""
+        return not self._queue and not self._back
+
+    @property
+    def has_orphans(self) -> bool:
+        return any(each.place is Place.ORPHAN for each in self._asked.values())
+
+    @property
+    def untaken(self) -> int:
+        """Items and requests that the system has not taken yet, and nobody else knows of."""
+        return sum(
+            each.weight
+            for each in self._asked.values()
+            if each.place is Place.QUEUE
+            or (each.place is Place.DIRECT and each.number > self._taken)
+        )
+
+    # ---- asking --------------------------------------------------------------------------
+
+    def ask(self, request: Request, on_reply: OnReply, now: float) -> None:
+        """Have a request answered. Of a SendMany that is too much only in part, the first
+        items are taken and the rest is refused."""
+        asked = _Asked(request, on_reply)
+        link = self._link
+        # One that makes no sense is refused by the supervisor.
+        if link is not None and mistake_in(request, link.max_payload_bytes) is None:
+            refusal = self._weigh(asked, link)
+            if refusal is not None:
+                on_reply(refusal)
+                return
+            self._set_deadline(asked, now + patience_of(request, link))
+        self._asked[request.request_id] = asked
+        self._queue.append(asked)
+
+    def _weigh(self, asked: _Asked, link: SystemResolved) -> Failure | None:
+        """Measure what may go straight; the refusal, if it is one too many."""
+        request = asked.request
+        if not isinstance(request, DIRECT_KINDS):
+            return None
+        room = link.mailbox_size - self._weight
+        if isinstance(request, SendMany) and 0 < room < len(request.items):
+            failure = too_many(request, self._weight, link.mailbox_size)
+            asked.refused = (failure,) * (len(request.items) - room)
+            request = asked.request = attrs.evolve(request, items=request.items[:room])
+        weight, size = weight_of(request), size_of(request)
+        refusal = overload(request, weight, size, self._weight, self._size, link.mailbox_size)
+        if refusal is None:
+            asked.direct = size <= _LARGEST
+            asked.weight, asked.size = weight, size
+            self._weight += weight
+            self._size += size
+        return refusal
+
+    def cancel(self, request_id: int) -> bool:
+        """Nobody waits for this any more.
+
+        Returns:
+            whether it was still open.
+        """
+        asked = self._asked.get(request_id)
+        if asked is None:
+            return False
+        if asked.place is Place.ROUTED:
+            # It may be taken all the same: it stays unproven.
+            self._actions.append(Unroute(request_id))
+        self._take_out(asked)
+        self._close(asked)
+        return True
+
+    def give_back(self, reply: Reply) -> None:
+        """Data for somebody who does not wait any more goes back, for the next caller."""
+        items: tuple[Any, ...] = ()
+        if isinstance(reply, DataReceived):
+            items = (reply.data,)
+        elif isinstance(reply, ManyReceived):
+            items = reply.items
+        self._returned.extend(items)
+
+    # ---- the link ------------------------------------------------------------------------
+
+    def opened(self, link: SystemResolved, delivered: int) -> None:
+        """There is a link to the incarnation that is up.
+
+        Args:
+            delivered: how many deliveries it has taken already.
+        """
+        self._link = self._limits = link
+        self._closing = False
+        self._delivered = self._taken = delivered
+        self._unheard = 0
+
+    def closing(self, incarnation: int) -> None:
+        """This incarnation is about to end."""
+        if self.incarnation == incarnation:
+            self._closing = True
+
+    def heard(self, said: Answered, now: float) -> None:
+        """The system said something on the link."""
+        if self.incarnation != said.incarnation:
+            return
+        self._taken = max(self._taken, said.taken)
+        self._unheard = 0
+        for request_id in said.refused:
+            asked = self._asked.get(request_id)
+            if asked is not None and asked.place is Place.DIRECT:
+                self._closing = True
+                asked.place = Place.QUEUE
+                self._back.append(asked)
+        for request_id, reply in said.replies:
+            self._settle(request_id, reply, now)
+
+    def lost(self) -> None:
+        """The link is gone. What was delivered waits for the reason; the rest goes through
+        the supervisor."""
+        incarnation = self.incarnation
+        if incarnation is None:
+            return
+        self._link = None
+        for asked in self._asked.values():
+            if asked.place is Place.DIRECT:
+                asked.place, asked.number = Place.ORPHAN, incarnation
+        self._delivered = self._taken = 0
+        self._to_forget.clear()
+
+    def ended(self, incarnation: int, code: FailureCode, text: str) -> None:
+        """Why this incarnation, to which the link was lost, has ended."""
+        for asked in list(self._asked.values()):
+            if asked.place is Place.ORPHAN and asked.number == incarnation:
+                self._fail(asked, asked.request.failure(code, text, Outcome.UNKNOWN))
+
+    def supervisor_lost(self, why: str) -> None:
+        """The supervisor is gone, and its systems with it; the link was lost before."""
+        for asked in list(self._asked.values()):
+            if asked.place is Place.ORPHAN:
+                failure = asked.request.failure(
+                    FailureCode.UNAVAILABLE, f"{why} before it answered", Outcome.UNKNOWN
+                )
+                # Only the text names the system, for nothing is known of it.
+                self._fail(asked, attrs.evolve(failure, system_name=None))
+
+    # ---- the supervisor's way --------------------------------------------------------------
+
+    def routed_reply(self, request_id: int, reply: Reply, now: float) -> None:
+        """The answer to what went through the supervisor, or a part of it."""
+        if self._fence is not None and request_id == self._fence.request_id:
+            if isinstance(reply, FencePassed):
+                self._fence = None
+                self._unproven -= self._proves
+            else:
+                self._drop_fence(self._fence, now)
+            return
+        ends = not isinstance(reply, ManySent) or reply.final
+        if ends:
+            self._unproven.discard(request_id)
+        asked = self._asked.get(request_id)
+        if asked is None:
+            if ends:
+                self.give_back(reply)
+        elif not ends:
+            asked.answered += len(getattr(reply, "results", ()))
+            asked.on_reply(reply)
+        elif isinstance(reply, Failure):
+            self._fail(asked, reply)
+        else:
+            self._answer(asked, reply)
+
+    # ---- what is to be done ----------------------------------------------------------------
+
+    def flush(self, now: float) -> list[Action]:
+        """Send off all that may go now."""
+        if self._back and (self._link is None or self._taken == self._delivered):
+            self._queue.extendleft(reversed(self._back))
+            self._back.clear()
+        self._say_what_is_owed()
+        while self._queue:
+            if self._may_go_straight(self._queue[0]):
+                if not self._unproven:
+                    if self._delivered - self._taken >= WINDOW:
+                        break
+                    self._deliver()
+                    continue
+                self._raise_fence(now)
+                if self._fence is not None:
+                    break
+            if self._taken != self._delivered:
+                break
+            self._route(self._queue.popleft())
+        actions, self._actions = self._actions, []
+        return actions
+
+    def next_due(self) -> float | None:
+        return self._timers.next_due()
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for call in self._timers.due(now):
+            call(now)
+
+    def _say_what_is_owed(self) -> None:
+        if self._returned:
+            items, self._returned = tuple(self._returned), []
+            if self._link is not None:
+                self._actions.append(Tell(TakeBack(self._name, items)))
+            else:
+                self._actions.append(GiveBack(ReturnData(self._name, items)))
+                self._unproven.add(_BEFORE)
+        if self._to_forget and self._link is not None and self._unheard < UNHEARD:
+            self._actions.append(Tell(Forget(tuple(self._to_forget))))
+            self._to_forget.clear()
+            self._unheard += 1
+
+    def _may_go_straight(self, asked: _Asked) -> bool:
+        return asked.direct and self._link is not None and not self._closing
+
+    def _deliver(self) -> None:
+        batch: list[tuple[int, Request]] = []
+        items = size = 0
+        self._delivered += 1
+        while self._queue and items < DELIVERY_ITEMS and size < DELIVERY_BYTES:
+            if not self._may_go_straight(self._queue[0]):
+                break
+            asked = self._queue.popleft()
+            asked.place, asked.number = Place.DIRECT, self._delivered
+            items += asked.weight
+            size += asked.size
+            batch.append((asked.request.request_id, asked.request))
+        self._actions.append(Tell(Deliver(self._delivered, tuple(batch))))
+
+    def _raise_fence(self, now: float) -> None:
+        if self._fence is None and now >= self._fence_after:
+            fence = self._fence = Fence(self._name, timeout=FENCE_PATIENCE)
+            self._proves = frozenset(self._unproven)
+            self._actions.append(Route(fence))
+            # Its supervisor may hang, and not tell that its time is over.
+            self._timers.add(now + FENCE_PATIENCE, lambda then: self._drop_fence(fence, then))
+
+    def _drop_fence(self, fence: Fence, now: float) -> None:
+        """It did not come back in time."""
+        if self._fence is fence:
+            self._fence = None
+            self._fence_after = now + FENCE_PAUSE
+
+    def _route(self, asked: _Asked) -> None:
+        self._unweigh(asked)
+        asked.place = Place.ROUTED
+        self._unproven.add(asked.request.request_id)
+        self._actions.append(Route(asked.request))
+
+    # ---- answers ---------------------------------------------------------------------------
+
+    def _settle(self, request_id: int, reply: Reply, now: float) -> None:
+        asked = self._asked.get(request_id)
+        if asked is None or asked.place is not Place.DIRECT:
+            self.give_back(reply)
+        elif isinstance(reply, ManySent) and not reply.final:
+            asked.answered += len(reply.results)
+            if self._link is not None:
+                asked.deadline = now + patience_of(asked.request, self._link)
+            asked.on_reply(reply)
+        elif isinstance(reply, Failure):
+            self._fail(asked, reply)
+        else:
+            self._answer(asked, reply)
+
+    def _fail(self, asked: _Asked, failure: Failure) -> None:
+        """What is refused of a SendMany stays refused, whatever became of the others."""
+        if not asked.refused or not isinstance(asked.request, SendMany):
+            self._answer(asked, failure)
+            return
+        missing = len(asked.request.items) - asked.answered
+        results = ManySent(
+            request_id=asked.request.request_id,
+            system_name=self._name,
+            results=(failure,) * missing,
+        )
+        self._answer(asked, results)
+
+    def _answer(self, asked: _Asked, reply: Reply) -> None:
+        self._close(asked)
+        if asked.refused and isinstance(reply, ManySent):
+            reply = attrs.evolve(reply, results=reply.results + asked.refused)
+        asked.on_reply(reply)
+
+    def _take_out(self, asked: _Asked) -> None:
+        """Have the system not do it, if it still can."""
+        if asked.place is Place.QUEUE:
+            (self._back if asked in self._back else self._queue).remove(asked)
+        elif asked.place is Place.DIRECT:
+            self._to_forget.append(asked.request.request_id)
+
+    def _close(self, asked: _Asked) -> None:
+        del self._asked[asked.request.request_id]
+        self._unweigh(asked)
+
+    def _unweigh(self, asked: _Asked) -> None:
+        """It is none of this side's limits and deadlines any more."""
+        self._weight -= asked.weight
+        self._size -= asked.size
+        asked.weight = asked.size = 0
+        if asked.timer is not None:
+            self._timers.cancel(asked.timer)
+            asked.timer = None
+
+    # ---- deadlines -------------------------------------------------------------------------
+
+    def _set_deadline(self, asked: _Asked, deadline: float) -> None:
+        asked.deadline = deadline
+        asked.timer = self._timers.add(deadline, lambda then: self._run_out(asked, then))
+
+    def _run_out(self, asked: _Asked, now: float) -> None:
+        if now < asked.deadline:  # a part of its answer came
+            self._set_deadline(asked, asked.deadline)
+            return
+        assert self._limits is not None
+        seconds = patience_of(asked.request, self._limits)
+        was_sent = asked.place is not Place.QUEUE
+        doing = "no answer" if was_sent else "its turn did not come"
+        outcome = Outcome.UNKNOWN if was_sent else Outcome.NOT_SENT
+        text = f"{doing} within {seconds:g} s"
+        self._take_out(asked)
+        self._fail(asked, asked.request.failure(FailureCode.TIMEOUT, text, outcome))
