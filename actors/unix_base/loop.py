@@ -32,6 +32,8 @@ class ActorLoop:
         """
         self._turn = turn
         self._set_timer()
+        if self._exchange.inbox:
+            self.loop.call_soon(self._take_turn)
         try:
             self.loop.run_forever()
         except BaseException as error:

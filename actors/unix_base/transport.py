@@ -90,6 +90,8 @@ class UnixTransport:
         """Set when :meth:`run` is to end; whether what is on its way is to come to its end
         before."""
         self._loop: ActorLoop | None = None
+        self._result: Any = None
+        """What :meth:`run` is to return, when that turned out on the loop."""
         self._closed = False
         self._at_exit = _closer(self)
         if not isinstance(origin, Endpoint):
@@ -221,6 +223,9 @@ class UnixTransport:
                     deadline = time.monotonic() + MAX_SHUTDOWN_DRAIN_PERIOD.total_seconds()
             if self._loop is not None and deadline is None:
                 self._loop.run(partial(self._turn, handler))
+                result, self._result = self._result, None
+                if result is not None:
+                    return result
             elif exchange.inbox:
                 exchange.do_io(0.0)
             elif deadline is None or time.monotonic() < deadline:
@@ -254,7 +259,10 @@ class UnixTransport:
         """
         inbox = self._exchange.inbox
         for _ in range(len(inbox)):
-            if not is_everyday(inbox[0].envelope.message) or self._deliver(handler) is not None:
+            if not is_everyday(inbox[0].envelope.message):
+                return False
+            self._result = self._deliver(handler)
+            if self._result is not None:
                 return False
         self._finish_intents()
         return self._abort is None
