@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.messages import CallCommand, Failure, FailureCode, Request, SendData, SendMany
+from actors.messages import CallCommand, Failure, FailureCode, Fence, Request, SendData, SendMany
 from actors.payload import payload_size
 
 MAILBOX_BYTES: Final = 256 << 20
@@ -22,7 +22,9 @@ DELIVERY_BYTES: Final = 1 << 20
 
 def weight_of(request: Request) -> int:
     """How many items a request stands for in a mailbox."""
-    return max(1, len(request.items)) if isinstance(request, SendMany) else 1
+    if isinstance(request, SendMany):
+        return max(1, len(request.items))
+    return 0 if isinstance(request, Fence) else 1  # which asks for nothing to be done
 
 
 def size_of(request: Request) -> int:

@@ -20,7 +20,7 @@ class StartActor:
     name: str
     incarnation: int
     definition: SystemDefinition
-    mailbox_size: int = 0
+    mailbox_size: int
 
 
 @attrs.frozen

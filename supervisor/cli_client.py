@@ -34,7 +34,7 @@ def attached(directory: Path, work: Work[T]) -> T:
     """Run a coroutine with a manager attached to the supervisor; end on any failure."""
 
     async def attach() -> T:
-        async with ExternalSystemManager.attach(directory, strict=True) as manager:
+        async with ExternalSystemManager.attach(directory, strict=True, direct=False) as manager:
             return await work(manager)
 
     try:

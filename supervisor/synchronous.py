@@ -31,14 +31,22 @@ class SynchronousManager:
     Every method does what the manager's method of the same name does.
     """
 
-    def __init__(self, *, strict: bool = False, options: SupervisorOptions | None = None) -> None:
-        self._begin(ExternalSystemManager(strict=strict, options=options))
+    def __init__(
+        self,
+        *,
+        strict: bool = False,
+        options: SupervisorOptions | None = None,
+        direct: bool = True,
+    ) -> None:
+        self._begin(ExternalSystemManager(strict=strict, options=options, direct=direct))
 
     @classmethod
-    def attach(cls, directory: str | Path | None = None, *, strict: bool = False) -> Self:
+    def attach(
+        cls, directory: str | Path | None = None, *, strict: bool = False, direct: bool = True
+    ) -> Self:
         """A manager of the systems of a running standalone supervisor."""
         made = cls.__new__(cls)
-        made._begin(ExternalSystemManager.attach(directory, strict=strict))
+        made._begin(ExternalSystemManager.attach(directory, strict=strict, direct=direct))
         return made
 
     def _begin(self, manager: ExternalSystemManager) -> None:
