@@ -19,18 +19,21 @@ from thespian.system.multiprocCommon import (
     uncatchable_signals,
 )
 from thespian.system.systemCommon import actorStartupFailed
-from thespian.system.transport import TransmitIntent
+from thespian.system.transport import TransmitIntent, TransmitOnly
 from thespian.system.utilis import setProcName, thesplog
 
 from actors.unix_base.directory import SocketDirectoryError
-from actors.unix_base.endpoint import Endpoint
+from actors.unix_base.endpoint import Endpoint, External
 from actors.unix_base.managing import UnixActorManager, UnixAdmin
+from actors.unix_base.transport import UnixTransport
 
 _CRASHES: Final = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 )
 """Signals of a crash in native code. After a handler in Python the processor would run the
 faulting instruction again, for ever."""
+_SAYS: Final = 1.0
+"""Seconds."""
 
 
 def run_actor(
@@ -102,3 +105,13 @@ def run_admin(starter: ActorAddress, endpoint: Endpoint, *args: Any) -> None:
         startAdmin(UnixAdmin, starter, endpoint, *args)
     except SocketDirectoryError as error:  # another one was quicker
         thesplog("no admin started: %s", error, level=logging.WARNING)
+        _say_that_there_is_one(starter, endpoint)
+
+
+def _say_that_there_is_one(starter: ActorAddress, endpoint: Endpoint) -> None:
+    """The starter need not wait any longer; whose admin it is, is the same to it."""
+    transport = UnixTransport(External(endpoint.directory))
+    intent = TransmitIntent(starter, EndpointConnected(0))
+    transport.scheduleTransmit(None, intent)
+    transport.run(TransmitOnly, _SAYS)
+    transport.close()
