@@ -149,6 +149,12 @@ class Exchange:
             return self._links.waiting
 
     @property
+    def awaited(self) -> int:
+        """Intents that are not at their end."""
+        with self._lock:
+            return self._links.awaited
+
+    @property
     def links(self) -> list[Link]:
         """Those to processes whose names are known."""
         with self._lock:
@@ -158,6 +164,11 @@ class Exchange:
         """Tell others now what was dealt with."""
         with self._lock:
             self._links.acknowledge()
+
+    def hear_out(self, name: str) -> None:
+        """Take in all that a process has said, which has ended."""
+        with self._lock:
+            self._links.hear_out(name)
 
     # ---- what the links tell; the lock is held ---------------------------------------------
 

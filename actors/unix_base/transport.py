@@ -126,6 +126,10 @@ class UnixTransport:
     def connectEndpoint(self, child: Endpoint) -> None:
         """Nothing to do: the child will connect."""
 
+    def hear_out(self, child: Endpoint) -> None:
+        """The child's process has ended: take in what it said before."""
+        self._exchange.hear_out(child.name)
+
     def remove_socket_of(self, child: Endpoint) -> None:
         """The child's process has ended."""
         self._family.remove(child.name)
@@ -240,6 +244,15 @@ class UnixTransport:
             waiting = self._exchange.waiting
             if not waiting or (deadline is not None and time.monotonic() >= deadline):
                 return waiting
+            self._exchange.do_io(self._exchange.patience(deadline))
+
+    def settle(self, seconds: float) -> None:
+        """Wait, for so long at most, until all intents are at their ends. What comes is left."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._finish_intents()
+            if not self._exchange.awaited or time.monotonic() >= deadline:
+                return
             self._exchange.do_io(self._exchange.patience(deadline))
 
     def _finish_intents(self) -> None:
