@@ -24,6 +24,9 @@ from actors.unix_base.starting import run_admin
 from actors.unix_base.transport import UnixTransport
 
 _LOOK_EVERY: Final = 0.01
+"""Seconds, as"""
+_ENDS: Final = 2.0
+"""for which an admin may clear up."""
 
 
 class ActorSystemBase(AsksAndTells, multiprocessCommon):  # type: ignore[misc]
@@ -79,6 +82,13 @@ class ActorSystemBase(AsksAndTells, multiprocessCommon):  # type: ignore[misc]
         )
         if not started and not self.transport.probeAdmin(address):
             raise InvalidActorAddress(address, "not a valid ActorSystem admin")
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        directory = os.path.dirname(name_of(self.adminAddr))
+        deadline = time.monotonic() + _ENDS
+        while SystemLock.is_held(directory) and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY)  # the admin said that it ends, and does
 
     def _comes_up(self, address: ActorAddress) -> bool:
         deadline = time.monotonic() + MAX_ADMIN_STARTUP_DELAY.total_seconds()

@@ -163,9 +163,10 @@ class Exchange:
             return self._links.is_behind(name)
 
     @property
-    def unsettled(self) -> bool:
-        """Whether an intent has not come to its end yet."""
-        return any(each.intent is not None for link in self.links for each in link.posted)
+    def awaited(self) -> int:
+        """Intents that are not at their end."""
+        with self._lock:
+            return self._links.awaited
 
     @property
     def links(self) -> list[Link]:
@@ -177,6 +178,11 @@ class Exchange:
         """Tell others now what was dealt with."""
         with self._lock:
             self._links.acknowledge()
+
+    def hear_out(self, name: str) -> None:
+        """Take in all that a process has said, which has ended."""
+        with self._lock:
+            self._links.hear_out(name)
 
     # ---- what the links tell; the lock is held ---------------------------------------------
 

@@ -80,6 +80,11 @@ class Links:
         return link is not None and bool(link.backlog)
 
     @property
+    def awaited(self) -> int:
+        """Messages on their way of which somebody is to be told what became of them."""
+        return sum(each.intent is not None for link in self._all() for each in link.posted)
+
+    @property
     def open(self) -> list[Link]:
         """Those to processes whose names are known."""
         return list(self._by_name.values())
@@ -256,6 +261,16 @@ class Links:
             self._take(Link(None, None), sock, None)
 
     # ---- the end ---------------------------------------------------------------------------
+
+    def hear_out(self, name: str) -> None:
+        """Take in all that a process has said, which has ended."""
+        self._accept()
+        for link in self._all():
+            if link.name is None and link.sock is not None:
+                self.ready(link.sock.fileno(), readable=True, writable=False)
+        for link in self._all():
+            if link.name == name and link.sock is not None:
+                self._hear_out(link, LinkLost("it ended"))
 
     def _hear_out(self, link: Link, why: LinkLost) -> None:
         """Nothing can be sent on a link any more; what the other end said before still counts."""

@@ -24,6 +24,8 @@ from thespian.actors import (
     PoisonMessage,
     ThespianWatch,
 )
+from thespian.system.messages.admin import PendingActorResponse
+from thespian.system.messages.multiproc import ChildMayHaveDied
 from thespian.system.multiprocCommon import (
     ChildInfo,
     MultiProcAdmin,
@@ -41,6 +43,8 @@ from actors.unix_base.link import Posted
 
 _LOGGER_ENDS: Final = 1.0
 """Seconds that a logger may take to end."""
+_SETTLES: Final = 5.0
+"""Seconds in which logger and host hear of the end, or never."""
 
 
 class Unthrottled:
@@ -117,6 +121,8 @@ class StartsChildren:
         info.endpoint = child
         info.told = False
         """Whether its parent was told of its end: it may say so itself before it ends."""
+        info.heard_out = False
+        """Whether what it said before it ended is among what is to be dealt with."""
         self._child_procs = [*getattr(self, "_child_procs", []), info]
 
     def _childExited(self, address: ActorAddress) -> None:
@@ -127,18 +133,35 @@ class StartsChildren:
 
     def childDied(self) -> bool:
         """Some child may have ended: say so of each, once."""
-        # One that has told of its own end may do so a moment before its process ends.
-        for info in [each for each in getattr(self, "_child_procs", []) if _has_ended(each)]:
+        ended = [each for each in getattr(self, "_child_procs", []) if _has_ended(each)]
+        # Its last words come before the news of its end; one of them may be that news.
+        for info in (each for each in ended if each.heard_out):
             self._child_procs.remove(info)
             self.transport.remove_socket_of(info.endpoint)
-            if not info.told:
-                address = getattr(info, "childRealAddr", info.childAddr)
-                exited = ChildActorExited(address)
-                self.transport.scheduleTransmit(None, TransmitIntent(self.myAddress, exited))
+            if not hasattr(info, "childRealAddr"):
+                self._never_began(info)
+            elif not info.told:
+                self._tell_self(ChildActorExited(info.childRealAddr))
+        if not all(each.heard_out for each in ended):
+            for info in ended:
+                self.transport.hear_out(info.endpoint)
+                info.heard_out = True
+            self._tell_self(ChildMayHaveDied())  # comes after all that was heard now
         logger = getattr(self, "asLogProc", None)
         if logger is not None and _has_ended(logger):
             self._restart_logger()
         return True
+
+    def _tell_self(self, message: Any) -> None:
+        self.transport.scheduleTransmit(None, TransmitIntent(self.myAddress, message))
+
+    def _never_began(self, info: Any) -> None:
+        """A child ended before it said that it is there."""
+        # Tells the parent, and gives back what was sent to the child.
+        self._retryPendingChildOperations(info.childNum, None)
+
+    def _retryPendingChildOperations(self, number: int, address: ActorAddress | None) -> None:
+        super()._retryPendingChildOperations(number, address)  # type: ignore[misc]
 
     def _restart_logger(self) -> None:
         pass
@@ -218,10 +241,20 @@ class UnixAdmin(StartsChildren, MultiProcAdmin):  # type: ignore[misc]
 
     def run(self) -> None:
         super().run()
+        # Thespian goes on when the logger has dealt with its last message, and then tells the
+        # host; that was sent means no more than sent here.
+        self.transport.settle(_SETTLES)
         logger = getattr(self, "asLogProc", None)
         if logger is not None:
             logger.childProc.join(_LOGGER_ENDS)  # its socket goes with the directory
         self.transport.close()
+
+    def _never_began(self, info: Any) -> None:
+        requests = self._pendingChildren
+        for request in requests.pop(info.childNum, []) if isinstance(requests, dict) else []:
+            code = PendingActorResponse.ERROR_Invalid_ActorClass
+            why = f"the process of {info.childClass} ended before it began"
+            self._sendPendingActorResponse(request, None, errorCode=code, errorStr=why)
 
     def _restart_logger(self) -> None:
         if not self.isShuttingDown():

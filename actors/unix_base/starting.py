@@ -18,12 +18,13 @@ from thespian.system.multiprocCommon import (
     startAdmin,
 )
 from thespian.system.systemCommon import actorStartupFailed
-from thespian.system.transport import TransmitIntent
+from thespian.system.transport import TransmitIntent, TransmitOnly
 from thespian.system.utilis import setProcName, thesplog
 
 from actors.unix_base.directory import SocketDirectoryError
-from actors.unix_base.endpoint import Endpoint
+from actors.unix_base.endpoint import Endpoint, External
 from actors.unix_base.managing import UnixActorManager, UnixAdmin
+from actors.unix_base.transport import UnixTransport
 
 _EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGQUIT)
 _NOTED_SIGNALS: Final = (
@@ -38,6 +39,8 @@ default: after a handler in Python a crash of native code would run the faulting
 again, for ever."""
 _HAS_TITLES: Final = importlib.util.find_spec("setproctitle") is not None
 """Looked up before the fork: each actor would look everywhere for what is not there."""
+_SAYS: Final = 1.0
+"""Seconds."""
 
 
 def run_actor(
@@ -107,3 +110,13 @@ def run_admin(starter: ActorAddress, endpoint: Endpoint, *args: Any) -> None:
         startAdmin(UnixAdmin, starter, endpoint, *args)
     except SocketDirectoryError as error:  # another one was quicker
         thesplog("no admin started: %s", error, level=logging.WARNING)
+        _say_that_there_is_one(starter, endpoint)
+
+
+def _say_that_there_is_one(starter: ActorAddress, endpoint: Endpoint) -> None:
+    """The starter need not wait any longer; whose admin it is, is the same to it."""
+    transport = UnixTransport(External(endpoint.directory))
+    intent = TransmitIntent(starter, EndpointConnected(0))
+    transport.scheduleTransmit(None, intent)
+    transport.run(TransmitOnly, _SAYS)
+    transport.close()

@@ -19,7 +19,6 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ActorSystemMessage
 from thespian.system.addressManager import CannotPickleAddress
-from thespian.system.systemCommon import MAX_SHUTDOWN_DRAIN_PERIOD
 from thespian.system.timing import ExpirationTimer, timePeriodSeconds
 from thespian.system.transport import (
     SendStatus,
@@ -87,8 +86,7 @@ class UnixTransport:
         self.post = self._exchange.post
         self.set_watch = self._exchange.set_watch
         self._abort: bool | None = None
-        """Set when :meth:`run` is to end; whether what is on its way is to come to its end
-        before."""
+        """Set when :meth:`run` is to end; whether everything is to be sent before."""
         self._loop: ActorLoop | None = None
         self._result: Any = None
         """What :meth:`run` is to return, when that turned out on the loop."""
@@ -132,6 +130,10 @@ class UnixTransport:
 
     def connectEndpoint(self, child: Endpoint) -> None:
         """Nothing to do: the child will connect."""
+
+    def hear_out(self, child: Endpoint) -> None:
+        """The child's process has ended: take in what it said before."""
+        self._exchange.hear_out(child.name)
 
     def remove_socket_of(self, child: Endpoint) -> None:
         """The child's process has ended."""
@@ -216,11 +218,8 @@ class UnixTransport:
                 if result is not None:
                     return result
             self._finish_intents()
-            if self._abort is not None:
-                if not self._abort or not exchange.unsettled:
-                    return Thespian__Run_Terminated()
-                if deadline is None:
-                    deadline = time.monotonic() + MAX_SHUTDOWN_DRAIN_PERIOD.total_seconds()
+            if self._abort is not None and not (self._abort and exchange.waiting):
+                return Thespian__Run_Terminated()
             if self._loop is not None and deadline is None:
                 self._loop.run(partial(self._turn, handler))
                 result, self._result = self._result, None
@@ -285,6 +284,15 @@ class UnixTransport:
             self._exchange.do_io(self._exchange.patience(deadline))
         return True
 
+    def settle(self, seconds: float) -> None:
+        """Wait, for so long at most, until all intents are at their ends. What comes is left."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._finish_intents()
+            if not self._exchange.awaited or time.monotonic() >= deadline:
+                return
+            self._exchange.do_io(self._exchange.patience(deadline))
+
     def _finish_intents(self) -> None:
         done = self._exchange.done
         while done:
@@ -295,7 +303,7 @@ class UnixTransport:
         """Have :meth:`run` end.
 
         Args:
-            drain: whether what Thespian waits for is to be dealt with first.
+            drain: whether it is to send everything first.
         """
         self._abort = drain
         self._exchange.nudge()
