@@ -76,11 +76,6 @@ class Links:
         return sum(1 for link in self._all() if link.backlog)
 
     @property
-    def awaited(self) -> int:
-        """Messages on their way of which somebody is to be told what became of them."""
-        return sum(each.intent is not None for link in self._all() for each in link.posted)
-
-    @property
     def open(self) -> list[Link]:
         """Those to processes whose names are known."""
         return list(self._by_name.values())
