@@ -85,6 +85,7 @@ class ActorSystemBase(AsksAndTells, multiprocessCommon):  # type: ignore[misc]
 
     def shutdown(self) -> None:
         super().shutdown()
+        self.transport.close()  # Thespian does not if the admin is gone already
         directory = os.path.dirname(name_of(self.adminAddr))
         deadline = time.monotonic() + _ENDS
         while SystemLock.is_held(directory) and time.monotonic() < deadline:

@@ -24,6 +24,7 @@ ADMIN_PORT: Final = "Admin Port"
 """The capability that tells the systems of a user apart; here any number or word."""
 DEFAULT_ADMIN: Final = "1900"
 ADMIN_SOCKET: Final = "admin"
+LOGGER_SOCKET: Final = "logger"
 
 MAX_PATH: Final = 103
 """Bytes of a socket's path that all systems take: 108 on Linux, 104 on macOS, one for the
@@ -166,6 +167,8 @@ class SystemLock:
                 raise SocketDirectoryError(f"an actor system runs in {directory}") from None
             os.close(self._fd)
         remove_dead_sockets(directory, older_than=_YOUNG)
+        # The logger of an admin that was killed lives on, and the next has the same name.
+        Path(directory, LOGGER_SOCKET).unlink(missing_ok=True)
 
     @staticmethod
     def is_held(directory: str) -> bool:

@@ -10,9 +10,13 @@ from thespian.system.addressManager import ActorLocalAddress
 from thespian.system.transport import ExternalInterfaceTransportInit, TransportInit__Base
 
 from actors.unix_base.address import name_of
-from actors.unix_base.directory import ADMIN_SOCKET, new_socket_path, system_directory
+from actors.unix_base.directory import (
+    ADMIN_SOCKET,
+    LOGGER_SOCKET,
+    new_socket_path,
+    system_directory,
+)
 
-LOGGER_SOCKET: Final = "logger"
 _LOGGER: Final = -1
 """The number that Thespian gives the logger."""
 

@@ -163,12 +163,6 @@ class Exchange:
             return self._links.is_behind(name)
 
     @property
-    def awaited(self) -> int:
-        """Intents that are not at their end."""
-        with self._lock:
-            return self._links.awaited
-
-    @property
     def links(self) -> list[Link]:
         """Those to processes whose names are known."""
         with self._lock:

@@ -80,11 +80,6 @@ class Links:
         return link is not None and bool(link.backlog)
 
     @property
-    def awaited(self) -> int:
-        """Messages on their way of which somebody is to be told what became of them."""
-        return sum(each.intent is not None for link in self._all() for each in link.posted)
-
-    @property
     def open(self) -> list[Link]:
         """Those to processes whose names are known."""
         return list(self._by_name.values())

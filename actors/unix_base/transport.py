@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import pickle
+import tempfile
 import time
 import weakref
 from collections.abc import Callable
@@ -30,6 +32,7 @@ from thespian.system.transport import (
     TransmitOnly,
     TransportInit__Base,
 )
+from thespian.system.utilis import thesplog_control
 
 from actors.unix_base import endpoint
 from actors.unix_base.address import address_of, name_of
@@ -63,6 +66,7 @@ class UnixTransport:
             OSError: the process cannot listen.
             SocketDirectoryError: its sockets have no safe place.
         """
+        _find_place_of_log()
         self._directory = endpoint.directory_of(origin, *args)
         self._family = UnixSockets(self._directory)
         self._keep: frozenset[int] = frozenset()
@@ -82,7 +86,11 @@ class UnixTransport:
             name = self._family.new_name()
         self.myAddress = address_of(name)
         self._name = name
-        self._exchange = Exchange(self._family, name, admin)
+        try:
+            self._exchange = Exchange(self._family, name, admin)
+        except OSError:
+            self._leave_directory()
+            raise
         self.post = self._exchange.post
         self.set_watch = self._exchange.set_watch
         self._abort: bool | None = None
@@ -285,13 +293,13 @@ class UnixTransport:
         return True
 
     def settle(self, seconds: float) -> None:
-        """Wait, for so long at most, until all intents are at their ends. What comes is left."""
+        """Go on after a :meth:`run` that was to drain until the callback of an intent calls
+        :meth:`abort_run` for good, for so long at most. What comes is left."""
         deadline = time.monotonic() + seconds
-        while True:
-            self._finish_intents()
-            if not self._exchange.awaited or time.monotonic() >= deadline:
-                return
+        self._finish_intents()
+        while self._abort is not False and time.monotonic() < deadline:
             self._exchange.do_io(self._exchange.patience(deadline))
+            self._finish_intents()
 
     def _finish_intents(self) -> None:
         done = self._exchange.done
@@ -334,6 +342,9 @@ class UnixTransport:
         self._exchange.close()
         if self._loop is not None:
             self._loop.close()
+        self._leave_directory()
+
+    def _leave_directory(self) -> None:
         if self._system_lock is not None:
             self._system_lock.release()
         else:
@@ -345,6 +356,15 @@ class UnixTransport:
         self._exchange.leave_to_parent()
         if self._system_lock is not None:
             self._system_lock.leave()
+
+
+def _find_place_of_log() -> None:
+    """Thespian's log finds its place at its first line, which may be just that no descriptor,
+    or no room on the disk, is left: it raises then."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        thesplog_control(logging.CRITICAL, False, 0)
 
 
 def _leave_parent(origin: Endpoint) -> None:

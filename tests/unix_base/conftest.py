@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.actors.leaks import no_leaks
+from tests.conftest import open_descriptors
 from tests.unix_base import hosting
+from tests.unix_base.members import Member
 
 
 @pytest.fixture
@@ -23,3 +25,21 @@ def host(sockets):
     with hosting.host(sockets) as one:
         one.wait_until_attached()
         yield one
+
+
+@pytest.fixture
+def directory(runtime_dir):
+    before = open_descriptors()
+    runtime_dir.mkdir(0o700)
+    yield runtime_dir
+    assert list(runtime_dir.iterdir()) == []
+    assert open_descriptors() == before
+
+
+@pytest.fixture
+def trio(directory):
+    """An admin and two others."""
+    members = [Member(directory, name) for name in ("admin", "ann", "bob")]
+    yield members
+    for each in members:
+        each.close()

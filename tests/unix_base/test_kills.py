@@ -65,7 +65,7 @@ def test_a_parent_hears_once_of_each_of_many_children_killed_at_once(host, numbe
     heard = host.ask(parent, of, "heard")
 
     assert names_of_the_dead(heard) == sorted(children)
-    assert not [name for name in os.listdir(host.directory) if name in children]
+    assert not {os.path.basename(each) for each in children} & {*os.listdir(host.directory)}
 
 
 def be_busy_until_ended(actor, pids, number):
