@@ -31,6 +31,8 @@ MAX_PATH: Final = 103
 zero at its end."""
 _TOKEN_BYTES: Final = 5
 _NAME_LENGTH: Final = _TOKEN_BYTES * 2
+_TRIES: Final = 10
+"""How often to try what others may undo at the same moment."""
 _YOUNG: Final = 2.0
 """Seconds."""
 _LOOK: Final = 0.005
@@ -108,6 +110,34 @@ def make_private(path: str) -> None:
         )
 
 
+def make_place(directory: str) -> None:
+    """Make a system's directory, and the one that it is in.
+
+    Raises:
+        SocketDirectoryError: one of them is not safe, or cannot be made.
+    """
+    for _ in range(_TRIES):
+        make_private(os.path.dirname(directory))
+        try:
+            os.mkdir(directory, 0o700)
+        except FileNotFoundError:
+            continue  # the last one who left removed both
+        except OSError:
+            pass  # the next call says what is wrong, if anything is
+        break
+    make_private(directory)
+
+
+def leave_place(directory: str) -> None:
+    """Remove a system's directory if nobody else is in it, and so the user's own one."""
+    try:
+        os.rmdir(directory)
+        if os.path.dirname(directory) == _directory_of_user():
+            os.rmdir(os.path.dirname(directory))
+    except OSError:
+        pass
+
+
 def new_socket_path(directory: str) -> str:
     """A path for a socket, which was never used and never will be."""
     return os.path.join(directory, secrets.token_hex(_TOKEN_BYTES))
@@ -150,8 +180,7 @@ class SystemLock:
         """
         self._directory = directory
         while True:
-            make_private(os.path.dirname(directory))
-            make_private(directory)
+            make_place(directory)
             try:
                 self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             except FileNotFoundError:
@@ -188,7 +217,7 @@ class SystemLock:
     def release(self) -> None:
         """Remove the directory, unless somebody still listens in it."""
         remove_dead_sockets(self._directory)
-        remove_if_empty(self._directory)
+        leave_place(self._directory)
         os.close(self._fd)
 
     def leave(self) -> None:
@@ -216,10 +245,3 @@ def remove_dead_sockets(directory: str, older_than: float = 0.0) -> None:
         old = now - status.st_mtime >= older_than
         if stat.S_ISSOCK(status.st_mode) and old and not is_alive(str(entry)):
             entry.unlink(missing_ok=True)
-
-
-def remove_if_empty(directory: str) -> None:
-    try:
-        os.rmdir(directory)
-    except OSError:
-        pass

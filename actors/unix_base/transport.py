@@ -40,8 +40,8 @@ from actors.unix_base.conventions import admins_of, parse_address
 from actors.unix_base.directory import (
     SystemLock,
     is_alive,
-    make_private,
-    remove_if_empty,
+    leave_place,
+    make_place,
     system_directory,
 )
 from actors.unix_base.endpoint import Endpoint, External
@@ -79,18 +79,12 @@ class UnixTransport:
             if name == admin:
                 self._system_lock = SystemLock(self._directory)
         else:
-            make_private(os.path.dirname(self._directory))
-            make_private(self._directory)
             if len(args) > 1:
                 self._keep = logged_to(args[1])
             name = self._family.new_name()
         self.myAddress = address_of(name)
         self._name = name
-        try:
-            self._exchange = Exchange(self._family, name, admin)
-        except OSError:
-            self._leave_directory()
-            raise
+        self._exchange = self._listen(name, admin, is_host=not isinstance(origin, Endpoint))
         self.post = self._exchange.post
         self.set_watch = self._exchange.set_watch
         self._abort: bool | None = None
@@ -102,6 +96,20 @@ class UnixTransport:
         self._at_exit = _closer(self)
         if not isinstance(origin, Endpoint):
             atexit.register(self._at_exit)
+
+    def _listen(self, name: str, admin: str, is_host: bool) -> Exchange:
+        while True:
+            if is_host:
+                make_place(self._directory)
+            try:
+                return Exchange(self._family, name, admin)
+            except FileNotFoundError:
+                if not is_host:
+                    raise
+                # The last one who left has removed the directory meanwhile.
+            except OSError:
+                self._leave_directory()
+                raise
 
     # ---- addresses -------------------------------------------------------------------------
 
@@ -348,7 +356,7 @@ class UnixTransport:
         if self._system_lock is not None:
             self._system_lock.release()
         else:
-            remove_if_empty(self._directory)
+            leave_place(self._directory)
 
     def leave_to_parent(self) -> None:
         """Close the copies that a forked process has of all this; the parent goes on."""

@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from actors import ExternalSystemInterface, command
+from actors.unix_base import BASE_NAME
 from supervisor import ExternalSystemManager, SystemSpec
+from supervisor.base import BASE_VARIABLE, FALLBACK
 from supervisor.embedded import EmbeddedRuntime
 from tests.conftest import MARK, marked_processes, wait_until_none
 from tests.supervisor.support import QUIET, with_manager
@@ -123,8 +125,14 @@ def test_processes_of_runtimes_let_go_of_do_not_pile_up() -> None:
     assert not process.is_running()
 
 
-def test_a_runtime_listens_on_loopback_only() -> None:
+@pytest.mark.parametrize(
+    ("base", "addresses"), [(BASE_NAME, set()), (FALLBACK, {"127.0.0.1"})], ids=str
+)
+def test_a_runtime_listens_on_no_port_or_on_loopback_only(
+    monkeypatch: pytest.MonkeyPatch, base: str, addresses: set[str]
+) -> None:
     """Whatever reaches a port of Thespian's is unpickled."""
+    monkeypatch.setenv(BASE_VARIABLE, base)
 
     async def work(manager: ExternalSystemManager) -> set[str]:
         processes = marked_processes(os.environ[MARK])
@@ -136,7 +144,7 @@ def test_a_runtime_listens_on_loopback_only() -> None:
             if connection.status == "LISTEN"
         }
 
-    assert with_manager(work, SystemSpec("a", "mock", connect=True)) == {"127.0.0.1"}
+    assert with_manager(work, SystemSpec("a", "mock", connect=True)) == addresses
 
 
 def test_a_host_whose_directory_was_removed_can_start_one(

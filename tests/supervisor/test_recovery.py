@@ -94,7 +94,8 @@ def test_systems_answer_again_whichever_process_is_killed(
             incarnation = (await status_of(manager, "spec-1")).incarnation
             before = await system_pids(manager)
             victim.kill()
-            seconds = await seconds_until_answered(manager, None if part == "system" else before)
+            goes_on = part in ("system", "logger")  # with the others' processes as they were
+            seconds = await seconds_until_answered(manager, None if goes_on else before)
             assert not runs(victim.pid)
             assert await thing.send_data("by its handle")
             assert thing.is_connected
@@ -113,8 +114,31 @@ def test_systems_answer_again_whichever_process_is_killed(
     assert seconds < RECOVERED_WITHIN
 
 
+def test_a_killed_logger_is_replaced_and_takes_nothing_with_it() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, thing):
+            before = await system_pids(manager)
+            receive = asyncio.ensure_future(
+                manager.receive_data_from_system("object", timeout=300.0)
+            )
+            parts = parts_of(manager)
+            parts["logger"].kill()
+
+            async def replaced() -> bool:
+                known = (parts["logger"], parts["guardian"])
+                return any(each not in known for each in parts["admin"].children())
+
+            await until(replaced)
+            assert not receive.done()
+            assert await thing.send_data("after it")
+            assert await receive == "after it"
+            assert await system_pids(manager) == before
+
+    asyncio.run(main())
+
+
 @BOTH_WAYS
-@pytest.mark.parametrize("part", ["supervisor", "guardian", "logger", "admin", "root"])
+@pytest.mark.parametrize("part", ["supervisor", "guardian", "admin", "root"])
 def test_each_request_in_flight_is_answered_once(part: str) -> None:
     async def main() -> None:
         async with runtime() as (manager, _):

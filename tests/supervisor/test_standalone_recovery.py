@@ -25,7 +25,7 @@ from tests.supervisor.test_standalone import extsys, running, statuses, until_co
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
-@pytest.mark.parametrize("part", ["supervisor", "guardian", "logger", "admin"])
+@pytest.mark.parametrize("part", ["supervisor", "guardian", "admin"])
 def test_a_process_that_is_killed_does_not_end_it(runtime_dir: Path, part: str) -> None:
     with running(runtime_dir) as process:
         asyncio.run(until_connected(runtime_dir, "plc-1"))
