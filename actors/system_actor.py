@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -33,7 +32,7 @@ from actors.interface import ExternalSystemInterface, command_names
 from actors.kinds import build_system
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
-from actors.loops import SharedLoop, ThreadLoop
+from actors.loop_thread import LoopThread, Mailslot
 from actors.messages import (
     Deliver,
     FailureCode,
@@ -54,7 +53,6 @@ from actors.messages import (
     invalid_request,
 )
 from actors.outbox import Outbox
-from actors.unix_base import event_loop_of
 
 _POLL: Final = timedelta(milliseconds=5)
 """How often the mailslot is looked at where Thespian cannot watch a descriptor."""
@@ -72,7 +70,8 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
         self._supervisor: ActorAddress | None = None
         self._start: StartSystem | None = None
-        self._loop: ThreadLoop | SharedLoop | None = None
+        self._mailslot: Mailslot | None = None
+        self._loop: LoopThread | None = None
         self._side: _LoopSide | None = None
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
@@ -82,17 +81,18 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         except Exception as error:
             logging.getLogger(__name__).exception("system actor: %s", type(message).__name__)
             self._tell_crash(Reason.of(error))
-        fd = None if self._loop is None else self._loop.fileno()
-        return ThespianWatch([fd]) if fd is not None and self._watches else None
+        if self._mailslot is not None and self._watches:
+            return ThespianWatch([self._mailslot.fileno()])
+        return None
 
     def _receive(self, message: Any, sender: ActorAddress) -> None:
         match message:
             case StartSystem() if self._start is None:
                 self._begin(message, sender)
             case WatchMessage():
-                self._take()
+                self._pass_on()
             case WakeupMessage():
-                self._take()
+                self._pass_on()
                 self.wakeupAfter(_POLL)
             case Deliver() | Forget() | TakeBack() | TapData() | StopSystem() if self._side:
                 assert self._loop is not None
@@ -114,40 +114,38 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         let_crashes_kill()
         restore_loggers()
         self._start, self._supervisor = start, supervisor
-        self._side = _LoopSide(start)
-        shared = None if os.environ.get("EXTSYS_THREAD") else event_loop_of(self, self._side.crash)
-        if shared is not None:
-            self._loop = SharedLoop(shared, self._pass_on)
-        else:
-            self._loop = ThreadLoop(self._side.crash)
-            if not self._watches:
-                self.wakeupAfter(_POLL)
-        self._side.say = self._loop.say
+        self._mailslot = Mailslot()
+        self._side = _LoopSide(start, self._mailslot)
+        self._loop = LoopThread(on_escape=self._side.crash)
         self._loop.call(self._side.begin)
+        if not self._watches:
+            self.wakeupAfter(_POLL)
 
-    def _take(self) -> None:
-        assert self._loop is not None
-        for said in self._loop.take():
-            self._pass_on(said)
-
-    def _pass_on(self, said: Any) -> None:
-        self.send(self._supervisor, said)
-        if isinstance(said, SystemStopped | SystemStartFailed):
-            self.send(self.myAddress, ActorExitRequest())
-            _end_at_last()
-        elif isinstance(said, SystemCrashed):
-            _end_at_last()  # the supervisor is quicker, unless it is gone
+    def _pass_on(self) -> None:
+        assert self._mailslot is not None
+        for said in self._mailslot.take():
+            self.send(self._supervisor, said)
+            if isinstance(said, SystemStopped | SystemStartFailed):
+                self.send(self.myAddress, ActorExitRequest())
+                _end_at_last()
+            elif isinstance(said, SystemCrashed):
+                _end_at_last()  # the supervisor is quicker, unless it is gone
 
     def _tell_crash(self, reason: Reason) -> None:
-        if self._start is not None:
-            name, incarnation = self._start.definition.system_name, self._start.incarnation
-            self._pass_on(SystemCrashed(name, incarnation, reason))
+        if self._start is not None and self._mailslot is not None:
+            self._mailslot.put(
+                SystemCrashed(self._start.definition.system_name, self._start.incarnation, reason)
+            )
+            self._pass_on()
 
     def _exit(self) -> None:
         """Thespian ends the process after this message: at a SIGTERM, or a shutdown."""
         _end_at_last()
-        if self._loop is not None and self._side is not None:
-            self._loop.finish(self._side.end, 1.0)
+        if self._loop is None or self._side is None:
+            return
+        done = threading.Event()
+        self._loop.call(self._side.end, done)
+        done.wait(timeout=1.0)
 
 
 def _end_at_last() -> None:
@@ -162,7 +160,7 @@ class _LoopSide:
     """The half of the actor that lives in the event loop's thread."""
 
     _start: StartSystem
-    say: Callable[[Any], None] = lambda _: None
+    _mailslot: Mailslot
     _engine: Engine | None = None
     _outbox: Outbox | None = None
     _direct: DirectClients | None = None
@@ -232,6 +230,12 @@ class _LoopSide:
         definition, incarnation = self._start.definition, self._start.incarnation
         return HeartbeatAnswered(definition.system_name, incarnation, thread, beat.number)
 
+    def end(self, done: threading.Event) -> None:
+        if self._engine is None:
+            done.set()
+            return
+        self._spawn(self._end(self._engine, done))
+
     def crash(self, error: BaseException) -> None:
         self._say_crash(Reason.of(error))
 
@@ -242,9 +246,9 @@ class _LoopSide:
         self._outbox.flush()
         self._say(SystemStopped(self._start.definition.system_name, self._start.incarnation))
 
-    async def end(self) -> None:
-        if self._engine is not None:
-            await self._engine.stop(0.8)
+    async def _end(self, engine: Engine, done: threading.Event) -> None:
+        await engine.stop(0.8)
+        done.set()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -288,4 +292,4 @@ class _LoopSide:
         )
 
     def _say(self, message: Any) -> None:
-        self.say(message)
+        self._mailslot.put(message)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from actors.unix_base.base import ActorSystemBase
     from actors.unix_base.directory import ADMIN_PORT, SOCKET_DIRECTORY, SocketDirectoryError
-    from actors.unix_base.hooks import event_loop_of, never_wait
+    from actors.unix_base.hooks import never_wait
 
 BASE_NAME: Final = "multiprocUnixBase"
 
@@ -32,7 +32,6 @@ _HOME: Final = {
     "SOCKET_DIRECTORY": "directory",
     "ActorSystemBase": "base",
     "SocketDirectoryError": "directory",
-    "event_loop_of": "hooks",
     "never_wait": "hooks",
 }
 
@@ -42,7 +41,6 @@ __all__ = [
     "SOCKET_DIRECTORY",
     "ActorSystemBase",
     "SocketDirectoryError",
-    "event_loop_of",
     "never_wait",
 ]
 

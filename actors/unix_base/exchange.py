@@ -12,7 +12,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -47,22 +47,11 @@ _LOOK_EVERY: Final = 100
 """Milliseconds after which a thread looks whether another one made room."""
 
 
-_FOR_ACTORS: Final = frozenset({WatchMessage, WakeupMessage})
-"""Thespian's own messages that are everyday ones."""
-
-
 @attrs.frozen(slots=True)
 class Unreadable:
     """In the place of a message that could not be unpickled."""
 
     why: str
-
-
-def is_everyday(message: Any) -> bool:
-    """Whether a message is for the actor alone, and nothing for what is around it."""
-    if isinstance(message, ActorSystemMessage | logging.LogRecord | Unreadable):
-        return type(message) in _FOR_ACTORS
-    return True
 
 
 class Received(NamedTuple):
@@ -106,8 +95,6 @@ class Exchange:
         """Whether a sender waits while too much is on its way."""
         self._children_died = self._told_to_exit = False
         self._runner = threading.get_ident()
-        self.on_nudge: Callable[[], object] | None = None
-        """Called when the runner's thread itself has to look at something."""
 
     # ---- out -------------------------------------------------------------------------------
 
@@ -238,15 +225,6 @@ class Exchange:
         """This thread waits and takes from now on."""
         self._runner = threading.get_ident()
 
-    def fileno(self) -> int:
-        """A descriptor that is readable while :meth:`do_io` has something to do."""
-        return self._poller.fileno()
-
-    @property
-    def next_due(self) -> float | None:
-        """When :meth:`do_io` has something to do all the same, by the monotonic clock."""
-        return self._alarms.next_due
-
     def patience(self, deadline: float | None) -> float | None:
         """Seconds until the next thing that is due; None if there is none."""
         due = self._alarms.next_due
@@ -286,8 +264,6 @@ class Exchange:
         """Something happened that the runner has to look at."""
         if threading.get_ident() != self._runner:
             self._wake()
-        elif self.on_nudge is not None:
-            self.on_nudge()
 
     def _wake(self) -> None:
         try:

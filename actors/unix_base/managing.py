@@ -23,6 +23,8 @@ from thespian.actors import (
     NoCompatibleSystemForActor,
     PoisonMessage,
     ThespianWatch,
+    WakeupMessage,
+    WatchMessage,
 )
 from thespian.system.messages.admin import PendingActorResponse
 from thespian.system.messages.multiproc import ChildMayHaveDied
@@ -38,13 +40,21 @@ from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 from thespian.system.utilis import checkActorCapabilities
 
 from actors.unix_base.address import name_of
-from actors.unix_base.exchange import is_everyday
 from actors.unix_base.link import Posted
 
+_FOR_ACTORS: Final = frozenset({WatchMessage, WakeupMessage})
+"""Thespian's own messages that are everyday ones."""
 _LOGGER_ENDS: Final = 1.0
 """Seconds that a logger may take to end."""
 _SETTLES: Final = 5.0
 """Seconds in which logger and host hear of the end, or never."""
+
+
+def is_everyday(message: Any) -> bool:
+    """Whether a message is for the actor alone, and nothing for what is around it."""
+    if isinstance(message, ActorSystemMessage | logging.LogRecord):
+        return type(message) in _FOR_ACTORS
+    return True
 
 
 class Unthrottled:

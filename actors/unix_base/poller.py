@@ -26,9 +26,6 @@ class Poller(Protocol):
 
     def wait(self, seconds: float | None) -> list[Ready]: ...
 
-    def fileno(self) -> int:
-        """A descriptor that is readable while any of those watched is ready."""
-
     def close(self) -> None: ...
 
 
@@ -61,9 +58,6 @@ class EpollPoller:
             for fd, events in self._epoll.poll(seconds)
         ]
 
-    def fileno(self) -> int:
-        return self._epoll.fileno()
-
     def close(self) -> None:
         self._epoll.close()
 
@@ -95,9 +89,6 @@ class SelectorPoller:
             (key.fd, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE))
             for key, events in self._selector.select(seconds)
         ]
-
-    def fileno(self) -> int:
-        return int(self._selector.fileno())
 
     def close(self) -> None:
         self._selector.close()

@@ -6,7 +6,6 @@ Any thread may send; one at a time runs the transport.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import logging
 import os
@@ -16,7 +15,6 @@ import time
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorSystemMessage
@@ -45,11 +43,10 @@ from actors.unix_base.directory import (
     system_directory,
 )
 from actors.unix_base.endpoint import Endpoint, External
-from actors.unix_base.exchange import Exchange, Unreadable, is_everyday
+from actors.unix_base.exchange import Exchange, Unreadable
 from actors.unix_base.family import UnixSockets
 from actors.unix_base.inheritance import let_go, logged_to, open_descriptors
 from actors.unix_base.link import Posted
-from actors.unix_base.loop import ActorLoop
 
 
 class UnixTransport:
@@ -89,9 +86,6 @@ class UnixTransport:
         self.set_watch = self._exchange.set_watch
         self._abort: bool | None = None
         """Set when :meth:`run` is to end; whether everything is to be sent before."""
-        self._loop: ActorLoop | None = None
-        self._result: Any = None
-        """What :meth:`run` is to return, when that turned out on the loop."""
         self._closed = False
         self._at_exit = _closer(self)
         if not isinstance(origin, Endpoint):
@@ -172,12 +166,6 @@ class UnixTransport:
         """Whether a sender waits while too much is on its way."""
         self._exchange.waits = enable
 
-    def event_loop(self, on_escape: Callable[[BaseException], None]) -> asyncio.AbstractEventLoop:
-        """See :func:`actors.unix_base.event_loop_of`."""
-        if self._loop is None:
-            self._loop = ActorLoop(self._exchange, on_escape)
-        return self._loop.loop
-
     # ---- sending ---------------------------------------------------------------------------
 
     def scheduleTransmit(self, addresses: Any, intent: TransmitIntent, **_: Any) -> None:
@@ -236,12 +224,7 @@ class UnixTransport:
             self._finish_intents()
             if self._abort is not None and not (self._abort and exchange.waiting):
                 return Thespian__Run_Terminated()
-            if self._loop is not None and deadline is None:
-                self._loop.run(partial(self._turn, handler))
-                result, self._result = self._result, None
-                if result is not None:
-                    return result
-            elif exchange.inbox:
+            if exchange.inbox:
                 exchange.do_io(0.0)
             elif deadline is None or time.monotonic() < deadline:
                 exchange.do_io(exchange.patience(deadline))
@@ -264,23 +247,6 @@ class UnixTransport:
             # Not before: what ends this process while it is dealt with is known as lost.
             self._exchange.dealt_with(received)
         return None if result else Thespian__Run_HandlerResult(result)
-
-    def _turn(self, handler: Any) -> bool:
-        """On an actor's event loop: hand over what came, up to the first thing that is not
-        for the actor alone.
-
-        Returns:
-            whether there is nothing for :meth:`run` to look at.
-        """
-        inbox = self._exchange.inbox
-        for _ in range(len(inbox)):
-            if not is_everyday(inbox[0].envelope.message):
-                return False
-            self._result = self._deliver(handler)
-            if self._result is not None:
-                return False
-        self._finish_intents()
-        return self._abort is None
 
     def _transmit(self, deadline: float | None) -> int:
         self._exchange.acknowledge()
@@ -348,8 +314,6 @@ class UnixTransport:
         self._closed = True
         atexit.unregister(self._at_exit)
         self._exchange.close()
-        if self._loop is not None:
-            self._loop.close()
         self._leave_directory()
 
     def _leave_directory(self) -> None:
