@@ -19,6 +19,7 @@ from typing import Any, Final
 from thespian.actors import (
     ActorAddress,
     ActorSystemFailure,
+    ActorSystemMessage,
     ChildActorExited,
     NoCompatibleSystemForActor,
     PoisonMessage,
