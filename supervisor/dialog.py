@@ -25,6 +25,7 @@ from actors.messages import (
 )
 from actors.payload import PayloadError, payload_size, wrap
 from supervisor.batching import SendBatcher
+from supervisor.child_messages import ChangeSpecs, RestartChild, TerminateChild
 from supervisor.connection import Event, SupervisorConnection
 from supervisor.direct import Direct
 from supervisor.errors import error_of
@@ -38,17 +39,29 @@ from supervisor.messages import (
     GetAllStatus,
     LifecycleEvent,
     RegisterSystem,
+    RestartSystem,
     StatusGiven,
     Subscribe,
     Subscribed,
     SupervisorRequest,
     SystemStatus,
+    UnregisterSystem,
 )
 from supervisor.options import SupervisorOptions
 from supervisor.session import Session
 from supervisor.spec import SystemSpec
 from supervisor.streams import EventStream, Streams
 
+_ORDERS: Final = (
+    ConnectAll,
+    DisconnectAll,
+    RestartSystem,
+    UnregisterSystem,
+    RestartChild,
+    TerminateChild,
+    ChangeSpecs,
+)
+"""What changes how systems are, and goes through the supervisor alone."""
 _SEND_OFF_PATIENCE: Final = 1.0
 """Seconds that what is asked of all systems waits for one that takes nothing."""
 
@@ -232,6 +245,8 @@ class Dialog:
                 await self.direct.send_off(_SEND_OFF_PATIENCE)
         elif isinstance(request.system_name, str) and request.system_name in self._batchers:
             self._batchers[request.system_name].flush()
+        if self.direct is not None and isinstance(request, _ORDERS):
+            self.direct.asked_unseen()
         direct = self._direct_for(request)
         if direct is not None and isinstance(request, Request):
             reply = await direct.ask(request)

@@ -44,7 +44,7 @@ class Direct:
         """
         Args:
             on_disconnected: called with the name of a system that says that it is not
-                connected, perhaps before its supervisor does.
+                connected any more, perhaps before its supervisor does.
         """
         self._session = session
         self._on_disconnected = on_disconnected
@@ -111,6 +111,11 @@ class Direct:
         """Items and requests to a system that only this manager knows of."""
         ways = self._ways.get(name)
         return 0 if ways is None else ways.untaken
+
+    def asked_unseen(self) -> None:
+        """The supervisor is asked something that what follows is not to overtake."""
+        for ways in self._ways.values():
+            ways.asked_unseen()
 
     async def send_off(self, seconds: float) -> None:
         """Wait, for so long at most, until all that was asked is on its way: what is asked
@@ -229,15 +234,18 @@ class Direct:
             return
         self._drop_link(name, ways)
         self._links[name] = link
-        link.on_answer = partial(self._hear, name, ways)
+        link.on_answer = partial(self._hear, name, ways, link)
         link.on_lost = partial(self._lose, name, ways)
         ways.opened(found, KNOCKS)
         self._touch(name, ways)
 
-    def _hear(self, name: str, ways: Ways, said: Answered) -> None:
+    def _hear(self, name: str, ways: Ways, link: Link, said: Answered) -> None:
         ways.heard(said, self._now())
-        if not said.is_connected:
+        # Not each time: what it said before it was connected may be read after the
+        # supervisor's word that it is.
+        if link.says_connected and not said.is_connected:
             self._on_disconnected(name)
+        link.says_connected = said.is_connected
         self._touch(name, ways)
 
     def _lose(self, name: str, ways: Ways) -> None:

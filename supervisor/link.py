@@ -29,6 +29,8 @@ class Link(asyncio.Protocol):
         self.on_answer: Callable[[Answered], None] = lambda _: None
         self.on_lost: Callable[[], None] = lambda: None
         self.is_open = True
+        self.says_connected = False
+        """What the system said last of its connection."""
 
     @classmethod
     async def open(cls, path: str, system_name: str, incarnation: int) -> Link:

@@ -229,6 +229,11 @@ class Ways:
             self._size += size
         return refusal
 
+    def asked_unseen(self) -> None:
+        """The supervisor was asked something that concerns this system, and other systems too
+        perhaps: what is asked from now on is not to overtake it."""
+        self._unproven.add(_BEFORE)
+
     def cancel(self, request_id: int) -> bool:
         """Nobody waits for this any more.
 

@@ -94,6 +94,7 @@ class TwoWays(RuleBasedStateMachine):
         self.mailbox: deque = deque()
         self.open_routed: dict[int, object] = {}
         """What the supervisor has delivered and has no answer to."""
+        self.unseen: set[int] = set()
         self.last_begun = -1
         self.items = 0
         self.given: list[object] = []
@@ -146,6 +147,16 @@ class TwoWays(RuleBasedStateMachine):
             if not self.step(straight_first):
                 return
 
+    @precondition(lambda self: self.ways.has_sent_all and not self.ways.untaken)
+    @rule()
+    def connect_all(self):
+        """An order that goes through the supervisor unseen; here it concerns one system."""
+        asked = Asked(len(self.asked), ConnectSystem("plc"))
+        self.asked[asked.request.request_id] = asked
+        self.unseen.add(asked.request.request_id)
+        self.ways.asked_unseen()
+        self.to_supervisor.append(asked.request)
+
     @precondition(lambda self: self.linked)
     @rule(sends=st.integers(1, 3), more=st.booleans())
     def send_and_connect(self, sends, more):
@@ -158,7 +169,11 @@ class TwoWays(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 1000))
     def cancel(self, pick):
-        open_ = [each for each in self.asked.values() if not each.finals and not each.cancelled]
+        open_ = [
+            each
+            for request_id, each in self.asked.items()
+            if not each.finals and not each.cancelled and request_id not in self.unseen
+        ]
         if open_:
             chosen = open_[pick % len(open_)]
             assert self.ways.cancel(chosen.request.request_id)
@@ -328,7 +343,10 @@ class TwoWays(RuleBasedStateMachine):
             if isinstance(reply, DataReceived):  # the connection gives it back itself
                 self.returned.append(reply.data)
             return
-        self.ways.routed_reply(request.request_id, reply, self.now)
+        if request.request_id in self.unseen:
+            self.asked[request.request_id].replies.append(reply)
+        else:
+            self.ways.routed_reply(request.request_id, reply, self.now)
 
     @precondition(lambda self: self.alive and self.alive.news)
     @rule()
