@@ -267,7 +267,7 @@ class Dialog:
         if direct is None or self.session.over is not None:
             self.session.ask_stream(request, on_part)
         else:
-            direct.ask_stream(request, on_part)
+            direct.send_batch(request, on_part)
 
     def _with_untaken(self, reply: Reply) -> Reply:
         """What this manager has sent, and no system has taken, waits too."""

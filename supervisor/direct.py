@@ -21,6 +21,7 @@ from actors.messages import (
     FailureCode,
     Reply,
     Request,
+    SendMany,
 )
 from supervisor.link import KNOCKS, Link
 from supervisor.messages import EventKind, LifecycleEvent, ResolveSystem, SystemResolved
@@ -89,10 +90,19 @@ class Direct:
             raise
 
     def ask_stream(self, request: Request, on_part: OnReply) -> None:
-        """Send a request that may be answered in parts."""
+        """Send a request that may be answered in parts, at the end of this turn of the loop."""
         ways = self.prepare(request.system_name)
         ways.ask(request, on_part, self._now())
         self._touch(request.system_name, ways)
+
+    def send_batch(self, request: SendMany, on_part: OnReply) -> None:
+        """Send what was gathered in one turn of the loop, which is over: now."""
+        name = request.system_name
+        ways = self.prepare(name)
+        now = self._now()
+        ways.ask(request, on_part, now)
+        self._carry_out(name, ways, now)
+        self._arm(ways.next_due() or math.inf)
 
     def prepare(self, name: str) -> Ways:
         """See to a link for what is asked of a system later."""
@@ -246,7 +256,8 @@ class Direct:
         if link.says_connected and not said.is_connected:
             self._on_disconnected(name)
         link.says_connected = said.is_connected
-        self._touch(name, ways)
+        if ways.has_work:
+            self._touch(name, ways)
 
     def _lose(self, name: str, ways: Ways) -> None:
         """A system's process hung up: its supervisor says why, in a moment."""

@@ -180,6 +180,11 @@ class Ways:
         return not self._queue and not self._back
 
     @property
+    def has_work(self) -> bool:
+        """Whether :meth:`flush` may have something to do."""
+        return bool(self._queue or self._back or self._actions or self._returned or self._to_forget)
+
+    @property
     def has_orphans(self) -> bool:
         return any(each.place is Place.ORPHAN for each in self._asked.values())
 
