@@ -72,7 +72,11 @@ class Dialog:
     """Of one manager."""
 
     def __init__(
-        self, options: SupervisorOptions, socket_path: str | None, strict: bool, direct: bool
+        self,
+        options: SupervisorOptions,
+        socket_path: str | None,
+        strict: bool,
+        direct: bool = True,
     ) -> None:
         """
         Args:

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from actors import ExternalSystemInterface
+from actors import ExternalSystemInterface, command
 from supervisor import ExternalSystemManager
 from supervisor.cli_format import status_as_text
 from supervisor.crashes import CrashReport
 from supervisor.errors import ExternalSystemError
 from supervisor.messages import EventKind, SystemState
-from tests.supervisor.support import PATIENCE, QUIET, pid_of, status_of, until_state
+from tests.supervisor.support import PATIENCE, QUIET, pid_of, until_state
 
 pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 
@@ -34,6 +34,7 @@ class Doomed(ExternalSystemInterface):
         return True
 
     async def send_data(self, data: Any) -> bool:
+        self.sending = True
         if data == "raise":
             raise ZeroDivisionError("a bug")
         if data == "exit":
@@ -45,6 +46,10 @@ class Doomed(ExternalSystemInterface):
 
     async def receive_data(self) -> Any | None:
         return None
+
+    @command
+    async def is_sending(self) -> bool:
+        return getattr(self, "sending", False)
 
 
 def report_of(data: str, kill: Callable[[int], None] | None = None) -> CrashReport:
@@ -58,7 +63,7 @@ def report_of(data: str, kill: Callable[[int], None] | None = None) -> CrashRepo
             send = asyncio.ensure_future(manager.send_data_to_system("doomed", data))
             if kill is not None:
                 async with asyncio.timeout(PATIENCE):
-                    while (await status_of(manager, "doomed")).waiting == 0:
+                    while not await manager.call_command("doomed", "is_sending"):
                         await asyncio.sleep(0.01)
                 kill(await pid_of(manager, "doomed"))
             with pytest.raises(ExternalSystemError):
