@@ -21,7 +21,8 @@ from typing import Any, Final
 
 import attrs
 
-from actors.wire import FrameReader, WireError, encode_frame, peer_pid, stranger
+from actors.unix_base.credentials import peer_pid, stranger
+from actors.wire import FrameReader, WireError, encode_frame
 
 _READ_BYTES: Final = 1 << 20
 _MAX_UNSENT: Final = 256 << 20

@@ -7,10 +7,7 @@ that the other could run code as this user anyway.
 
 from __future__ import annotations
 
-import os
 import pickle
-import socket
-import stat
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -72,39 +69,3 @@ class FrameReader:
                 raise WireError(f"a frame holds a list, not {type(messages).__name__}")
             del self._buffer[:end]
             yield from messages
-
-
-def stranger(sock: socket.socket) -> int | None:
-    """The user id at the other end of a Unix socket, if it is neither ours nor root's:
-    root could run code as us anyway. None also where the system cannot tell."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None
-    _, uid = _peer(sock)
-    return None if uid in (os.getuid(), 0) else uid
-
-
-def peer_pid(sock: socket.socket) -> int | None:
-    """The process at the other end of a Unix socket when it was connected, where the system
-    tells."""
-    return _peer(sock)[0] if hasattr(socket, "SO_PEERCRED") else None
-
-
-def _peer(sock: socket.socket) -> tuple[int, int]:
-    size = struct.calcsize("3i")
-    pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return int(pid), int(uid)
-
-
-def refuse_stranger(sock: socket.socket, path: str) -> None:
-    """Make sure that it is safe to unpickle what the socket's other end says.
-
-    Raises:
-        PermissionError: another user listens at ``path``, or could.
-    """
-    uid = stranger(sock)
-    if uid is not None:
-        raise PermissionError(f"{path} belongs to user id {uid}, not to you; not trusting it")
-    if not hasattr(socket, "SO_PEERCRED"):
-        status = os.stat(os.path.dirname(path))
-        if status.st_uid not in (os.getuid(), 0) or stat.S_IMODE(status.st_mode) & 0o022:
-            raise PermissionError(f"others may write beside {path}; not trusting it")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from actors.messages import Answered, Deliver
-from actors.wire import FrameReader, WireError, encode_frame, refuse_stranger
+from actors.unix_base.credentials import refuse_stranger
+from actors.wire import FrameReader, WireError, encode_frame
 
 KNOCKS: Final = 1
 """Deliveries with nothing in them that a link begins with."""

@@ -44,6 +44,12 @@ def stranger(sock: socket.socket) -> int | None:
     return None if who is None or who.uid in (os.geteuid(), 0) else who.uid
 
 
+def peer_pid(sock: socket.socket) -> int | None:
+    """The process at the other end when it was connected, where the system tells."""
+    who = credentials_of(sock)
+    return None if who is None else who.pid
+
+
 def refuse_stranger(sock: socket.socket, path: str) -> None:
     """Make sure that it is safe to unpickle what the socket's other end says.
 

@@ -1,18 +1,15 @@
 """Frames on a stream that may break anywhere."""
 
-import os
 import pickle
-import socket
 import struct
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from actors import wire
 from actors.messages import SendData
 from actors.payload import PayloadError
-from actors.wire import MAX_FRAME, FrameReader, WireError, encode_frame, stranger
+from actors.wire import MAX_FRAME, FrameReader, WireError, encode_frame
 
 messages = st.lists(st.one_of(st.integers(), st.text(), st.binary()))
 
@@ -88,18 +85,3 @@ def test_a_frame_that_is_not_complete_is_waited_for():
 def test_data_that_cannot_be_pickled_is_the_senders_fault():
     with pytest.raises(PayloadError):
         encode_frame([SendData("plc", (item for item in ()))])
-
-
-def test_a_peer_of_our_own_is_no_stranger():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        assert stranger(ours) is None
-
-
-@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the system does not tell")
-def test_a_peer_of_another_user_is_a_stranger_unless_it_is_root(monkeypatch):
-    ours, theirs = socket.socketpair()
-    real = os.getuid()
-    monkeypatch.setattr(wire.os, "getuid", lambda: real + 1)
-    with ours, theirs:
-        assert stranger(ours) == (real or None)
