@@ -16,9 +16,11 @@ from typing import Any
 
 from thespian.actors import ActorSystem
 
+from actors.unix_base import BASE_NAME
+
 
 class ActorHost:
-    def __init__(self, base: str = "multiprocTCPBase") -> None:
+    def __init__(self, base: str = BASE_NAME) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.supervisor.actor_host", base],
             stdin=subprocess.PIPE,

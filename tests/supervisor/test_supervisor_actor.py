@@ -1,4 +1,4 @@
-"""The supervisor spoken to in actor messages, on Thespian's stock bases."""
+"""The supervisor spoken to in actor messages, on the Unix base and on Thespian's own."""
 
 from __future__ import annotations
 
@@ -218,8 +218,11 @@ def test_an_actor_client_may_subscribe(host: ActorHost, ask: Ask) -> None:
     ]
 
 
-def test_it_works_on_a_base_that_cannot_watch_descriptors(nothing_left: None) -> None:
-    host = ActorHost("multiprocUDPBase")
+@pytest.mark.parametrize("base", ["multiprocTCPBase", "multiprocUDPBase"])
+def test_it_works_on_thespians_own_bases_with_watches_and_without(
+    nothing_left: None, base: str
+) -> None:
+    host = ActorHost(base)
     try:
         spec = SystemSpec("a", "mock", {"echo": True}, connect=True)
         for request in (RegisterSystem(spec), ConnectSystem("a"), SendData("a", "x")):
