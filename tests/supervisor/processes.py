@@ -7,7 +7,7 @@ from typing import Final
 import psutil
 
 from supervisor import ExternalSystemManager
-from tests.supervisor.support import PATIENCE
+from tests.supervisor.support import PATIENCE, until
 
 PARTS: Final = ("system", "supervisor", "guardian", "logger", "admin", "root")
 
@@ -49,6 +49,15 @@ def kill_part(whose: ExternalSystemManager | psutil.Process, part: str) -> None:
         parts["supervisor"].wait(PATIENCE)
     except psutil.NoSuchProcess:
         pass
+
+
+async def until_gone(pid: int) -> None:
+    """Wait, with a cap, until a process has died: a signal takes it a moment under load."""
+
+    async def gone() -> bool:
+        return not runs(pid)
+
+    await until(gone)
 
 
 def _has_grandchildren(process: psutil.Process) -> bool:

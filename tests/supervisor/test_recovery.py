@@ -21,7 +21,7 @@ from supervisor import (
     session,
 )
 from supervisor.messages import EventKind
-from tests.supervisor.processes import PARTS, kill_part, parts_of, runs
+from tests.supervisor.processes import PARTS, kill_part, parts_of, runs, until_gone
 from tests.supervisor.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -96,7 +96,7 @@ def test_systems_answer_again_whichever_process_is_killed(
             victim.kill()
             goes_on = part in ("system", "logger")  # with the others' processes as they were
             seconds = await seconds_until_answered(manager, None if goes_on else before)
-            assert not runs(victim.pid)
+            await until_gone(victim.pid)
             assert await thing.send_data("by its handle")
             assert thing.is_connected
             assert not manager.is_connected("off")

@@ -17,7 +17,7 @@ import pytest
 
 from supervisor import ExternalSystemManager, session
 from supervisor.root import EXIT_SUPERVISOR_DIED
-from tests.supervisor.processes import kill_part, parts_of, runs
+from tests.supervisor.processes import kill_part, parts_of, until_gone
 from tests.supervisor.support import PATIENCE, status_of, until
 from tests.supervisor.test_recovery import answers
 from tests.supervisor.test_standalone import extsys, running, statuses, until_connected
@@ -35,7 +35,7 @@ def test_a_process_that_is_killed_does_not_end_it(runtime_dir: Path, part: str) 
         assert extsys(runtime_dir, "send", "plc-1", "again").returncode == 0
         assert extsys(runtime_dir, "receive", "plc-1").stdout == "again\n"
         assert statuses(runtime_dir)["plc-2"]["state"] == "disconnected"
-        assert not runs(before)
+        asyncio.run(until_gone(before))
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
     assert not runtime_dir.exists()
