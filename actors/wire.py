@@ -1,7 +1,7 @@
 """Messages on a Unix socket between a client and an actor.
 
 A frame is a header (magic, version, length of the body) and a body: the pickled list of
-messages that were ready together. Unpickling runs code: both ends must have made sure
+messages that were ready together, everyday ones in their short forms. Unpickling runs code: both ends must have made sure
 that the other could run code as this user anyway.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from actors.short_forms import restore, shorten
+
 _HEADER: Final = struct.Struct("!4sQ")
-_MAGIC: Final = b"XSY1"
+_MAGIC: Final = b"XSY2"
 MAX_FRAME: Final = 1 << 30
 """Bytes; a longer frame is taken for a broken stream."""
 
@@ -29,7 +31,7 @@ def encode_frame(messages: Sequence[Any]) -> bytes:
         WireError: it is longer than a peer takes.
         Exception: a message holds something that cannot be pickled, whatever that raised.
     """
-    body = pickle.dumps(list(messages), protocol=pickle.HIGHEST_PROTOCOL)
+    body = pickle.dumps([shorten(each) for each in messages], pickle.HIGHEST_PROTOCOL)
     if len(body) > MAX_FRAME:
         raise WireError(f"a frame of {len(body):,} bytes is more than {MAX_FRAME:,}")
     return _HEADER.pack(_MAGIC, len(body)) + body
@@ -41,12 +43,22 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Any]:
+    def feed(self, data: bytes) -> Iterable[Any]:
         """The messages complete by now, in order.
 
         Raises:
             WireError: the stream is broken.
         """
+        if not self._buffer and len(data) >= _HEADER.size:
+            # One frame in one piece, as nearly always: it is read where it is.
+            if _HEADER.unpack_from(data) == (_MAGIC, len(data) - _HEADER.size):
+                try:
+                    return _messages_in(memoryview(data)[_HEADER.size :])
+                except WireError:
+                    pass  # once more below, where a broken stream stays one
+        return self._cut(data)
+
+    def _cut(self, data: bytes) -> Iterator[Any]:
         self._buffer += data
         while len(self._buffer) >= _HEADER.size:
             magic, length = _HEADER.unpack_from(self._buffer)
@@ -60,12 +72,17 @@ class FrameReader:
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 return
-            with memoryview(self._buffer) as view:
-                try:
-                    messages = pickle.loads(view[_HEADER.size : end])
-                except Exception as error:
-                    raise WireError(f"a frame cannot be unpickled: {error}") from error
-            if not isinstance(messages, list):
-                raise WireError(f"a frame holds a list, not {type(messages).__name__}")
+            with memoryview(self._buffer) as view, view[_HEADER.size : end] as body:
+                messages = _messages_in(body)
             del self._buffer[:end]
             yield from messages
+
+
+def _messages_in(body: memoryview) -> list[Any]:
+    try:
+        messages = pickle.loads(body)
+        if isinstance(messages, list):
+            return [restore(each) for each in messages]
+    except Exception as error:
+        raise WireError(f"a frame cannot be unpickled: {error}") from error
+    raise WireError(f"a frame holds a list, not {type(messages).__name__}")
