@@ -1,8 +1,8 @@
 """Messages on a Unix socket between a client and an actor.
 
 A frame is a header (magic, version, length of the body) and a body: the pickled list of
-messages that were ready together, everyday ones in their short forms. Unpickling runs code: both ends must have made sure
-that the other could run code as this user anyway.
+messages that were ready together, everyday ones in their short forms. Unpickling runs code:
+both ends must have made sure that the other could run code as this user anyway.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ def encode_frame(messages: Sequence[Any]) -> bytes:
     body = pickle.dumps([shorten(each) for each in messages], pickle.HIGHEST_PROTOCOL)
     if len(body) > MAX_FRAME:
         raise WireError(f"a frame of {len(body):,} bytes is more than {MAX_FRAME:,}")
-    return _HEADER.pack(_MAGIC, len(body)) + body
+    return _header(len(body)) + body
+
+
+def _header(length: int) -> bytes:
+    return _HEADER.pack(_MAGIC, max(0, length))
 
 
 class FrameReader:
@@ -49,13 +53,12 @@ class FrameReader:
         Raises:
             WireError: the stream is broken.
         """
-        if not self._buffer and len(data) >= _HEADER.size:
+        if not self._buffer and data[: _HEADER.size] == _header(len(data) - _HEADER.size):
             # One frame in one piece, as nearly always: it is read where it is.
-            if _HEADER.unpack_from(data) == (_MAGIC, len(data) - _HEADER.size):
-                try:
-                    return _messages_in(memoryview(data)[_HEADER.size :])
-                except WireError:
-                    pass  # once more below, where a broken stream stays one
+            try:
+                return _messages_in(memoryview(data)[_HEADER.size :])
+            except WireError:
+                pass  # once more below, where a broken stream stays one
         return self._cut(data)
 
     def _cut(self, data: bytes) -> Iterator[Any]:

@@ -21,7 +21,6 @@ from actors.messages import (
     FailureCode,
     Reply,
     Request,
-    SendMany,
 )
 from supervisor.link import KNOCKS, Link
 from supervisor.messages import EventKind, LifecycleEvent, ResolveSystem, SystemResolved
@@ -95,8 +94,8 @@ class Direct:
         ways.ask(request, on_part, self._now())
         self._touch(request.system_name, ways)
 
-    def send_batch(self, request: SendMany, on_part: OnReply) -> None:
-        """Send what was gathered in one turn of the loop, which is over: now."""
+    def ask_now(self, request: Request, on_part: OnReply) -> None:
+        """The same, without waiting for what else is asked in this turn of the loop."""
         name = request.system_name
         ways = self.prepare(name)
         now = self._now()

@@ -52,9 +52,9 @@ from actors.messages import (
     TakeBack,
 )
 from supervisor.checks import mistake_in
+from supervisor.deadlines import Deadlines
 from supervisor.messages import ReturnData, SystemResolved
 from supervisor.patience import patience_of
-from supervisor.timers import Timer, Timers
 
 FENCE_PATIENCE: Final = 0.25
 """Seconds that a fence may take; what waits for it is held up no longer."""
@@ -124,8 +124,6 @@ class _Asked:
     place: Place = Place.QUEUE
     number: int = 0
     """Of its delivery; then, of an orphan, the incarnation that had it."""
-    deadline: float = math.inf
-    timer: Timer | None = None
     answered: int = 0
     """Of a SendMany: how many items have a result."""
     refused: tuple[Failure, ...] = ()
@@ -162,7 +160,7 @@ class Ways:
         self._to_forget: list[int] = []
         self._unheard = 0
         self._returned: list[Any] = []
-        self._timers = Timers()
+        self._deadlines = Deadlines()
         self._actions: list[Action] = []
 
     @property
@@ -211,7 +209,7 @@ class Ways:
             if refusal is not None:
                 on_reply(refusal)
                 return
-            self._set_deadline(asked, now + patience_of(request, link))
+            self._deadlines.set(request.request_id, now + patience_of(request, link))
         self._asked[request.request_id] = asked
         self._queue.append(asked)
 
@@ -335,7 +333,7 @@ class Ways:
                 self._fence = None
                 self._unproven -= self._proves
             else:
-                self._drop_fence(self._fence, now)
+                self._drop_fence(now)
             return
         ends = not isinstance(reply, ManySent) or reply.final
         if ends:
@@ -377,12 +375,15 @@ class Ways:
         return actions
 
     def next_due(self) -> float | None:
-        return self._timers.next_due()
+        return self._deadlines.next_due()
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        for call in self._timers.due(now):
-            call(now)
+        for request_id in self._deadlines.due(now):
+            if self._fence is not None and request_id == self._fence.request_id:
+                self._drop_fence(now)
+            elif request_id in self._asked:
+                self._run_out(self._asked[request_id])
 
     def _say_what_is_owed(self) -> None:
         if self._returned:
@@ -420,13 +421,12 @@ class Ways:
             self._proves = frozenset(self._unproven)
             self._actions.append(Route(fence))
             # Its supervisor may hang, and not tell that its time is over.
-            self._timers.add(now + FENCE_PATIENCE, lambda then: self._drop_fence(fence, then))
+            self._deadlines.set(fence.request_id, now + FENCE_PATIENCE)
 
-    def _drop_fence(self, fence: Fence, now: float) -> None:
+    def _drop_fence(self, now: float) -> None:
         """It did not come back in time."""
-        if self._fence is fence:
-            self._fence = None
-            self._fence_after = now + FENCE_PAUSE
+        self._fence = None
+        self._fence_after = now + FENCE_PAUSE
 
     def _route(self, asked: _Asked) -> None:
         self._unweigh(asked)
@@ -443,7 +443,7 @@ class Ways:
         elif isinstance(reply, ManySent) and not reply.final:
             asked.answered += len(reply.results)
             if self._link is not None:
-                asked.deadline = now + patience_of(asked.request, self._link)
+                self._deadlines.set(request_id, now + patience_of(asked.request, self._link))
             asked.on_reply(reply)
         elif isinstance(reply, Failure):
             self._fail(asked, reply)
@@ -485,20 +485,11 @@ class Ways:
         self._weight -= asked.weight
         self._size -= asked.size
         asked.weight = asked.size = 0
-        if asked.timer is not None:
-            self._timers.cancel(asked.timer)
-            asked.timer = None
+        self._deadlines.drop(asked.request.request_id)
 
     # ---- deadlines -------------------------------------------------------------------------
 
-    def _set_deadline(self, asked: _Asked, deadline: float) -> None:
-        asked.deadline = deadline
-        asked.timer = self._timers.add(deadline, lambda then: self._run_out(asked, then))
-
-    def _run_out(self, asked: _Asked, now: float) -> None:
-        if now < asked.deadline:  # a part of its answer came
-            self._set_deadline(asked, asked.deadline)
-            return
+    def _run_out(self, asked: _Asked) -> None:
         assert self._limits is not None
         seconds = patience_of(asked.request, self._limits)
         was_sent = asked.place is not Place.QUEUE

@@ -1,0 +1,120 @@
+"""What is put together into one request, and what is not."""
+
+import asyncio
+
+import pytest
+
+from actors.messages import DataSent, FailureCode, ManySent, SendData, SendMany
+from supervisor.batching import SendBatcher
+
+
+class Asked:
+    """The requests a batcher made, in order, and how to answer them."""
+
+    def __init__(self):
+        self.requests, self._on_part = [], []
+
+    def __call__(self, request, on_part):
+        self.requests.append(request)
+        self._on_part.append(on_part)
+
+    def answer(self, number, *results, final=True):
+        request = self.requests[number]
+        if isinstance(request, SendData):
+            reply = DataSent(request_id=request.request_id, system_name="plc")
+        else:
+            reply = ManySent(
+                request_id=request.request_id, system_name="plc", results=results, final=final
+            )
+        self._on_part[number](reply)
+
+    def fail(self, number):
+        failure = self.requests[number].failure(FailureCode.OVERLOADED, "too much")
+        self._on_part[number](failure)
+        return failure
+
+
+@pytest.fixture
+def asked():
+    return Asked()
+
+
+def run(work):
+    asyncio.run(asyncio.wait_for(work, 10))
+
+
+def test_a_lone_item_goes_at_once_and_alone(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        for number in range(3):
+            future = batcher.send(number, 8)
+            assert [each.data for each in asked.requests] == list(range(number + 1))
+            asked.answer(number)
+            assert await future is True
+
+    run(work())
+
+
+def test_what_is_sent_while_an_item_is_under_way_goes_together_in_order(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        futures = [batcher.send(number, 8) for number in range(5)]
+        assert len(asked.requests) == 1
+        await asyncio.sleep(0)
+        [first, rest] = asked.requests
+        assert (type(first), first.data) == (SendData, 0)
+        assert (type(rest), rest.items) == (SendMany, (1, 2, 3, 4))
+        asked.answer(0)
+        asked.answer(1, True, False, final=False)
+        asked.answer(1, True, True)
+        assert await asyncio.gather(*futures) == [True, True, False, True, True]
+
+    run(work())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_next_goes_alone_again_when_nothing_is_under_way_any_more(asked, fails):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        futures = [batcher.send(number, 8) for number in range(2)]
+        await asyncio.sleep(0)
+        if fails:
+            failures = [asked.fail(0), asked.fail(1)]
+            assert await asyncio.gather(*futures) == failures
+        else:
+            asked.answer(1, True)
+            asked.answer(0)
+        batcher.send("next", 8)
+        assert isinstance(asked.requests[2], SendData)
+
+    run(work())
+
+
+def test_a_part_of_an_answer_leaves_the_rest_under_way(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        for number in range(3):
+            batcher.send(number, 8)
+        await asyncio.sleep(0)
+        asked.answer(0)
+        asked.answer(1, True, final=False)
+        batcher.send("next", 8)
+        assert len(asked.requests) == 2
+        await asyncio.sleep(0)
+        assert isinstance(asked.requests[2], SendMany)
+
+    run(work())
+
+
+def test_a_sender_that_left_costs_the_others_nothing(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        first, second, third = (batcher.send(number, 8) for number in range(3))
+        await asyncio.sleep(0)
+        first.cancel()
+        second.cancel()
+        asked.answer(0)
+        asked.answer(1, True, True)
+        assert await third is True
+
+    run(work())

@@ -1,0 +1,55 @@
+"""When requests run out, against the naive way: look at all of them."""
+
+import math
+
+import hypothesis.strategies as st
+from hypothesis import given
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from supervisor.deadlines import Deadlines
+
+ids = st.integers(0, 20)
+
+
+class DeadlinesMachine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.deadlines, self.naive, self.now = Deadlines(), {}, 0.0
+
+    @rule(request=ids, seconds=st.integers(0, 50) | st.just(math.inf))
+    def set(self, request, seconds):
+        self.deadlines.set(request, self.now + seconds)
+        self.naive[request] = self.now + seconds
+
+    @rule(request=ids)
+    def drop(self, request):
+        self.deadlines.drop(request)
+        self.naive.pop(request, None)
+
+    @rule(seconds=st.integers(0, 30))
+    def look(self, seconds):
+        self.now += seconds
+        ran_out = list(self.deadlines.due(self.now))
+        expected = {each: when for each, when in self.naive.items() if when <= self.now}
+        assert sorted(ran_out) == sorted(expected)
+        assert [expected[each] for each in ran_out] == sorted(expected.values())
+        for each in expected:
+            del self.naive[each]
+
+    @invariant()
+    def nothing_is_looked_at_too_late(self):
+        first = min(self.naive.values(), default=math.inf)
+        due = self.deadlines.next_due()
+        assert (math.inf if due is None else due) <= first
+
+
+TestDeadlines = DeadlinesMachine.TestCase
+
+
+@given(st.integers(1, 2000))
+def test_what_was_dropped_takes_no_room_for_long(count):
+    deadlines = Deadlines()
+    for request in range(count):
+        deadlines.set(request, 30.0)
+        deadlines.drop(request)
+    assert len(deadlines._heap) < 100
