@@ -7,19 +7,19 @@ it delivers requests, each with a number, and is told what became of them.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from actors.engine import Engine
 from actors.errors import describe
-from actors.front_door import Arrived, DoorClient, FrontDoor
+from actors.front_door import Arrived, DoorClient, FrontDoor, Left
 from actors.limits import overload, size_of, too_many, weight_of
+from actors.loop_selector import LoopSelector
 from actors.messages import (
     DIRECT_KINDS,
     Answered,
@@ -41,6 +41,8 @@ from actors.messages import (
 from actors.outbox import Outbox
 from actors.tally import Tally, taken_items, tally_path
 
+_RECEIVES: Final = (ReceiveData, ReceiveMany)
+
 
 @attrs.define(eq=False)
 class _Open:
@@ -60,11 +62,12 @@ class _Open:
 
     @property
     def only_waits(self) -> bool:
-        return isinstance(self.request, ReceiveData | ReceiveMany)
+        return isinstance(self.request, _RECEIVES)
 
 
 @attrs.define(eq=False)
 class _Client:
+    who: DoorClient
     refs: dict[int, int] = attrs.field(factory=dict)
     """Ours, by the client's own."""
     taken: int = 0
@@ -82,8 +85,12 @@ class DirectClients:
         incarnation: int,
         engine: Engine,
         outbox: Outbox,
+        on_bug: Callable[[Exception], None],
     ) -> None:
-        """Open the door.
+        """Open the door, on the running event loop.
+
+        Args:
+            on_bug: called when serving a client raised something.
 
         Raises:
             OSError: it cannot be opened.
@@ -93,9 +100,10 @@ class DirectClients:
         self._incarnation = incarnation
         self._engine = engine
         self._outbox = outbox
+        self._on_bug = on_bug
         self._tally = Tally(tally_path(address.path))
         try:
-            self._door = FrontDoor(address.path)
+            self._door = FrontDoor(address.path, LoopSelector(self._serve))
         except OSError:
             self._tally.close()
             raise
@@ -114,29 +122,29 @@ class DirectClients:
         self._supervisors_weight = 0
         outbox.other_way = self
 
-    def watch(self, loop: asyncio.AbstractEventLoop, on_bug: Callable[[Exception], None]) -> None:
-        """Serve the door whenever something comes."""
-
-        def serve() -> None:
-            try:
-                self.serve()
-            except Exception as error:
-                on_bug(error)
-
-        loop.add_reader(self._door.fileno(), serve)
-
     # ---- in --------------------------------------------------------------------------
 
-    def serve(self) -> None:
+    def _serve(self, connection: Any, events: int) -> None:
+        try:
+            self._hear(self._door.ready(connection, events))
+        except Exception as error:
+            self._on_bug(error)
+
+    def serve_all(self) -> None:
         """Take what has come."""
-        for event in self._door.serve():
+        self._hear(self._door.read_all())
+
+    def _hear(self, came: Iterable[Arrived | Left]) -> None:
+        for event in came:
             if isinstance(event, Arrived):
-                self._hear(event.client, event.message)
+                self._hear_message(event.client, event.message)
             else:
                 self._left(event.client)
 
-    def _hear(self, who: DoorClient, message: Any) -> None:
-        client = self._clients.setdefault(who, _Client())
+    def _hear_message(self, who: DoorClient, message: Any) -> None:
+        client = self._clients.get(who)
+        if client is None:
+            client = self._clients[who] = _Client(who)
         match message:
             case Deliver():
                 for theirs, request in message.requests:
@@ -181,8 +189,8 @@ class DirectClients:
         client.refs[theirs] = ref
         self._bytes += size
         self._tally.count_waiting(weight)
-        # Before it begins: it may be what ends this process.
-        self._note_oldest()
+        if self._noted is None or self._noted.only_waits:
+            self._note_oldest()  # before it begins: it may be what ends this process
         self._engine.submit(ref, request)
 
     def _left(self, who: DoorClient) -> None:
@@ -246,25 +254,28 @@ class DirectClients:
                 case ManyReceived():
                     self._tally.count_received(len(reply.items))
         client.replies.append((asked.theirs, reply))
+        self._news[client.who] = client
 
     def flush(self, is_connected: bool) -> None:
         """Tell all clients what is new."""
         self._tally.note_connected(is_connected)
-        for who, client in self._clients.items():
-            if client.replies or who in self._news:
-                replies, client.replies = tuple(client.replies), []
-                refused, client.refused = tuple(client.refused), []
-                said = Answered(
-                    self._system_name,
-                    self._incarnation,
-                    client.taken,
-                    replies,
-                    refused,
-                    is_connected,
-                )
-                self._door.tell(who, said)
+        if not self._news:
+            return
+        for who, client in self._news.items():
+            said = Answered(
+                self._system_name,
+                self._incarnation,
+                client.taken,
+                tuple(client.replies),
+                tuple(client.refused),
+                is_connected,
+            )
+            client.replies.clear()
+            client.refused.clear()
+            self._door.tell(who, said)
         self._news.clear()
         self._door.flush()
+        self._hear(self._door.left())
 
     def _close(self, ref: int) -> None:
         asked = self._open.pop(ref)
@@ -308,10 +319,8 @@ def open_door(
     """Let clients in, on the running event loop; None where that cannot be, and the supervisor
     is the only way."""
     try:
-        clients = DirectClients(address, system_name, incarnation, engine, outbox)
+        return DirectClients(address, system_name, incarnation, engine, outbox, on_bug)
     except OSError as error:
         log = logging.getLogger(__name__)
         log.warning("%s: no door for direct clients: %s", system_name, describe(error))
         return None
-    clients.watch(asyncio.get_running_loop(), on_bug)
-    return clients

@@ -1,9 +1,6 @@
 """Where clients on this machine reach an actor: a Unix socket.
 
 Belongs to one thread, the supervisor's only one, or that of a system actor's event loop.
-Thespian can watch only for reading; a selector's own descriptor is readable when any of its
-sockets is ready for anything, so that one watched descriptor serves all clients in both
-directions.
 """
 
 from __future__ import annotations
@@ -17,19 +14,30 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 
 from actors.unix_base.credentials import peer_pid, stranger
 from actors.wire import FrameReader, WireError, encode_frame
 
-_READ_BYTES: Final = 1 << 20
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""
 
 
-@attrs.frozen
+class Selector(Protocol):
+    """Waits for sockets; :class:`selectors.BaseSelector` is one."""
+
+    def register(self, sock: socket.socket, events: int, data: Any, /) -> Any: ...
+
+    def modify(self, sock: socket.socket, events: int, data: Any, /) -> Any: ...
+
+    def unregister(self, sock: socket.socket, /) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+@attrs.frozen(eq=False)
 class DoorClient:
     """One connection; equal to itself only."""
 
@@ -62,20 +70,25 @@ class _Connection:
 
 
 class FrontDoor:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, selector: Selector) -> None:
         """Listen on a socket file at ``path``, in a directory that only this user may enter.
 
         What a killed process left there is replaced: whoever starts this one holds the
         directory.
 
+        Args:
+            selector: of this door alone. What it finds ready is for :meth:`ready`.
+
         Raises:
             OSError: the path is too long, or not writable.
         """
         self._path = path
-        self._selector = selectors.DefaultSelector()
+        self._selector = selector
         self._connections: dict[DoorClient, _Connection] = {}
+        self._told: list[_Connection] = []
+        """Those with something outgoing."""
         self._numbers = itertools.count(1)
-        self._unsaid: list[Left] = []
+        self._left: list[Left] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         Path(path).unlink(missing_ok=True)
         self._listener.bind(path)
@@ -86,34 +99,51 @@ class FrontDoor:
         # A child forked while it holds our sockets would keep them open after our end.
         os.register_at_fork(after_in_child=self._close_in_child)
 
-    def fileno(self) -> int:
-        """The descriptor to watch for reading."""
-        return self._selector.fileno()
+    def ready(self, connection: Any, events: int) -> list[Arrived | Left]:
+        """Do what is possible without waiting.
 
-    def serve(self) -> Iterator[Arrived | Left]:
-        """Do what is possible without waiting; yields what came."""
-        for key, events in self._selector.select(timeout=0):
-            if key.data is None:
-                self._accept()
-                continue
-            connection = key.data
+        Args:
+            connection: what the selector was given for the socket that is ready.
+            events: what for, as selectors say it.
+
+        Returns:
+            what came.
+        """
+        came: list[Arrived | Left] = []
+        if connection is None:
+            self._accept()
+        else:
             if events & selectors.EVENT_READ:
-                yield from self._read(connection)
+                self._read(connection, came)
             if events & selectors.EVENT_WRITE and connection.client in self._connections:
                 self._write(connection)
-        unsaid, self._unsaid = self._unsaid, []
-        yield from unsaid
+        came += self.left()
+        return came
+
+    def left(self) -> list[Left]:
+        """Who was hung up on since this was last asked."""
+        left, self._left = self._left, []
+        return left
+
+    def read_all(self) -> Iterator[Arrived | Left]:
+        """What all clients have said by now."""
+        for connection in list(self._connections.values()):
+            yield from self.ready(connection, selectors.EVENT_READ)
 
     def tell(self, client: DoorClient, message: Any) -> None:
         """Add to what goes to a client at the next :meth:`flush`."""
         connection = self._connections.get(client)
         if connection is not None:
+            if not connection.outgoing:
+                self._told.append(connection)
             connection.outgoing.append(message)
 
     def flush(self) -> None:
         """Send what was told, as far as clients take it; to the parent process first."""
-        told = [each for each in self._connections.values() if each.outgoing]
-        for connection in sorted(told, key=lambda each: not each.goes_first):
+        told, self._told = self._told, []
+        if len(told) > 1:
+            told.sort(key=lambda each: not each.goes_first)
+        for connection in told:
             if connection.unsent_bytes > _MAX_UNSENT:
                 _log().warning("a client left %d bytes unread; hanging up", connection.unsent_bytes)
                 self._hang_up(connection)
@@ -168,19 +198,19 @@ class FrontDoor:
         self._connections[connection.client] = connection
         self._selector.register(sock, selectors.EVENT_READ, connection)
 
-    def _read(self, connection: _Connection) -> Iterator[Arrived]:
+    def _read(self, connection: _Connection, came: list[Arrived | Left]) -> None:
         try:
-            data = connection.sock.recv(_READ_BYTES)
+            count = connection.sock.recv_into(connection.reader.room)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        if not data:
+            count = 0
+        if not count:
             self._hang_up(connection)
             return
         try:
-            for message in connection.reader.feed(data):
-                yield Arrived(connection.client, message)
+            for message in connection.reader.received(count):
+                came.append(Arrived(connection.client, message))
         except WireError as error:
             _log().warning("hanging up on a client: %s", error)
             self._hang_up(connection)
@@ -188,20 +218,19 @@ class FrontDoor:
     def _write(self, connection: _Connection) -> None:
         try:
             while connection.unsent:
-                sent = connection.sock.send(connection.unsent[0])
+                first = connection.unsent[0]
+                sent = connection.sock.send(first)
                 connection.unsent_bytes -= sent
-                if sent == len(connection.unsent[0]):
+                if sent == len(first):
                     connection.unsent.popleft()
                 else:
-                    connection.unsent[0] = connection.unsent[0][sent:]
+                    connection.unsent[0] = first[sent:]
         except BlockingIOError:
             pass
         except OSError:
             self._hang_up(connection)
             return
-        self._want_writable(connection, bool(connection.unsent))
-
-    def _want_writable(self, connection: _Connection, wanted: bool) -> None:
+        wanted = bool(connection.unsent)
         if wanted != connection.writable_wanted:
             connection.writable_wanted = wanted
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
@@ -212,7 +241,7 @@ class FrontDoor:
             return
         self._selector.unregister(connection.sock)
         connection.sock.close()
-        self._unsaid.append(Left(connection.client))
+        self._left.append(Left(connection.client))
         if not self._accepting:
             self._selector.register(self._listener, selectors.EVENT_READ, None)
             self._accepting = True
@@ -223,6 +252,27 @@ class FrontDoor:
         self._listener.close()
         for connection in self._connections.values():
             connection.sock.close()
+
+
+class WatchedDoor(FrontDoor):
+    """Of an actor that Thespian tells of a descriptor to read. A selector's own is readable
+    when any of its sockets is ready for anything, and so stands for all clients, in both
+    directions."""
+
+    def __init__(self, path: str) -> None:
+        """As of any door."""
+        self._own = selectors.DefaultSelector()
+        super().__init__(path, self._own)
+
+    def fileno(self) -> int:
+        """The descriptor to watch for reading."""
+        return self._own.fileno()
+
+    def serve(self) -> Iterator[Arrived | Left]:
+        """Do what is possible without waiting; yields what came."""
+        for key, events in self._own.select(timeout=0):
+            yield from self.ready(key.data, events)
+        yield from self.left()
 
 
 def _log() -> logging.Logger:

@@ -203,7 +203,7 @@ class _LoopSide:
         outbox: Outbox,
     ) -> None:
         if self._direct is not None:
-            self._direct.serve()  # what was asked there before this came
+            self._direct.serve_all()  # what was asked there before this came
         match message:
             case Deliver():
                 if self._direct is not None:

@@ -18,6 +18,9 @@ _HEADER: Final = struct.Struct("!4sQ")
 _MAGIC: Final = b"XSY2"
 MAX_FRAME: Final = 1 << 30
 """Bytes; a longer frame is taken for a broken stream."""
+_ROOM: Final = 1 << 18
+"""Bytes received at once. Of memory that the kernel gives when it is first written to, and
+that stays: to allocate so much for each piece takes three calls of the system."""
 
 
 class WireError(Exception):
@@ -34,26 +37,32 @@ def encode_frame(messages: Sequence[Any]) -> bytes:
     body = pickle.dumps([shorten(each) for each in messages], pickle.HIGHEST_PROTOCOL)
     if len(body) > MAX_FRAME:
         raise WireError(f"a frame of {len(body):,} bytes is more than {MAX_FRAME:,}")
-    return _header(len(body)) + body
-
-
-def _header(length: int) -> bytes:
-    return _HEADER.pack(_MAGIC, max(0, length))
+    return _HEADER.pack(_MAGIC, len(body)) + body
 
 
 class FrameReader:
     """Finds messages in a stream of bytes that comes in pieces of any size."""
 
     def __init__(self) -> None:
+        self.room = memoryview(bytearray(_ROOM))
+        """Where to receive the next piece. :meth:`received` is owed for it at once."""
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterable[Any]:
+    def received(self, count: int) -> Iterable[Any]:
         """The messages complete by now, in order.
+
+        Args:
+            count: how many bytes have come into the room.
 
         Raises:
             WireError: the stream is broken.
         """
-        if not self._buffer and data[: _HEADER.size] == _header(len(data) - _HEADER.size):
+        return self.feed(self.room[:count])
+
+    def feed(self, data: bytes | memoryview) -> Iterable[Any]:
+        """The same for a piece that came otherwise."""
+        frame = (_MAGIC, len(data) - _HEADER.size)
+        if not self._buffer and frame[1] >= 0 and _HEADER.unpack_from(data) == frame:
             # One frame in one piece, as nearly always: it is read where it is.
             try:
                 return _messages_in(memoryview(data)[_HEADER.size :])
@@ -61,7 +70,7 @@ class FrameReader:
                 pass  # once more below, where a broken stream stays one
         return self._cut(data)
 
-    def _cut(self, data: bytes) -> Iterator[Any]:
+    def _cut(self, data: bytes | memoryview) -> Iterator[Any]:
         self._buffer += data
         while len(self._buffer) >= _HEADER.size:
             magic, length = _HEADER.unpack_from(self._buffer)

@@ -45,14 +45,14 @@ class BlockingConnection:
     def read(self) -> Iterator[Any]:
         """What has come; waits for something."""
         try:
-            data = self._sock.recv(1 << 16)
+            count = self._sock.recv_into(self._reader.room)
         except OSError:
-            data = b""
-        if not data:
+            count = 0
+        if not count:
             self.at_end = True
             return
         try:
-            for message in self._reader.feed(data):
+            for message in self._reader.received(count):
                 if isinstance(message, SupervisorClosing):
                     self.closing = message
                 yield message

@@ -41,10 +41,9 @@ Told = Event | RecordChanged
 
 STOPPED = "the supervisor was stopped"
 """Why a connection ended, when the supervisor ended in order."""
-_READ_BYTES = 1 << 18
 
 
-class SupervisorConnection(asyncio.Protocol):
+class SupervisorConnection(asyncio.BufferedProtocol):
     """Made by :meth:`open`. All methods run on the event loop that opened it."""
 
     def __init__(
@@ -200,9 +199,12 @@ class SupervisorConnection(asyncio.Protocol):
         self._transport = transport
         self._flush()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.room
+
+    def buffer_updated(self, nbytes: int) -> None:
         try:
-            for message in self._reader.feed(data):
+            for message in self._reader.received(nbytes):
                 self._hear(message)
         except WireError as error:
             self._lose(str(error))
@@ -221,8 +223,8 @@ class SupervisorConnection(asyncio.Protocol):
         assert self._transport is not None
         sock = self._transport.get_extra_info("socket")
         try:
-            while self._lost is None and (data := os.read(sock.fileno(), _READ_BYTES)):
-                self.data_received(data)
+            while self._lost is None and (count := os.readv(sock.fileno(), [self._reader.room])):
+                self.buffer_updated(count)
         except OSError:
             pass
 

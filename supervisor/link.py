@@ -15,10 +15,9 @@ KNOCKS: Final = 1
 """Deliveries with nothing in them that a link begins with."""
 _KNOCK_PATIENCE: Final = 5.0
 """Seconds that a system may take to answer them; one that hangs is no better than none."""
-_READ_BYTES: Final = 1 << 18
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.BufferedProtocol):
     """Made by :meth:`open`. All methods run on the event loop that opened it."""
 
     def __init__(self, system_name: str, incarnation: int) -> None:
@@ -68,8 +67,8 @@ class Link(asyncio.Protocol):
         assert self._transport is not None
         sock = self._transport.get_extra_info("socket")
         try:
-            while self.is_open and (data := os.read(sock.fileno(), _READ_BYTES)):
-                self.data_received(data)
+            while self.is_open and (count := os.readv(sock.fileno(), [self._reader.room])):
+                self.buffer_updated(count)
         except OSError:
             pass
 
@@ -85,11 +84,14 @@ class Link(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.room
+
+    def buffer_updated(self, nbytes: int) -> None:
         if not self.is_open:
             return
         try:
-            for message in self._reader.feed(data):
+            for message in self._reader.received(nbytes):
                 if isinstance(message, Answered):
                     self._hear(message)
         except WireError:

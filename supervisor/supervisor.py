@@ -28,7 +28,7 @@ from thespian.actors import (
 
 from actors.errors import describe
 from actors.forking import prepare_kind, share_memory_with_forks
-from actors.front_door import Arrived, DoorClient, FrontDoor
+from actors.front_door import Arrived, DoorClient, WatchedDoor
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
@@ -110,7 +110,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         super().__init__()
         self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
         self._core = SupervisorCore(SupervisorOptions(), random.Random(), time.time)
-        self._door: FrontDoor | None = None
+        self._door: WatchedDoor | None = None
         self._doors: DirectoryOfDoors | None = None
         self._starter: ActorAddress | None = None
         """Who configured this supervisor, and may restart it."""
@@ -265,7 +265,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             return
         if message.socket_path is not None:
             try:
-                self._door = FrontDoor(message.socket_path)
+                self._door = WatchedDoor(message.socket_path)
                 self._doors = DirectoryOfDoors(message.socket_path)
             except OSError as error:
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"

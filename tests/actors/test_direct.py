@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from actors import front_door
 from actors.direct import DirectClients
 from actors.messages import (
     Answered,
@@ -22,7 +23,7 @@ from actors.messages import (
     TakeBack,
 )
 from actors.tally import NOTHING, read_tally, tally_path
-from actors.wire import FrameReader, encode_frame
+from actors.wire import FrameReader, WireError, encode_frame
 from tests.actors.bench import Bench, Held, Puppet, Source, scenario, turns
 
 MAILBOX = 5
@@ -37,9 +38,10 @@ class Plant:
         self.system = Puppet()
         self.bench = Bench(self.system)
         address = DoorAddress(self.path, MAILBOX)
-        self.clients = DirectClients(address, "plc", 1, self.bench.engine, self.bench.outbox)
         self.bugs = []
-        self.clients.watch(asyncio.get_running_loop(), self.bugs.append)
+        self.clients = DirectClients(
+            address, "plc", 1, self.bench.engine, self.bench.outbox, self.bugs.append
+        )
 
     @property
     def tally(self):
@@ -115,7 +117,6 @@ def with_plant(function):
             await function(plant, call)
             assert plant.bugs == []
         finally:
-            asyncio.get_running_loop().remove_reader(plant.clients._door.fileno())
             for each in callers:
                 each.close()
                 await each.writer.wait_closed()
@@ -248,6 +249,26 @@ async def test_what_comes_to_a_system_that_is_being_stopped_is_handed_back(plant
 async def test_orders_are_for_the_supervisor(plant, call):
     caller = await call()
     assert isinstance(await caller.ask(ConnectSystem("plc")), Failure)
+
+
+@with_plant
+async def test_nothing_is_received_for_a_client_that_cannot_be_answered(plant, call):
+    plant.system.on["receive"] = source = Source()
+    caller, other = await call(), await call()
+    caller.deliver(ReceiveData("plc", 60.0))
+    await caller.taken()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(front_door, "encode_frame", refuse)
+        caller.deliver(SendData("plc", b"x"))
+        with pytest.raises(AssertionError, match="hung up on"):
+            await caller.taken()
+    source.put("precious")
+    reply = await other.ask(ReceiveData("plc"))
+    assert reply.load() == "precious"
+
+
+def refuse(messages):
+    raise WireError("it is too long")
 
 
 @with_plant

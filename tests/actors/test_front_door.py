@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors import front_door, wire
-from actors.front_door import Arrived, DoorClient, FrontDoor
+from actors.front_door import Arrived, DoorClient, WatchedDoor
 from actors.messages import Reply
 from actors.wire import FrameReader, encode_frame
 from supervisor.messages import GetAllStatus
@@ -18,22 +18,22 @@ LIMIT = 1 << 20
 
 
 @pytest.fixture
-def door(runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrontDoor]:
+def door(runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedDoor]:
     monkeypatch.setattr(front_door, "_MAX_UNSENT", LIMIT)
     runtime_dir.mkdir(0o700)
-    made = FrontDoor(str(runtime_dir / "door"))
+    made = WatchedDoor(str(runtime_dir / "door"))
     yield made
     made.close()
 
 
 @pytest.fixture
-def caller(door: FrontDoor, runtime_dir: Path) -> Iterator[socket.socket]:
+def caller(door: WatchedDoor, runtime_dir: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(runtime_dir / "door"))
         yield sock
 
 
-def client_of(door: FrontDoor, caller: socket.socket) -> DoorClient:
+def client_of(door: WatchedDoor, caller: socket.socket) -> DoorClient:
     caller.sendall(encode_frame([GetAllStatus()]))
     while True:
         for event in door.serve():
@@ -46,7 +46,7 @@ def long_reply() -> Reply:
 
 
 def test_one_long_answer_reaches_a_client_that_reads(
-    door: FrontDoor, caller: socket.socket
+    door: WatchedDoor, caller: socket.socket
 ) -> None:
     door.tell(client_of(door, caller), long_reply())
     door.flush()
@@ -61,7 +61,7 @@ def test_one_long_answer_reaches_a_client_that_reads(
 
 
 def test_an_answer_too_long_for_a_frame_costs_only_its_own_client(
-    door: FrontDoor, caller: socket.socket, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+    door: WatchedDoor, caller: socket.socket, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = client_of(door, caller)
     with socket.socket(socket.AF_UNIX) as other:
@@ -77,7 +77,9 @@ def test_an_answer_too_long_for_a_frame_costs_only_its_own_client(
     assert caller.recv(1) == b""
 
 
-def test_a_client_that_reads_nothing_is_hung_up_on(door: FrontDoor, caller: socket.socket) -> None:
+def test_a_client_that_reads_nothing_is_hung_up_on(
+    door: WatchedDoor, caller: socket.socket
+) -> None:
     client = client_of(door, caller)
     for _ in range(2):
         door.tell(client, long_reply())

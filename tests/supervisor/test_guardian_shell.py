@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from actors.front_door import Arrived, FrontDoor
+from actors.front_door import Arrived, WatchedDoor
 from supervisor.guardian import Guardian, _Ward
 from supervisor.guarding import Guarding
 from supervisor.options import SupervisorOptions
@@ -29,7 +29,7 @@ class Alive:
         return True
 
 
-def keepers(door: FrontDoor) -> list[Any]:
+def keepers(door: WatchedDoor) -> list[Any]:
     """Who asked for the record by now."""
     return [
         said.client
@@ -41,7 +41,7 @@ def keepers(door: FrontDoor) -> list[Any]:
 
 def test_a_guardian_that_was_hung_up_on_asks_for_the_record_anew(tmp_path: Path) -> None:
     path = str(tmp_path / "door")
-    door = FrontDoor(path)
+    door = WatchedDoor(path)
     guardian = Still()
     guardian._guarding = Guarding(ConfigureSupervisor(SupervisorOptions(), path))
     guardian._ward = ward = _Ward(1, None, Alive(), None)
