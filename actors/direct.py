@@ -18,7 +18,7 @@ import attrs
 from actors.engine import Engine
 from actors.errors import describe
 from actors.front_door import Arrived, DoorClient, FrontDoor, Left
-from actors.limits import overload, size_of, too_many, weight_of
+from actors.limits import measure, overload, too_many, weight_of
 from actors.loop_selector import LoopSelector
 from actors.messages import (
     DIRECT_KINDS,
@@ -178,7 +178,7 @@ class DirectClients:
             failure = too_many(request, waiting, self._mailbox_size)
             refused = (failure,) * (len(request.items) - room)
             request = attrs.evolve(request, items=request.items[:room])
-        weight, size = weight_of(request), size_of(request)
+        weight, size = measure(request)
         refusal = overload(request, weight, size, waiting, self._bytes, self._mailbox_size)
         if refusal is not None:
             client.replies.append((theirs, refusal))
@@ -287,10 +287,12 @@ class DirectClients:
             self._note_oldest()
 
     def _note_oldest(self) -> None:
-        first = next(iter(self._busy.values()), None) or next(iter(self._receives.values()), None)
-        if first is not self._noted:
-            self._noted = first
-            self._tally.note_busy(None if first is None else first.request)
+        first = None
+        for oldest in (self._busy, self._receives):
+            if oldest and first is None:
+                first = next(iter(oldest.values()))
+        self._noted = first
+        self._tally.note_busy(None if first is None else first.request)
 
 
 def _with_refused(asked: _Open, reply: Reply) -> Reply:

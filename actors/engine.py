@@ -42,7 +42,7 @@ from actors.messages import (
 from actors.outbox import Outbox
 from actors.payload import PayloadError, unwrap, wrap_encoded
 from actors.receiving import Receiver, Work
-from actors.sending import send
+from actors.sending import send_many, send_one
 
 DISCONNECT_GRACE = 1.0
 """Seconds a disconnect waits for the sends before it; then it cuts them off."""
@@ -108,14 +108,14 @@ class Engine:
             self._outbox.reply(ref, request.failure(FailureCode.UNAVAILABLE, _STOPPING))
             return
         match request:
+            case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
+                self._enter_lane(_Job(ref, request))
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(ref, request)
             case CallCommand():
                 self._run_beside(ref, request, lambda: self._call_command(request))
             case CheckHealth():
                 self._run_beside(ref, request, lambda: self._check_health(request))
-            case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
-                self._enter_lane(_Job(ref, request))
             case Fence(request_id=request_id, system_name=name):
                 self._outbox.reply(ref, FencePassed(request_id=request_id, system_name=name))
             case _:
@@ -170,7 +170,7 @@ class Engine:
         if isinstance(job.request, DisconnectSystem) and (self._running or len(self._lane) > 1):
             asyncio.get_running_loop().call_later(DISCONNECT_GRACE, self._hurry, job)
         if self._lane_task is None:
-            self._lane_task = asyncio.create_task(self._guard(self._run_lane), name="lane")
+            self._lane_task = asyncio.create_task(self._guard(self._run_lane))
 
     def _hurry(self, disconnect: _Job) -> None:
         """Its grace is over: what is still before a disconnect gives way."""
@@ -189,8 +189,6 @@ class Engine:
         self._lane_task.cancel()
 
     async def _run_lane(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
         try:
             while self._lane:
                 job = self._running = self._lane.popleft()
@@ -202,8 +200,8 @@ class Engine:
                     self._outbox.reply(job.ref, job.cut)
                 finally:
                     self._running = None
-                    if job.cut is not None:  # also when the connector swallowed it
-                        task.uncancel()
+                    if job.cut is not None and self._lane_task is not None:
+                        self._lane_task.uncancel()  # also when the connector swallowed it
                 if isinstance(job.request, ConnectSystem):
                     self._receiver.run()
         finally:
@@ -211,8 +209,10 @@ class Engine:
 
     async def _run_job(self, job: _Job) -> None:
         match job.request:
-            case SendData() | SendMany():
-                await send(
+            case SendData():
+                self._outbox.reply(job.ref, await send_one(self._system, job.request))
+            case SendMany():
+                await send_many(
                     self._system, job.ref, job.request, self._outbox, lambda: job.cut is not None
                 )
             case ConnectSystem():
@@ -340,10 +340,10 @@ class Engine:
         Also SystemExit and KeyboardInterrupt, which would end the loop's thread and
         leave the process deaf.
         """
-        task = asyncio.current_task()
         try:
             await work()
         except asyncio.CancelledError as error:
+            task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             self._crash(error)  # the connector's own doing

@@ -20,6 +20,13 @@ DELIVERY_BYTES: Final = 1 << 20
 """A delivery ends with the request that reaches one of these."""
 
 
+def measure(request: Request) -> tuple[int, int]:
+    """What :func:`weight_of` and :func:`size_of` say."""
+    if type(request) is SendData:  # nearly always
+        return 1, payload_size(request.data)
+    return weight_of(request), size_of(request)
+
+
 def weight_of(request: Request) -> int:
     """How many items a request stands for in a mailbox."""
     if isinstance(request, SendMany):

@@ -44,6 +44,7 @@ class Outbox:
         self._said_taken = 0
         self._said_connected = False
         self._scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.other_way: OtherWay | None = None
 
     def reply(self, ref: int, reply: Reply) -> None:
@@ -72,9 +73,12 @@ class Outbox:
         A task made before this call runs its first step before that: a request that is
         answered without waiting is in the same report as its delivery's number.
         """
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.flush)
+        if self._scheduled:
+            return
+        self._scheduled = True
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Say now what is new."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 import cloudpickle
 
 _PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None)})
+_SIZED: Final = (bytes, str)
 
 
 class PayloadError(ValueError):
@@ -131,6 +132,6 @@ def payload_size(data: Any) -> int:
     Raises:
         PayloadError: it cannot be pickled.
     """
-    if isinstance(data, Payload):
-        return len(data.encode_now())
-    return len(data) if isinstance(data, bytes | str) else 8
+    if isinstance(data, _SIZED):
+        return len(data)
+    return len(data.encode_now()) if isinstance(data, Payload) else 8

@@ -30,27 +30,27 @@ _PART_EVERY: Final = 0.005
 """Seconds after which results of an unfinished SendMany are reported."""
 
 
-async def send(
+async def send_one(system: ExternalSystemInterface, request: SendData) -> DataSent | Failure:
+    """Carry out a send; the answer to it."""
+    result = await _send_item(system, request, request.data)
+    if isinstance(result, Failure):
+        return result
+    return DataSent(request_id=request.request_id, system_name=request.system_name)
+
+
+async def send_many(
     system: ExternalSystemInterface,
     ref: int,
-    request: SendData | SendMany,
+    request: SendMany,
     outbox: Outbox,
     is_cut: Callable[[], bool],
 ) -> None:
-    """Carry out a send, and answer it. A cancellation leaves results so far reported.
+    """Carry out a send of several items, and answer it. A cancellation leaves results so far
+    reported.
 
     Args:
         is_cut: whether it was cancelled; a connector may have swallowed that.
     """
-    if isinstance(request, SendData):
-        result = await _send_item(system, request, request.data)
-        if isinstance(result, Failure):
-            outbox.reply(ref, result)
-        else:
-            outbox.reply(
-                ref, DataSent(request_id=request.request_id, system_name=request.system_name)
-            )
-        return
     if type(system).send_many is not ExternalSystemInterface.send_many:
         results = await _send_bulk(system, request)
         outbox.reply(ref, _part(request, results, final=True))

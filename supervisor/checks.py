@@ -22,22 +22,24 @@ from supervisor.spec import GroupSpec, SystemSpec
 
 def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
     """What is wrong with a request, as a sentence; None when nothing is."""
-    if not _is_whole_number(request.request_id):
+    if type(request.request_id) is not int and not _is_whole_number(request.request_id):
         return f"request_id is a whole number, not {type(request.request_id).__name__}"
-    if not _is_number(request.timeout, above=0):
+    if request.timeout is not None and not _is_number(request.timeout, above=0):
         return f"timeout is a number of seconds greater than 0, or None: {request.timeout!r}"
     if isinstance(request, Request):
         mistake = _mistake_in_name(request.system_name)
         if mistake:
             return mistake
     match request:
+        case SendData() | SendMany():
+            return _mistake_in_data(request, max_payload_bytes)
         case ReceiveData() | ReceiveMany() if not _is_number(request.wait, least=0):
             return f"wait is a number of seconds, 0 or greater, or None: {request.wait!r}"
         case ReceiveMany() if not (_is_whole_number(request.max_items) and request.max_items > 0):
             return f"max_items is a whole number greater than 0: {request.max_items!r}"
         case CallCommand() if not isinstance(request.command, str):
             return f"a command's name is a string, not {type(request.command).__name__}"
-        case SendData() | SendMany() | CallCommand():
+        case CallCommand():
             return _mistake_in_data(request, max_payload_bytes)
         case RegisterSystem() if not isinstance(request.spec, SystemSpec):
             return f"spec is a SystemSpec, not {type(request.spec).__name__}"

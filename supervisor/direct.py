@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -56,6 +57,7 @@ class Direct:
         """The last incarnation that is known to end, or to have ended."""
         self._touched: dict[str, Ways] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = math.inf
         self._epoch = 0
         """Counts the supervisors that were lost: what was begun under one is dropped."""
         self._over = False
@@ -91,17 +93,19 @@ class Direct:
     def ask_stream(self, request: Request, on_part: OnReply) -> None:
         """Send a request that may be answered in parts, at the end of this turn of the loop."""
         ways = self.prepare(request.system_name)
-        ways.ask(request, on_part, self._now())
+        ways.ask(request, on_part, time.monotonic())
         self._touch(request.system_name, ways)
 
     def ask_now(self, request: Request, on_part: OnReply) -> None:
         """The same, without waiting for what else is asked in this turn of the loop."""
         name = request.system_name
         ways = self.prepare(name)
-        now = self._now()
+        now = time.monotonic()
         ways.ask(request, on_part, now)
         self._carry_out(name, ways, now)
-        self._arm(ways.next_due() or math.inf)
+        due = ways.next_due()
+        if due is not None:
+            self._arm(due)
 
     def prepare(self, name: str) -> Ways:
         """See to a link for what is asked of a system later."""
@@ -130,9 +134,9 @@ class Direct:
         """Wait, for so long at most, until all that was asked is on its way: what is asked
         of all systems at once must not overtake it."""
         self._flush()
-        deadline = self._now() + seconds
+        deadline = time.monotonic() + seconds
         while not all(each.has_sent_all for each in self._ways.values()):
-            if self._now() >= deadline:
+            if time.monotonic() >= deadline:
                 return
             await asyncio.sleep(0.001)
 
@@ -213,10 +217,10 @@ class Direct:
             self._over
             or name in self._links
             or name in self._opening
-            or self._now() < self._retry_at.get(name, -math.inf)
+            or time.monotonic() < self._retry_at.get(name, -math.inf)
         ):
             return
-        self._retry_at[name] = self._now() + RETRY
+        self._retry_at[name] = time.monotonic() + RETRY
         task = asyncio.create_task(self._open(name, ways), name=f"link to {name}")
         self._opening[name] = task
         task.add_done_callback(partial(self._opened, name))
@@ -249,7 +253,7 @@ class Direct:
         self._touch(name, ways)
 
     def _hear(self, name: str, ways: Ways, link: Link, said: Answered) -> None:
-        ways.heard(said, self._now())
+        ways.heard(said, time.monotonic())
         # Not each time: what it said before it was connected may be read after the
         # supervisor's word that it is.
         if link.says_connected and not said.is_connected:
@@ -288,7 +292,7 @@ class Direct:
 
     def _flush(self) -> None:
         touched, self._touched = self._touched, {}
-        now = self._now()
+        now = time.monotonic()
         due = math.inf
         for name, ways in touched.items():
             self._carry_out(name, ways, now)
@@ -321,28 +325,24 @@ class Direct:
                 self._lose(name, ways)
 
     def _routed(self, name: str, ways: Ways, request_id: int, reply: Reply) -> None:
-        ways.routed_reply(request_id, reply, self._now())
+        ways.routed_reply(request_id, reply, time.monotonic())
         self._touch(name, ways)
 
     def _arm(self, due: float) -> None:
-        if due == math.inf or self._over:
+        if due >= self._timer_due or self._over:
             return
         if self._timer is not None:
-            if self._timer.when() <= due:
-                return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(due, self._tick)
+        self._timer_due = due
+        wait = max(0.0, due - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
 
     def _tick(self) -> None:
-        self._timer = None
-        now = self._now()
+        self._timer, self._timer_due = None, math.inf
+        now = time.monotonic()
         due = math.inf
         for name, ways in self._ways.items():
             ways.tick(now)
             self._touch(name, ways)
             due = min(due, ways.next_due() or math.inf)
         self._arm(due)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

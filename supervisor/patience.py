@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.messages import ConnectSystem, ReceiveData, ReceiveMany, Request
+
+_RECEIVES: Final = (ReceiveData, ReceiveMany)
 
 
 class Defaults(Protocol):
@@ -23,6 +25,6 @@ def patience_of(request: Request, defaults: Defaults) -> float:
         return request.timeout
     if isinstance(request, ConnectSystem):
         return defaults.connect_timeout
-    if isinstance(request, ReceiveData | ReceiveMany):
+    if isinstance(request, _RECEIVES):
         return defaults.request_timeout + (request.wait or 0.0)
     return defaults.request_timeout

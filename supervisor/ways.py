@@ -28,10 +28,9 @@ from actors.limits import (
     DELIVERY_ITEMS,
     UNHEARD,
     WINDOW,
+    measure,
     overload,
-    size_of,
     too_many,
-    weight_of,
 )
 from actors.messages import (
     DIRECT_KINDS,
@@ -161,6 +160,8 @@ class Ways:
         self._unheard = 0
         self._returned: list[Any] = []
         self._deadlines = Deadlines()
+        self.next_due = self._deadlines.next_due
+        """When :meth:`tick` is to be called; None when it need not be."""
         self._actions: list[Action] = []
 
     @property
@@ -223,7 +224,7 @@ class Ways:
             failure = too_many(request, self._weight, link.mailbox_size)
             asked.refused = (failure,) * (len(request.items) - room)
             request = asked.request = attrs.evolve(request, items=request.items[:room])
-        weight, size = weight_of(request), size_of(request)
+        weight, size = measure(request)
         refusal = overload(request, weight, size, self._weight, self._size, link.mailbox_size)
         if refusal is None:
             asked.direct = size <= _LARGEST
@@ -282,7 +283,7 @@ class Ways:
 
     def heard(self, said: Answered, now: float) -> None:
         """The system said something on the link."""
-        if self.incarnation != said.incarnation:
+        if self._link is None or self._link.incarnation != said.incarnation:
             return
         self._taken = max(self._taken, said.taken)
         self._unheard = 0
@@ -357,9 +358,11 @@ class Ways:
         if self._back and (self._link is None or self._taken == self._delivered):
             self._queue.extendleft(reversed(self._back))
             self._back.clear()
-        self._say_what_is_owed()
+        if self._returned or self._to_forget:
+            self._say_what_is_owed()
+        straight = self._link is not None and not self._closing
         while self._queue:
-            if self._may_go_straight(self._queue[0]):
+            if straight and self._queue[0].direct:
                 if not self._unproven:
                     if self._delivered - self._taken >= WINDOW:
                         break
@@ -373,9 +376,6 @@ class Ways:
             self._route(self._queue.popleft())
         actions, self._actions = self._actions, []
         return actions
-
-    def next_due(self) -> float | None:
-        return self._deadlines.next_due()
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -398,17 +398,15 @@ class Ways:
             self._to_forget.clear()
             self._unheard += 1
 
-    def _may_go_straight(self, asked: _Asked) -> bool:
-        return asked.direct and self._link is not None and not self._closing
-
     def _deliver(self) -> None:
         batch: list[tuple[int, Request]] = []
         items = size = 0
         self._delivered += 1
         while self._queue and items < DELIVERY_ITEMS and size < DELIVERY_BYTES:
-            if not self._may_go_straight(self._queue[0]):
+            asked = self._queue[0]
+            if not asked.direct:
                 break
-            asked = self._queue.popleft()
+            self._queue.popleft()
             asked.place, asked.number = Place.DIRECT, self._delivered
             items += asked.weight
             size += asked.size

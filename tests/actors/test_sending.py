@@ -9,7 +9,7 @@ import pytest
 from actors import ConnectorError, ItemRefusedError, MockExternalSystem
 from actors.messages import FailureCode, Outcome, SendData, SendMany
 from actors.outbox import Outbox
-from actors.sending import send
+from actors.sending import send_many, send_one
 
 
 class Picky(MockExternalSystem):
@@ -29,7 +29,10 @@ def answers_to(request, system_class=Picky):
         await system.connect()
         reports = []
         outbox = Outbox("plc", 1, lambda: system.is_connected, reports.append)
-        await send(system, 7, request, outbox, lambda: False)
+        if isinstance(request, SendData):
+            outbox.reply(7, await send_one(system, request))
+        else:
+            await send_many(system, 7, request, outbox, lambda: False)
         outbox.flush()
         return [reply for report in reports for _, reply in report.replies]
 
