@@ -187,6 +187,8 @@ class TwoWays(RuleBasedStateMachine):
                     assert self.linked is not None, "said something where nobody is"
                     if not self.linked.hung_up and self.linked is self.alive:
                         self.linked.straight.append(message)
+                    else:
+                        self.lose_what_was_given_back([message])
                 case Route(request):
                     self.to_supervisor.append(request)
                 case Unroute(request_id):
@@ -374,6 +376,7 @@ class TwoWays(RuleBasedStateMachine):
     def die(self):
         system, self.alive = self.alive, None
         self.given = [each for each in self.given if not self.is_lost(each, system)]
+        self.lose_what_was_given_back(system.straight)
         system.straight.clear()
         system.routed.clear()
         self.dead.append(system)
@@ -384,6 +387,12 @@ class TwoWays(RuleBasedStateMachine):
     def is_lost(self, item, system):
         """Whether it was never said, as its process died first."""
         return any(getattr(reply, "data", None) == item for _, reply in system.replies)
+
+    def lose_what_was_given_back(self, messages):
+        """To a process that died before it took it: it is lost with what else it had."""
+        for message in messages:
+            if isinstance(message, TakeBack):
+                self.given = [each for each in self.given if each not in message.items]
 
     @precondition(lambda self: self.linked is not None and self.linked in self.dead)
     @rule()
