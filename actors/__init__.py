@@ -3,10 +3,14 @@
 The door to the package: what a user subclasses, raises and registers.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from actors.errors import ConnectorError, ItemRefusedError
 from actors.interface import ExternalSystemInterface, command
 from actors.mock import MockExternalSystem
-from actors.tcp import TcpSystem
+
+if TYPE_CHECKING:
+    from actors.tcp import TcpSystem
 
 __all__ = [
     "ConnectorError",
@@ -16,3 +20,12 @@ __all__ = [
     "TcpSystem",
     "command",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # A runtime without TCP systems is up sooner without it.
+    if name == "TcpSystem":
+        from actors.tcp import TcpSystem
+
+        return TcpSystem
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,8 @@ The door to the package: the manager for asyncio hosts, the supervisor actor for
 that speak in actor messages, what they are configured with, and their errors.
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.errors import (
     AlreadyPresentError,
@@ -26,7 +27,6 @@ from supervisor.errors import (
     UnknownCommandError,
     UnknownSystemError,
 )
-from supervisor.manager import ExternalSystemManager
 from supervisor.options import SupervisorOptions
 from supervisor.policies import (
     AutoShutdown,
@@ -38,11 +38,12 @@ from supervisor.policies import (
     Strategy,
 )
 from supervisor.spec import GroupSpec, SystemSpec
-from supervisor.streams import FellBehindError
-from supervisor.synchronous import SynchronousManager
 
 if TYPE_CHECKING:
+    from supervisor.manager import ExternalSystemManager
+    from supervisor.streams import FellBehindError
     from supervisor.supervisor import Supervisor
+    from supervisor.synchronous import SynchronousManager
 
 __all__ = [
     "AlreadyPresentError",
@@ -80,10 +81,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Only hosts that use the actor themselves need Thespian in their process.
-    if name == "Supervisor":
-        from supervisor.supervisor import Supervisor
+_MODULES: Final = {
+    "ExternalSystemManager": "manager",
+    "FellBehindError": "streams",
+    "Supervisor": "supervisor",
+    "SynchronousManager": "synchronous",
+}
+"""Where to find what is imported when it is first used: a host needs no Thespian in its
+process, and the runtime's own processes, which are to start quickly, no manager."""
 
-        return Supervisor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
