@@ -20,7 +20,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from actors.errors import ConnectorError
 from actors.framing import LineFraming
@@ -172,8 +172,8 @@ class _Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Of uvloop it is one in all but its class.
+        self._transport = cast(asyncio.Transport, transport)
         self._simulator._sessions.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:

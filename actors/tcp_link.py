@@ -14,7 +14,7 @@ import ssl
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, cast
 
 from actors.errors import ConnectorError
 from actors.framing import Decoder
@@ -203,8 +203,8 @@ class Link(asyncio.BufferedProtocol):
     # ---- called by the event loop -----------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Of uvloop it is one in all but its class.
+        transport = self._transport = cast(asyncio.Transport, transport)
         # With no buffer of ours, "written" means that the operating system has it. TLS has
         # one more below, of which it does not tell: there a stall shows some 64 KiB later.
         # And TLS pauses from its limit on, not above it: a limit of 0 would never resume.

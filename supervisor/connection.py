@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from actors.errors import describe
 from actors.messages import (
@@ -195,8 +195,8 @@ class SupervisorConnection(asyncio.BufferedProtocol):
     # ---- in --------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Of uvloop it is one in all but its class.
+        self._transport = cast(asyncio.Transport, transport)
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
