@@ -24,17 +24,18 @@ class Alarms:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Callable[[], object] | Wakeup]] = []
         self._numbers = itertools.count()
+        self.next_due: float | None = None
 
     def add(self, when: float, call: Callable[[], object]) -> None:
         """Have :meth:`due` make a call, once."""
-        heapq.heappush(self._heap, (when, next(self._numbers), call))
+        self._add(when, call)
 
     def add_wakeup(self, wakeup: Wakeup) -> None:
-        heapq.heappush(self._heap, (wakeup.when, next(self._numbers), wakeup))
+        self._add(wakeup.when, wakeup)
 
-    @property
-    def next_due(self) -> float | None:
-        return self._heap[0][0] if self._heap else None
+    def _add(self, when: float, what: Callable[[], object] | Wakeup) -> None:
+        heapq.heappush(self._heap, (when, next(self._numbers), what))
+        self.next_due = self._heap[0][0]
 
     @property
     def wakeups(self) -> list[Wakeup]:
@@ -49,4 +50,5 @@ class Alarms:
                 due.append(what)
             else:
                 what()
+        self.next_due = self._heap[0][0] if self._heap else None
         return due

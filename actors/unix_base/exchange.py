@@ -9,15 +9,16 @@ import logging
 import os
 import pickle
 import select
-import threading
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from threading import RLock, get_ident
+from time import monotonic
+from typing import Any, Final
 
 import attrs
 from thespian.actors import (
+    ActorAddress,
     ActorExitRequest,
     ActorSystemMessage,
     ChildActorExited,
@@ -28,7 +29,7 @@ from thespian.actors import (
 )
 from thespian.system.messages.multiproc import ChildMayHaveDied
 from thespian.system.timing import timePeriodSeconds
-from thespian.system.transport import ReceiveEnvelope, SendStatus
+from thespian.system.transport import SendStatus
 from thespian.system.utilis import thesplog
 
 from actors.unix_base.address import address_of
@@ -36,7 +37,8 @@ from actors.unix_base.alarms import Alarms, Wakeup
 from actors.unix_base.family import SocketFamily
 from actors.unix_base.link import Intent, Link, Posted
 from actors.unix_base.links import Links
-from actors.unix_base.poller import new_poller
+from actors.unix_base.pickling import dumps
+from actors.unix_base.poller import WRITABLE, new_poller
 
 MAX_BACKLOG: Final = 64 << 20
 """Bytes on their way to one process above which a sender waits until it takes them."""
@@ -54,11 +56,10 @@ class Unreadable:
     why: str
 
 
-class Received(NamedTuple):
-    envelope: ReceiveEnvelope
-    link: Link | None
-    """Where it came from; None for what this process tells itself."""
-    size: int
+Received = tuple[ActorAddress | None, Any, Link | None, int]
+"""Sender, message, where it came from (None for what this process tells itself), and bytes."""
+Receiver = Callable[[Any, ActorAddress], Any]
+"""Deals with a message and its sender."""
 
 
 class Exchange:
@@ -75,8 +76,11 @@ class Exchange:
         self._address = address_of(name)
         self._admin = admin
         self._poller = new_poller()
+        self._wait = self._poller.wait
         self._alarms = Alarms()
-        self._lock = threading.RLock()
+        self._lock = RLock()
+        # For what every message does: ``with`` costs as much again as the lock.
+        self._acquire, self._release = self._lock.acquire, self._lock.release
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
@@ -86,24 +90,31 @@ class Exchange:
         except BaseException:
             self._close_own()
             raise
+        self._owed = self._links.owed
         self.inbox: deque[Received] = deque()
         self._inbox_bytes = 0
         self.done: deque[tuple[Intent, Any]] = deque()
         """Intents that came to their end, and what that was."""
-        self._watched: list[int] = []
+        self.watched: list[int] = []
+        """Descriptors of the actor's own; this list as long as there is the exchange."""
         self.waits = True
         """Whether a sender waits while too much is on its way."""
         self._children_died = self._told_to_exit = False
-        self._runner = threading.get_ident()
+        self._runner = get_ident()
 
     # ---- out -------------------------------------------------------------------------------
 
     def post(self, name: str, body: bytes, posted: Posted) -> None:
         """Send a pickled message to the process of that name, which is not this one."""
-        with self._lock:
+        self._acquire()
+        try:
             link = self._links.post(name, body, posted)
-        if threading.get_ident() != self._runner:
-            self._wake()  # there may be something to wait for now
+        finally:
+            self._release()
+        if link is None:
+            return
+        if get_ident() != self._runner:
+            self._wake()  # there is something to wait for, or to hear of, now
             if link.backlog_bytes > MAX_BACKLOG and self.waits:
                 self._wait_beside_runner(link)
         elif link.backlog_bytes > MAX_BACKLOG and self.waits:
@@ -111,18 +122,18 @@ class Exchange:
 
     def post_to_self(self, message: Any, intent: Intent) -> None:
         with self._lock:
-            self._put(ReceiveEnvelope(self._address, message))
+            self._tell_self(message)
             self.done.append((intent, SendStatus.Sent))
         self.nudge()
 
     def _wait_for_room(self, link: Link) -> None:
         """Let the sender be no faster than its receiver. What comes meanwhile is read: two
         that send to each other would else wait for ever."""
-        for fd in self._watched:
+        for fd in self.watched:
             self._unwatch(fd)  # nobody can deal with those now
         while link.backlog_bytes > MAX_BACKLOG // 2 and self._inbox_bytes < MAX_INBOX:
-            self.do_io(self.patience(None))
-        for fd in self._watched:
+            self.do_io_until(None)
+        for fd in [*self.watched]:
             self._watch(fd)
 
     def _wait_beside_runner(self, link: Link) -> None:
@@ -136,7 +147,7 @@ class Exchange:
             poll.register(fd, select.POLLOUT)
             if poll.poll(_LOOK_EVERY):
                 with self._lock:
-                    self._links.ready(fd, False, True)
+                    self._links.ready(fd, WRITABLE)
 
     @property
     def waiting(self) -> int:
@@ -174,83 +185,132 @@ class Exchange:
             text = f"{type(error).__name__}: {error}"
             thesplog("cannot read a message of %s: %s", link.name, text, level=logging.WARNING)
             message = Unreadable(text)
-        self._put(ReceiveEnvelope(link.address, message), link, len(body))
+        size = len(body)
+        self.inbox.append((link.address, message, link, size))
+        self._inbox_bytes += size
 
-    def settled(self, posted: Sequence[Posted]) -> None:
-        for each in posted:
-            if each.intent is not None:
-                self.done.append((each.intent, SendStatus.Sent))
+    def settled(self, intent: Intent) -> None:
+        self.done.append((intent, SendStatus.Sent))
 
     def refused(self, link: Link, posted: Posted, why: str) -> None:
-        if posted.intent is not None:
-            self.done.append((posted.intent, SendStatus.BadPacket))
-        if not isinstance(posted.message, ActorSystemMessage):
-            self._put(ReceiveEnvelope(link.address, PoisonMessage(posted.message, why)))
+        message, intent = posted
+        if intent is not None:
+            self.done.append((intent, SendStatus.BadPacket))
+        if not isinstance(message, ActorSystemMessage):
+            self.inbox.append((link.address, PoisonMessage(message, why), None, 0))
 
     def lost(self, link: Link, posted: Sequence[Posted]) -> None:
-        for each in posted:
-            if each.intent is not None:
-                self.done.append((each.intent, SendStatus.DeadTarget))
-            elif not isinstance(each.message, DeadEnvelope | ChildActorExited):
-                self._bury(DeadEnvelope(link.address, each.message))
+        for message, intent in posted:
+            if intent is not None:
+                self.done.append((intent, SendStatus.DeadTarget))
+            elif not isinstance(message, DeadEnvelope | ChildActorExited):
+                self._bury(DeadEnvelope(link.address, message))
 
     def _bury(self, letter: DeadEnvelope) -> None:
         if self._name == self._admin:
-            self._put(ReceiveEnvelope(self._address, letter))
+            self._tell_self(letter)
             return
-        body = pickle.dumps(letter, pickle.HIGHEST_PROTOCOL)
-        self._links.post(self._admin, body, Posted(letter, None))
-
-    def _put(self, envelope: ReceiveEnvelope, link: Link | None = None, size: int = 0) -> None:
-        self.inbox.append(Received(envelope, link, size))
-        self._inbox_bytes += size
+        self._links.post(self._admin, dumps(letter), (letter, None))
 
     # ---- in --------------------------------------------------------------------------------
 
     def take(self) -> Received:
         """The oldest thing that came; :meth:`dealt_with` is owed for it."""
         received = self.inbox.popleft()
-        self._inbox_bytes -= received.size
+        self._inbox_bytes -= received[3]
         return received
 
     def dealt_with(self, received: Received) -> None:
-        if received.link is None:
+        _, message, link, _ = received
+        if link is None:
             return
-        message = received.envelope.message
-        with self._lock:
-            refusal = message.why if isinstance(message, Unreadable) else None
-            self._links.deal_with(received.link, refusal)
+        if type(message) is Unreadable:
+            with self._lock:
+                self._links.refuse(link, message.why)
+            return
+        # Without the lock: other threads that post only read the number.
+        link.dealt_with += 1
+        if link not in self._owed:
+            with self._lock:
+                self._links.owe(link)
+
+    def receive(self) -> Received | None:
+        """The oldest message that came, which counts as dealt with, if there is one."""
+        while self.inbox:
+            received = self.take()
+            self.dealt_with(received)
+            if type(received[1]) is not Unreadable:
+                return received
+        return None
+
+    def deliver(self, receiver: Receiver) -> Any:
+        """Have what came so far dealt with, as long as the receiver gives something true.
+
+        Returns:
+            what it gave last; True if there was nothing.
+        """
+        inbox = self.inbox
+        # Not until it is empty: who sends to itself for ever would hear of nobody else.
+        for _ in range(len(inbox)):
+            received = inbox.popleft()
+            sender, message, _, size = received
+            self._inbox_bytes -= size
+            try:
+                result = type(message) is Unreadable or receiver(message, sender)
+            finally:
+                # Not before: what ends this process while it is dealt with is known as lost.
+                self.dealt_with(received)
+            if not result:
+                return result
+        return True
 
     def be_runner(self) -> None:
         """This thread waits and takes from now on."""
-        self._runner = threading.get_ident()
+        self._runner = get_ident()
 
-    def patience(self, deadline: float | None) -> float | None:
-        """Seconds until the next thing that is due; None if there is none."""
+    def do_io(self, seconds: float) -> None:
+        """:meth:`do_io_until` so many seconds from now."""
+        self.do_io_until(monotonic() + seconds)
+
+    def do_io_until(self, deadline: float | None) -> None:
+        """Wait until something can be received or sent, or is due, and do it.
+
+        Args:
+            deadline: of the monotonic clock, until when to wait at most; None is for ever.
+        """
         due = self._alarms.next_due
         if due is None or (deadline is not None and deadline < due):
             due = deadline
-        return None if due is None else max(0.0, due - time.monotonic())
-
-    def do_io(self, seconds: float | None) -> None:
-        """Wait until something can be received or sent, for so long at most, and do it."""
-        ready = self._poller.wait(seconds)
+        seconds = None if due is None else due - monotonic()
+        if seconds is not None and seconds < 0.0:
+            seconds = 0.0
+        ready = self._wait(seconds)
         watched = None
-        with self._lock:
-            for fd, readable, writable in ready:
-                if self._links.ready(fd, readable, writable):
+        self._acquire()
+        try:
+            for fd, events in ready:
+                if self._links.ready(fd, events):
                     continue
                 if fd == self._wake_in:
                     self._hear_wake_up()
-                elif fd in self._watched:
+                elif fd in self.watched:
                     watched = [fd] if watched is None else [*watched, fd]
             if watched is not None:
-                self._put(ReceiveEnvelope(self._address, WatchMessage(watched)))
-            due = self._alarms.next_due
-            if due is not None and due <= time.monotonic():
-                for wakeup in self._alarms.due(time.monotonic()):
-                    message = WakeupMessage(wakeup.period, wakeup.payload)
-                    self._put(ReceiveEnvelope(self._address, message))
+                self._tell_self(WatchMessage(watched))
+            if not ready or not seconds:  # or else the next time, which will not wait
+                self._look_what_is_due()
+        finally:
+            self._release()
+
+    def _look_what_is_due(self) -> None:
+        now = monotonic()
+        due = self._alarms.next_due
+        if due is not None and due <= now:
+            for wakeup in self._alarms.due(now):
+                self._tell_self(WakeupMessage(wakeup.period, wakeup.payload))
+
+    def _tell_self(self, message: Any) -> None:
+        self.inbox.append((self._address, message, None, 0))
 
     # ---- waking ----------------------------------------------------------------------------
 
@@ -262,7 +322,7 @@ class Exchange:
 
     def nudge(self) -> None:
         """Something happened that the runner has to look at."""
-        if threading.get_ident() != self._runner:
+        if get_ident() != self._runner:
             self._wake()
 
     def _wake(self) -> None:
@@ -278,15 +338,15 @@ class Exchange:
             pass
         if self._children_died:
             self._children_died = False
-            self._put(ReceiveEnvelope(self._address, ChildMayHaveDied()))
+            self._tell_self(ChildMayHaveDied())
         if self._told_to_exit:
             self._told_to_exit = False
-            self._put(ReceiveEnvelope(self._address, ActorExitRequest()))
+            self._tell_self(ActorExitRequest())
 
     def wake_up_after(self, period: timedelta | float, payload: Any) -> None:
         """Have a WakeupMessage come."""
         with self._lock:
-            when = time.monotonic() + timePeriodSeconds(period)
+            when = monotonic() + timePeriodSeconds(period)
             self._alarms.add_wakeup(Wakeup(when, period, payload))
         self.nudge()
 
@@ -297,12 +357,10 @@ class Exchange:
 
     def set_watch(self, fds: Sequence[int]) -> None:
         """Have a WatchMessage come when one of these can be read, and of no other."""
-        if not fds and not self._watched:
-            return
-        for fd in self._watched:
+        for fd in self.watched:
             if fd not in fds:
                 self._unwatch(fd)
-        self._watched = list(fds)
+        self.watched[:] = fds
         for fd in fds:
             self._watch(fd)
 
@@ -317,7 +375,7 @@ class Exchange:
             self._poller.watch(fd, anew=True)
         except (OSError, ValueError) as error:
             thesplog("cannot watch descriptor %s: %s", fd, error, level=logging.WARNING)
-            self._watched = [each for each in self._watched if each != fd]
+            self.watched[:] = [each for each in self.watched if each != fd]
 
     # ---- the end ---------------------------------------------------------------------------
 

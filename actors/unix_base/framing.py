@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 HEADER: Final = struct.Struct("<QQB")
 """Length of the body, messages dealt with so far, kind."""
+HEADER_BYTES: Final = HEADER.size
 
 HELLO: Final = 1
 """The first frame of whoever connected: version and name."""
@@ -22,6 +23,9 @@ ACKNOWLEDGE: Final = 3
 REFUSE: Final = 4
 """A message could not be unpickled: its number, and why."""
 
+_KINDS: Final = frozenset({HELLO, MESSAGE, ACKNOWLEDGE, REFUSE})
+_unpack = HEADER.unpack_from
+
 MAX_FRAME: Final = 1 << 36
 """Bytes; a longer frame is taken for a broken stream."""
 _NOTHING: Final = memoryview(b"")
@@ -31,15 +35,26 @@ class FramingError(Exception):
     """The bytes are no frames. Whoever sent them is to be hung up on."""
 
 
-class Frame(NamedTuple):
-    kind: int
-    acknowledged: int
-    body: memoryview
-    """Valid until more is received."""
+Frame = tuple[int, int, memoryview]
+"""Its kind, messages dealt with, and its body, which is valid until more is received."""
 
 
 def header(kind: int, length: int, acknowledged: int) -> bytes:
     return HEADER.pack(length, acknowledged, kind)
+
+
+def only_frame(room: memoryview, count: int) -> Frame | None:
+    """The one frame of an everyday piece, which is exactly one; None if it may be otherwise.
+
+    Args:
+        count: bytes at the beginning of ``room`` that were received between two frames.
+    """
+    if count < HEADER_BYTES:
+        return None
+    length, acknowledged, kind = _unpack(room)
+    if HEADER_BYTES + length != count or kind not in _KINDS:
+        return None
+    return kind, acknowledged, room[HEADER_BYTES:count]
 
 
 class FrameReader:
@@ -55,10 +70,7 @@ class FrameReader:
         self._long: bytearray | None = None
         """A frame, header included, that is longer than one piece."""
         self._filled = 0
-
-    @property
-    def is_between_frames(self) -> bool:
-        return not self._rest and self._long is None
+        self.is_between_frames = True
 
     def room(self, scratch: memoryview) -> memoryview:
         """Where to receive the next piece.
@@ -87,25 +99,28 @@ class FrameReader:
         elif self._rest:
             piece = memoryview(self._rest + piece)
             self._rest = b""
+        self.is_between_frames = True
         return self._cut(piece)
 
     def _cut(self, data: memoryview) -> Iterator[Frame]:
         start, available = 0, len(data)
-        while available - start >= HEADER.size:
-            length, acknowledged, kind = HEADER.unpack_from(data, start)
-            if not HELLO <= kind <= REFUSE or length > MAX_FRAME:
+        while available - start >= HEADER_BYTES:
+            length, acknowledged, kind = _unpack(data, start)
+            if kind not in _KINDS or length > MAX_FRAME:
                 raise FramingError(f"no frame: kind {kind}, {length:,} bytes")
-            end = start + HEADER.size + length
+            end = start + HEADER_BYTES + length
             if end > available:
-                self._keep_long(data[start:], end - start)
+                self._keep(data[start:], end - start)
                 return
-            body = data[start + HEADER.size : end] if length else _NOTHING
+            body = data[start + HEADER_BYTES : end] if length else _NOTHING
             start = end
-            yield Frame(kind, acknowledged, body)
+            yield kind, acknowledged, body
         if start < available:
-            self._rest = bytes(data[start:])
+            self._keep(data[start:], HEADER_BYTES)
 
-    def _keep_long(self, beginning: memoryview, length: int) -> None:
+    def _keep(self, beginning: memoryview, length: int) -> None:
+        """Keep the beginning of a frame that has so many bytes, or more."""
+        self.is_between_frames = False
         if length < _SHORT:
             self._rest = bytes(beginning)
             return

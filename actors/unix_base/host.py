@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import pickle
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from thespian.actors import ActorAddress, ActorSystemRequestTimeout, DeadEnvelope
+from thespian.actors import (
+    ActorAddress,
+    ActorSystemMessage,
+    ActorSystemRequestTimeout,
+    DeadEnvelope,
+)
 from thespian.system import isInternalActorSystemMessage
 from thespian.system.systemBase import MAX_TELL_PERIOD, BaseContext
 from thespian.system.timing import timePeriodSeconds
-from thespian.system.transport import ReceiveEnvelope, SendStatus, TransmitIntent
+from thespian.system.transport import SendStatus, TransmitIntent, TransmitOnly
 
 from actors.unix_base.address import name_of
-from actors.unix_base.link import Posted
+from actors.unix_base.pickling import dumps
 from actors.unix_base.transport import UnixTransport
 
 _TELL_SECONDS: Final = MAX_TELL_PERIOD.total_seconds()
@@ -25,22 +28,26 @@ _TELL_SECONDS: Final = MAX_TELL_PERIOD.total_seconds()
 class Question:
     """What one ``ask`` waits for; told what became of its message."""
 
-    def __init__(self, transport: UnixTransport, admin: ActorAddress, letter: DeadEnvelope) -> None:
-        self._transport = transport
-        self._admin = admin
-        self._letter = letter
+    __slots__ = ("_actor", "_context", "_message", "is_lost", "is_over")
+
+    def __init__(self, context: AsksAndTells, actor: ActorAddress, message: Any) -> None:
+        self._context = context
+        self._actor = actor
+        self._message = message
         self.is_lost = False
         """Whether whoever was asked ended before the message was dealt with."""
         self.is_over = False
         """Whether nobody waits for an answer any more."""
 
     def tx_done(self, status: SendStatus.BASE) -> None:
-        if status:
+        if status is SendStatus.Sent:
             return
-        self._transport.scheduleTransmit(None, TransmitIntent(self._admin, self._letter))
+        transport = self._context.transport
+        letter = DeadEnvelope(self._actor, self._message)
+        transport.scheduleTransmit(None, TransmitIntent(self._context.adminAddr, letter))
         self.is_lost = True
         if not self.is_over:
-            self._transport.abort_run()
+            transport.abort_run()
 
 
 class AsksAndTells:
@@ -48,8 +55,11 @@ class AsksAndTells:
 
     transport: UnixTransport
     adminAddr: ActorAddress
-    _cv: Any
-    _transport_runner: bool
+
+    def __init__(self, *args: Any) -> None:
+        self._turn = threading.Lock()
+        """Held by the thread that runs the transport."""
+        super().__init__(*args)
 
     def ask(self, actor: ActorAddress, message: Any, timeout: timedelta | float | None) -> Any:
         """Send a message and give the next one that comes, from whomever.
@@ -60,23 +70,23 @@ class AsksAndTells:
         deadline = None
         if timeout is not None:
             deadline = time.monotonic() + timePeriodSeconds(timeout)
-        letter = DeadEnvelope(actor, message)
-        question = Question(self.transport, self.adminAddr, letter)
-        self.transport.post(name_of(actor), _pickled(message), Posted(message, question))
+        question = Question(self, actor, message)
+        self.transport.post(name_of(actor), dumps(message), (message, question))
         try:
-            while True:
-                with self._as_runner(deadline) as is_runner:
-                    if not is_runner:
-                        return None
-                    seconds = None if deadline is None else deadline - time.monotonic()
-                    came = self.transport.run(None, seconds)
-                if isinstance(came, ReceiveEnvelope):
-                    if not isInternalActorSystemMessage(came.message):
-                        return came.message
+            while self._turn.acquire(blocking=False) or self._waits_for_turn(deadline):
+                try:
+                    came = self.transport.run_until(deadline)
+                finally:
+                    self._turn.release()
+                if isinstance(came, tuple):
+                    _, message, _, _ = came
+                    if not _is_internal(message):
+                        return message
                 elif question.is_lost:
                     return None
                 if deadline is not None and time.monotonic() >= deadline:
                     return None
+            return None
         finally:
             question.is_over = True
 
@@ -89,32 +99,43 @@ class AsksAndTells:
         """
         deadline = time.monotonic() + _TELL_SECONDS
         name = name_of(actor)
-        self.transport.post(name, _pickled(message), Posted(message, None))
-        with self._as_runner(deadline) as is_runner:
-            if is_runner and self.transport.send_all_to(name, deadline):
-                return
+        self.transport.post(name, dumps(message), (message, None))
+        if self._waits_for_turn(deadline):
+            try:
+                if self.transport.send_all_to(name, deadline):
+                    return
+            finally:
+                self._turn.release()
         raise ActorSystemRequestTimeout(f"{actor} took nothing for {MAX_TELL_PERIOD}")
 
-    @contextmanager
-    def _as_runner(self, deadline: float | None) -> Iterator[bool]:
+    def _waits_for_turn(self, deadline: float | None) -> bool:
         """Have the transport for this thread; False if others had it until the deadline."""
-        with self._cv:
-            seconds = None if deadline is None else deadline - time.monotonic()
-            if not self._cv.wait_for(lambda: not self._transport_runner, seconds):
-                yield False
-                return
-            self._transport_runner = True
+        if deadline is None:
+            return self._turn.acquire()
+        return self._turn.acquire(timeout=max(0.0, deadline - time.monotonic()))
+
+    def _run_transport(
+        self,
+        maximumDuration: timedelta | float | None = None,
+        txonly: bool = False,
+        incomingHandler: Any = None,
+    ) -> Any:
+        """What Thespian's own ways to ask and tell do, in their turn."""
+        deadline = None
+        if maximumDuration is not None:
+            deadline = time.monotonic() + timePeriodSeconds(maximumDuration)
+        if not self._waits_for_turn(deadline):
+            return None
         try:
-            yield True
+            seconds = None if deadline is None else deadline - time.monotonic()
+            return self.transport.run(TransmitOnly if txonly else incomingHandler, seconds)
         finally:
-            with self._cv:
-                self._transport_runner = False
-                self._cv.notify()
+            self._turn.release()
 
 
 class PrivateContext(AsksAndTells, BaseContext):  # type: ignore[misc]
     """Of one thread of a host."""
 
 
-def _pickled(message: Any) -> bytes:
-    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+def _is_internal(message: Any) -> bool:
+    return isinstance(message, ActorSystemMessage) and bool(isInternalActorSystemMessage(message))

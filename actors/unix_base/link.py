@@ -10,15 +10,21 @@ import errno
 import pickle
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
-import attrs
 from thespian.actors import ActorAddress
 from thespian.system.transport import SendStatus
 
 from actors.unix_base import framing
-from actors.unix_base.framing import FrameReader, FramingError
+from actors.unix_base.framing import (
+    HEADER,
+    HEADER_BYTES,
+    MESSAGE,
+    FrameReader,
+    FramingError,
+    only_frame,
+)
 
 VERSION: Final = 1
 _JOIN: Final = 1 << 14
@@ -34,13 +40,12 @@ class Intent(Protocol):
     def tx_done(self, status: SendStatus.BASE) -> None: ...
 
 
-@attrs.frozen(slots=True)
-class Posted:
-    """A message on its way, until the other end has dealt with it."""
+Posted = tuple[Any, Intent | None]
+"""A message on its way, until the other end has dealt with it, and who is to hear what became
+of it."""
 
-    message: Any
-    intent: Intent | None
-    """Who is to hear what became of the message."""
+
+_header = HEADER.pack
 
 
 class LinkLost(Exception):
@@ -68,7 +73,11 @@ class Link:
         self.dealt_with = 0
         """Messages of the other end that were dealt with here,"""
         self.told = 0
-        """and how many of them it was told of."""
+        """how many of them it was told of,"""
+        self.told_before = 0
+        """and of how many when it was last looked at."""
+        self.is_stuck = False
+        """Whether it is waited for that the kernel takes more."""
         self.dials = 0
         """How often it could not be connected, in a row."""
         self._reader = FrameReader()
@@ -92,14 +101,17 @@ class Link:
             self.backlog_bytes += len(first)
             self.write()
 
-    def post(self, body: bytes, posted: Posted) -> None:
+    def post(self, body: bytes, posted: Posted) -> bool:
         """Send a message, now or when the other end takes it.
+
+        Returns:
+            whether all of it is sent.
 
         Raises:
             LinkLost: the other end is gone; the message is among the posted.
         """
         self.posted.append(posted)
-        self._say(framing.MESSAGE, body)
+        return self._say(MESSAGE, body)
 
     def acknowledge(self) -> None:
         """Tell the other end what was dealt with, if it does not know.
@@ -120,24 +132,25 @@ class Link:
         self.dealt_with += 1
         self.told += 1
 
-    def _say(self, kind: int, body: bytes) -> None:
-        self.told = self.dealt_with
-        header = framing.header(kind, len(body), self.dealt_with)
-        if self.backlog or self.sock is None:
+    def _say(self, kind: int, body: bytes) -> bool:
+        size, dealt_with = len(body), self.dealt_with
+        self.told = dealt_with
+        header = _header(size, dealt_with, kind)
+        sock = self.sock
+        if sock is None or self.backlog:
             self._keep(header, body)
-            return
+            return False
         try:
-            if len(body) < _JOIN:
-                sent = self.sock.send(header + body)
-            else:
-                sent = self.sock.sendmsg((header, body))
+            sent = sock.send(header + body) if size < _JOIN else sock.sendmsg((header, body))
         except BlockingIOError:
             sent = 0
         except OSError as error:
             raise _lost(error) from error
-        if sent < len(header) + len(body):
-            self._keep(header, body)
-            self._drop(sent)
+        if sent == HEADER_BYTES + size:
+            return True
+        self._keep(header, body)
+        self._drop(sent)
+        return False
 
     def _keep(self, header: bytes, body: bytes) -> None:
         if len(body) < _JOIN:
@@ -178,25 +191,34 @@ class Link:
 
     # ---- in --------------------------------------------------------------------------------
 
-    def read(self, scratch: memoryview) -> Iterator[framing.Frame]:
+    def read(self, scratch: memoryview) -> Iterable[framing.Frame]:
         """What came, as far as it is whole; one call of recv.
 
         Raises:
             LinkLost: the other end closed, or broke off, or sends no frames.
         """
         assert self.sock is not None
-        room = self._reader.room(scratch)
+        reader = self._reader
+        is_between_frames = reader.is_between_frames
+        room = scratch if is_between_frames else reader.room(scratch)
         try:
             count = self.sock.recv_into(room)
         except BlockingIOError:
-            return
+            return ()
         except OSError as error:
             raise _lost(error) from error
         if count == 0:
-            cut = "" if self._reader.is_between_frames else " in the middle of a message"
+            cut = "" if is_between_frames else " in the middle of a message"
             raise LinkLost(f"it ended{cut}")
+        if is_between_frames:
+            frame = only_frame(room, count)
+            if frame is not None:
+                return (frame,)
+        return self._cut(room[:count])
+
+    def _cut(self, piece: memoryview) -> Iterator[framing.Frame]:
         try:
-            yield from self._reader.received(room[:count])
+            yield from self._reader.received(piece)
         except FramingError as error:
             raise LinkLost(str(error)) from error
 
@@ -206,11 +228,14 @@ class Link:
         Raises:
             LinkLost: it claims to have dealt with what was never sent.
         """
+        posted = self.posted
         new = count - self.acknowledged
-        if not 0 <= new <= len(self.posted):
-            raise LinkLost(f"it dealt with {count} messages, of {len(self.posted)} open ones")
+        if not 0 <= new <= len(posted):
+            raise LinkLost(f"it dealt with {count} messages, of {len(posted)} open ones")
         self.acknowledged = count
-        return [self.posted.popleft() for _ in range(new)]
+        if new == 1:  # every day
+            return [posted.popleft()]
+        return [posted.popleft() for _ in range(new)]
 
     def refused(self) -> Posted:
         """The message that the other end just refused.

@@ -11,16 +11,16 @@ from typing import Final, Protocol
 
 from thespian.system.utilis import thesplog
 
-from actors.unix_base import framing
 from actors.unix_base.address import address_of
 from actors.unix_base.alarms import Alarms
 from actors.unix_base.family import BUSY, NO_ROOM, SocketFamily, Stranger
-from actors.unix_base.link import VERSION, Link, LinkLost, Posted
-from actors.unix_base.poller import Poller
+from actors.unix_base.framing import HELLO, MESSAGE, REFUSE
+from actors.unix_base.link import VERSION, Intent, Link, LinkLost, Posted
+from actors.unix_base.poller import READABLE, WRITABLE, Poller
 
 _SCRATCH_BYTES: Final = 1 << 18
-_ACKNOWLEDGE_AFTER: Final = 0.01
-"""Seconds in which something else may be said that tells it along the way."""
+_LOOK_EVERY: Final = 0.01
+"""Seconds in which something else may be said that tells what was dealt with."""
 _FIRST_RETRY: Final = 0.001
 _LAST_RETRY: Final = 0.1
 """Seconds between two attempts to connect to a process whose queue is full, or with no
@@ -33,8 +33,8 @@ class Owner(Protocol):
     def arrived(self, link: Link, body: memoryview) -> None:
         """A message; the memory is valid during the call only."""
 
-    def settled(self, posted: Sequence[Posted]) -> None:
-        """The other end has dealt with these."""
+    def settled(self, intent: Intent) -> None:
+        """The other end has dealt with a message of which somebody is to hear so."""
 
     def refused(self, link: Link, posted: Posted, why: str) -> None:
         """The other end could not read this one."""
@@ -62,9 +62,10 @@ class Links:
         self._by_name: dict[str, Link] = {}
         """Where to send, for each process that there is a link to."""
         self._by_fd: dict[int, Link] = {}
-        self._owed: set[Link] = set()
-        """Whose other ends do not know what was dealt with."""
-        self._acknowledging = False
+        self.owed: set[Link] = set()
+        """Whose other ends may not know what was dealt with."""
+        self._looks = False
+        """Whether there is an alarm for them."""
         self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         self._listener = family.listen(own_name)
         self._listener_fd = self._listener.fileno()
@@ -89,23 +90,33 @@ class Links:
 
     # ---- out -------------------------------------------------------------------------------
 
-    def post(self, name: str, body: bytes, posted: Posted) -> Link:
-        """Send a message, now or as soon as the other process takes it."""
+    def post(self, name: str, body: bytes, posted: Posted) -> Link | None:
+        """Send a message, now or as soon as the other process takes it.
+
+        Returns:
+            None if all of it is sent, or else the link, which is being connected, or waits for
+            room, or was lost just now.
+        """
         link = self._by_name.get(name)
         if link is None:
             link = self._by_name[name] = Link(name, address_of(name))
             link.post(body, posted)
             self._dial(link)
             return link
-        waited = bool(link.backlog)
         try:
-            link.post(body, posted)
+            if link.post(body, posted):
+                return None
         except LinkLost as error:
             self._hear_out(link, error)
             return link
-        if link.backlog and not waited and link.sock is not None:
-            self._poller.watch(link.sock.fileno(), write=True)
+        self._watch_backlog(link)
         return link
+
+    def _watch_backlog(self, link: Link) -> None:
+        """Send what waits as soon as the other end takes it."""
+        if link.backlog and not link.is_stuck and link.sock is not None:
+            link.is_stuck = True
+            self._poller.watch(link.sock.fileno(), write=True)
 
     def _dial(self, link: Link) -> None:
         assert link.name is not None
@@ -137,91 +148,112 @@ class Links:
         except LinkLost as error:
             self._hear_out(link, error)
             return
-        self._poller.watch(sock.fileno(), write=bool(link.backlog), anew=True)
+        link.is_stuck = bool(link.backlog)
+        self._poller.watch(sock.fileno(), write=link.is_stuck, anew=True)
 
-    def deal_with(self, link: Link, refusal: str | None = None) -> None:
-        """The owner has dealt with the oldest message of this link that it had not.
-
-        Args:
-            refusal: why it could not be read.
-        """
-        if refusal is None:
-            link.dealt_with += 1
-            if link.sock is not None:
-                self._owe(link)
-            return
+    def refuse(self, link: Link, why: str) -> None:
+        """The oldest message of this link that was not dealt with cannot be read."""
         try:
-            link.refuse(refusal)
+            link.refuse(why)
         except LinkLost as error:
             self._hear_out(link, error)
+        else:
+            self._watch_backlog(link)
 
-    def _owe(self, link: Link) -> None:
-        self._owed.add(link)
-        if not self._acknowledging:
-            self._acknowledging = True
-            self._alarms.add(time.monotonic() + _ACKNOWLEDGE_AFTER, self._acknowledge_later)
+    def owe(self, link: Link) -> None:
+        """The other end is to be told what was dealt with, by a message or else soon."""
+        self.owed.add(link)
+        if not self._looks:
+            self._looks = True
+            self._look_soon()
 
-    def _acknowledge_later(self) -> None:
-        self._acknowledging = False
-        self.acknowledge()
+    def _look_soon(self) -> None:
+        self._alarms.add(time.monotonic() + _LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        """Tell those of what was dealt with to whom nothing else was said lately."""
+        for link in [*self.owed]:
+            if link.told == link.told_before:
+                self._acknowledge(link)
+            link.told_before = link.told
+        self._looks = bool(self.owed)
+        if self._looks:
+            self._look_soon()
 
     def acknowledge(self) -> None:
         """Tell all other ends now what was dealt with."""
-        owed, self._owed = self._owed, set()
-        for link in owed:
-            try:
-                link.acknowledge()
-            except LinkLost as error:
-                self._hear_out(link, error)
+        for link in [*self.owed]:
+            self._acknowledge(link)
+
+    def _acknowledge(self, link: Link) -> None:
+        self.owed.discard(link)
+        try:
+            link.acknowledge()
+        except LinkLost as error:
+            self._hear_out(link, error)
+        else:
+            self._watch_backlog(link)
 
     # ---- in --------------------------------------------------------------------------------
 
-    def ready(self, fd: int, readable: bool, writable: bool) -> bool:
+    def ready(self, fd: int, events: int) -> bool:
         """Do what is possible without waiting.
+
+        Args:
+            events: as of the poller.
 
         Returns:
             whether the descriptor is one of a link's.
         """
-        if fd == self._listener_fd:
-            self._accept()
-            return True
         link = self._by_fd.get(fd)
         if link is None:
-            return False
-        try:
-            if readable:
-                self._read(link)
-        except LinkLost as error:
-            self._lose(link, error)
+            if fd != self._listener_fd:
+                return False
+            self._accept()
             return True
+        if events != WRITABLE:
+            try:
+                self._read(link)
+            except LinkLost as error:
+                self._lose(link, error)
+                return True
+        if events & WRITABLE and link.backlog:
+            self._write(link)
+        return True
+
+    def _write(self, link: Link) -> None:
+        assert link.sock is not None
         try:
-            if writable and link.backlog:
-                link.write()
-                if not link.backlog:
-                    self._poller.watch(fd)
+            link.write()
         except LinkLost as error:
             self._hear_out(link, error)
-        return True
+            return
+        if not link.backlog:
+            link.is_stuck = False
+            self._poller.watch(link.sock.fileno())
 
     def owns(self, fd: int) -> bool:
         """Whether a descriptor is the listener's or one of a link's."""
         return fd == self._listener_fd or fd in self._by_fd
 
     def _read(self, link: Link) -> None:
-        owner = self._owner
         for kind, acknowledged, body in link.read(self._scratch):
-            if (kind == framing.HELLO) != (link.name is None):
-                raise LinkLost("it did not greet once, and first")
             if acknowledged != link.acknowledged:
-                owner.settled(link.settle(acknowledged))
-            if kind == framing.MESSAGE:
-                owner.arrived(link, body)
-            elif kind == framing.HELLO:
-                self._greet(link, body)
-            elif kind == framing.REFUSE:
-                owner.refused(link, link.refused(), str(body, "utf-8", "replace"))
+                for _, intent in link.settle(acknowledged):
+                    if intent is not None:
+                        self._owner.settled(intent)
+            if link.name is None:
+                self._greet(link, kind, body)
+            elif kind == MESSAGE:
+                self._owner.arrived(link, body)
+            elif kind == REFUSE:
+                self._owner.refused(link, link.refused(), str(body, "utf-8", "replace"))
+            elif kind == HELLO:
+                raise LinkLost("it greeted again")
 
-    def _greet(self, link: Link, body: memoryview) -> None:
+    def _greet(self, link: Link, kind: int, body: memoryview) -> None:
+        if kind != HELLO:
+            raise LinkLost("it did not greet first")
         try:
             version, name = pickle.loads(body)
         except Exception as error:  # whatever reading it raises
@@ -262,7 +294,7 @@ class Links:
         self._accept()
         for link in self._all():
             if link.name is None and link.sock is not None:
-                self.ready(link.sock.fileno(), readable=True, writable=False)
+                self.ready(link.sock.fileno(), READABLE)
         for link in self._all():
             if link.name == name and link.sock is not None:
                 self._hear_out(link, LinkLost("it ended"))
@@ -285,7 +317,7 @@ class Links:
             link.sock = None
         if link.name is not None and self._by_name.get(link.name) is link:
             del self._by_name[link.name]
-        self._owed.discard(link)
+        self.owed.discard(link)
         posted = list(link.posted)
         link.posted.clear()
         link.backlog.clear()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import select
 import selectors
 import sys
-from typing import Protocol
+from typing import Final, Protocol
 
-Ready = tuple[int, bool, bool]
-"""A descriptor, whether it can be read (or is at its end), whether it can be written."""
+READABLE: Final = 1
+WRITABLE: Final = 4
+"""As of epoll, which has more bits: whatever else a descriptor is, it is also readable, or at
+its end."""
+Ready = tuple[int, int]
+"""A descriptor, and in bits what it is."""
 
 
 class Poller(Protocol):
@@ -24,7 +28,7 @@ class Poller(Protocol):
 
     def forget(self, fd: int) -> None: ...
 
-    def wait(self, seconds: float | None) -> list[Ready]: ...
+    def wait(self, seconds: float | None, /) -> list[Ready]: ...
 
     def close(self) -> None: ...
 
@@ -33,6 +37,7 @@ class EpollPoller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._watched: set[int] = set()
+        self.wait = self._epoll.poll  # as it is: every message is waited for
 
     def watch(self, fd: int, *, write: bool = False, anew: bool = False) -> None:
         events = select.EPOLLIN | (select.EPOLLOUT if write else 0)
@@ -52,14 +57,11 @@ class EpollPoller:
         except OSError:
             pass  # closed, and so forgotten already
 
-    def wait(self, seconds: float | None) -> list[Ready]:
-        return [
-            (fd, bool(events & ~select.EPOLLOUT), bool(events & select.EPOLLOUT))
-            for fd, events in self._epoll.poll(seconds)
-        ]
-
     def close(self) -> None:
         self._epoll.close()
+
+
+_AS_BITS: Final = {selectors.EVENT_READ: READABLE, selectors.EVENT_WRITE: WRITABLE}
 
 
 class SelectorPoller:
@@ -84,9 +86,9 @@ class SelectorPoller:
         except (KeyError, OSError):
             pass
 
-    def wait(self, seconds: float | None) -> list[Ready]:
+    def wait(self, seconds: float | None, /) -> list[Ready]:
         return [
-            (key.fd, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE))
+            (key.fd, sum(bit for event, bit in _AS_BITS.items() if events & event))
             for key, events in self._selector.select(seconds)
         ]
 

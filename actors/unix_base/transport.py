@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import pickle
 import tempfile
 import time
 import weakref
@@ -21,7 +20,9 @@ from thespian.actors import ActorAddress, ActorSystemMessage
 from thespian.system.addressManager import CannotPickleAddress
 from thespian.system.timing import ExpirationTimer, timePeriodSeconds
 from thespian.system.transport import (
+    ReceiveEnvelope,
     SendStatus,
+    Thespian__Run__Result,
     Thespian__Run_Expired,
     Thespian__Run_HandlerResult,
     Thespian__Run_Terminated,
@@ -43,10 +44,10 @@ from actors.unix_base.directory import (
     system_directory,
 )
 from actors.unix_base.endpoint import Endpoint, External
-from actors.unix_base.exchange import Exchange, Unreadable
+from actors.unix_base.exchange import Exchange, Received, Receiver
 from actors.unix_base.family import UnixSockets
 from actors.unix_base.inheritance import let_go, logged_to, open_descriptors
-from actors.unix_base.link import Posted
+from actors.unix_base.pickling import dumps
 
 
 class UnixTransport:
@@ -83,7 +84,9 @@ class UnixTransport:
         self._name = name
         self._exchange = self._listen(name, admin, is_host=not isinstance(origin, Endpoint))
         self.post = self._exchange.post
-        self.set_watch = self._exchange.set_watch
+        self.set_watch, self.watched = self._exchange.set_watch, self._exchange.watched
+        self.receiver: Receiver | None = None
+        """In the place of the handlers that :meth:`run` is given, which open envelopes."""
         self._abort: bool | None = None
         """Set when :meth:`run` is to end; whether everything is to be sent before."""
         self._closed = False
@@ -190,11 +193,10 @@ class UnixTransport:
             intent.changeMessage(message)
         name = name_of(target)
         if name != self._name:
-            body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-            self._exchange.post(name, body, Posted(message, intent))
+            self._exchange.post(name, dumps(message), (message, intent))
             return
         if not isinstance(message, ActorSystemMessage):
-            pickle.dumps(message, pickle.HIGHEST_PROTOCOL)  # as for any other receiver
+            dumps(message)  # as for any other receiver
         self._exchange.post_to_self(message, intent)
 
     # ---- running ---------------------------------------------------------------------------
@@ -207,55 +209,62 @@ class UnixTransport:
                 the first envelope; ``TransmitOnly`` returns 0 when all is sent.
             maximumDuration: for how long at most; None is for ever.
         """
-        exchange = self._exchange
-        exchange.be_runner()
-        self._abort = None
         deadline = None
         if maximumDuration is not None:
             deadline = time.monotonic() + max(0.0, timePeriodSeconds(maximumDuration))
         if handler is TransmitOnly or isinstance(handler, TransmitOnly):
             return self._transmit(deadline)
+        if handler is not None:
+            return self.run_until(deadline, self.receiver or _opens_envelopes(handler))
+        result = self.run_until(deadline)
+        if isinstance(result, tuple):
+            sender, message, _, _ = result
+            return ReceiveEnvelope(sender, message)
+        return result
+
+    def run_until(
+        self, deadline: float | None, receiver: Receiver | None = None
+    ) -> Received | Thespian__Run__Result:
+        """Receive and send as :meth:`run` does.
+
+        Args:
+            deadline: of the monotonic clock; None is for ever.
+            receiver: what is called with messages; without one the first is returned.
+        """
+        exchange = self._exchange
+        exchange.be_runner()
+        self._abort = None
         while True:
-            # Not until it is empty: who sends to itself for ever would hear of nobody else.
-            for _ in range(len(exchange.inbox)):
-                result = self._deliver(handler)
-                if result is not None:
-                    return result
-            self._finish_intents()
+            if exchange.inbox:
+                if receiver is None:
+                    received = exchange.receive()
+                    if received is not None:
+                        return received
+                elif not (result := exchange.deliver(receiver)):
+                    return Thespian__Run_HandlerResult(result)
+            if exchange.done:
+                self._finish_intents()
             if self._abort is not None and not (self._abort and exchange.waiting):
                 return Thespian__Run_Terminated()
             if exchange.inbox:
                 exchange.do_io(0.0)
-            elif deadline is None or time.monotonic() < deadline:
-                exchange.do_io(exchange.patience(deadline))
-            else:
-                exchange.do_io(0.0)
-                if not exchange.inbox and not exchange.done:
-                    return Thespian__Run_Expired()
-
-    def _deliver(self, handler: Any) -> Any:
-        """Hand over the first envelope; gives what :meth:`run` is to return, if anything."""
-        received = self._exchange.take()
-        envelope = received.envelope
-        try:
-            if isinstance(envelope.message, Unreadable):
-                return None
-            if handler is None:
-                return envelope
-            result = handler(envelope)
-        finally:
-            # Not before: what ends this process while it is dealt with is known as lost.
-            self._exchange.dealt_with(received)
-        return None if result else Thespian__Run_HandlerResult(result)
+                continue
+            exchange.do_io_until(deadline)
+            if deadline is None or exchange.inbox or exchange.done:
+                continue
+            if time.monotonic() >= deadline:
+                return Thespian__Run_Expired()
 
     def _transmit(self, deadline: float | None) -> int:
+        self._exchange.be_runner()
+        self._abort = None
         self._exchange.acknowledge()
         while True:
             self._finish_intents()
             waiting = self._exchange.waiting
             if not waiting or (deadline is not None and time.monotonic() >= deadline):
                 return waiting
-            self._exchange.do_io(self._exchange.patience(deadline))
+            self._exchange.do_io_until(deadline)
 
     def send_all_to(self, name: str, deadline: float) -> bool:
         """Send what is on its way to one process; False if it did not take it in time."""
@@ -263,7 +272,7 @@ class UnixTransport:
         while self._exchange.is_behind(name):
             if time.monotonic() >= deadline:
                 return False
-            self._exchange.do_io(self._exchange.patience(deadline))
+            self._exchange.do_io_until(deadline)
         return True
 
     def settle(self, seconds: float) -> None:
@@ -272,7 +281,7 @@ class UnixTransport:
         deadline = time.monotonic() + seconds
         self._finish_intents()
         while self._abort is not False and time.monotonic() < deadline:
-            self._exchange.do_io(self._exchange.patience(deadline))
+            self._exchange.do_io_until(deadline)
             self._finish_intents()
 
     def _finish_intents(self) -> None:
@@ -295,11 +304,10 @@ class UnixTransport:
 
     def _updateStatusResponse(self, status: Any) -> None:
         for link in self._exchange.links:
-            for each in list(link.posted) if link.backlog else ():
-                status.addPendingMessage(self.myAddress, link.address, each.message)
-        for received in list(self._exchange.inbox):
-            envelope = received.envelope
-            status.addReceivedMessage(envelope.sender, self.myAddress, envelope.message)
+            for message, _ in list(link.posted) if link.backlog else ():
+                status.addPendingMessage(self.myAddress, link.address, message)
+        for sender, message, _, _ in list(self._exchange.inbox):
+            status.addReceivedMessage(sender, self.myAddress, message)
         now = time.monotonic()
         timers = [ExpirationTimer(each.when - now) for each in self._exchange.wakeups]
         status.addWakeups([(self.myAddress, timer) for timer in timers])
@@ -337,6 +345,10 @@ def _find_place_of_log() -> None:
         tempfile.gettempdir()
     except OSError:
         thesplog_control(logging.CRITICAL, False, 0)
+
+
+def _opens_envelopes(handler: Any) -> Receiver:
+    return lambda message, sender: handler(ReceiveEnvelope(sender, message))
 
 
 def _leave_parent(origin: Endpoint) -> None:

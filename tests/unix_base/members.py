@@ -10,7 +10,6 @@ from thespian.system.transport import SendStatus, TransmitIntent
 from actors.unix_base.address import address_of
 from actors.unix_base.exchange import Exchange, Unreadable
 from actors.unix_base.family import UnixSockets
-from actors.unix_base.link import Posted
 
 CAP = 10.0
 
@@ -23,12 +22,12 @@ class Member:
 
     def post(self, other, message):
         """As an actor does, which is told nothing but of dead letters."""
-        self.exchange.post(other.name, pickle.dumps(message), Posted(message, None))
+        self.exchange.post(other.name, pickle.dumps(message), (message, None))
 
     def intend(self, other, message):
         """As Thespian does, which is told what became of the message."""
         intent = TransmitIntent(other.address, message)
-        self.exchange.post(other.name, pickle.dumps(message), Posted(message, intent))
+        self.exchange.post(other.name, pickle.dumps(message), (message, intent))
         return intent
 
     def take(self, count=1):
@@ -37,8 +36,9 @@ class Member:
         while len(taken) < count:
             wait_for(lambda: self.exchange.inbox or self.exchange.do_io(0.01), self.name)
             received = self.exchange.take()
-            if not isinstance(received.envelope.message, Unreadable):
-                taken.append(received.envelope.message)
+            _, message, _, _ = received
+            if not isinstance(message, Unreadable):
+                taken.append(message)
             self.exchange.dealt_with(received)
         return taken
 

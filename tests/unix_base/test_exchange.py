@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 
+import pytest
 from thespian.actors import ActorExitRequest, DeadEnvelope, PoisonMessage, WakeupMessage
 from thespian.actors import WatchMessage as Watched
 from thespian.system.messages.multiproc import ChildMayHaveDied
 from thespian.system.transport import SendStatus
 
 from actors.unix_base import exchange as exchange_module
+from actors.unix_base import framing
 from tests.unix_base.members import CAP, Member, fate, run, wait_for
 
 
@@ -133,6 +135,39 @@ def test_any_number_of_signals_is_no_error(trio):
     for _ in range(70_000):  # more than a pipe holds
         ann.exchange.interrupt(told_to_exit=True, children_died=False)
     assert isinstance(ann.take()[0], ActorExitRequest)
+
+
+def test_what_was_dealt_with_is_told_though_the_other_end_takes_nothing_just_then(trio):
+    _, ann, bob = trio
+    bob.post(ann, "question")
+    ann.take()
+    [link] = ann.exchange.links
+    with pytest.raises(BlockingIOError):
+        fill(link.sock)
+
+    ann.exchange.acknowledge()
+    assert link.backlog
+
+    [other_end] = bob.exchange.links
+    wait_for(lambda: run(ann, bob) or not other_end.posted)
+
+
+def fill(sock):
+    while True:
+        sock.send(framing.header(framing.ACKNOWLEDGE, 0, 0))
+
+
+def test_what_was_dealt_with_is_told_soon_when_nothing_is_answered(trio):
+    _, ann, bob = trio
+    ann.post(bob, "question")
+    bob.take()
+    bob.post(ann, "answer")
+    ann.take()
+    ann.post(bob, "no question")
+    bob.take()
+
+    [link], [other_end] = ann.exchange.links, bob.exchange.links
+    wait_for(lambda: run(ann, bob) or not (link.posted or other_end.posted))
 
 
 # ---- what cannot be delivered ----------------------------------------------------------

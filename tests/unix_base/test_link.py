@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from actors.unix_base import framing
-from actors.unix_base.link import Link, LinkLost, Posted
+from actors.unix_base.link import Link, LinkLost
 
 BIG = 1 << 20
 
@@ -39,7 +39,7 @@ def read(link):
 
 
 def posted(number):
-    return Posted(f"message {number}", None)
+    return (f"message {number}", None)
 
 
 def test_what_is_posted_before_there_is_a_connection_goes_after_the_greeting():

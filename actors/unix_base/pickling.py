@@ -1,0 +1,48 @@
+"""How a message is written for another process of this base.
+
+That is by pickle. But for each address in a message, pickle writes where the function is that makes
+one, and whoever reads it imports that by its name, which takes longer than all else about most
+messages. Between processes of this base it is a number that both know.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import pickle
+from collections.abc import Callable
+from typing import Any, Final
+
+from actors.unix_base.address import ProcessAddress, address_of
+
+_PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
+_NUMBER: Final = 249
+"""One of pickle's extension codes that are for private use."""
+
+_is_for_base = False
+"""Whether the reader surely knows the number. Another thread, which pickles for somebody else just
+now, may see this, too; the worst is that its reader has to import this module first."""
+
+
+def dumps(message: Any) -> bytes:
+    """
+    Raises:
+        Exception: it cannot be pickled, whatever that raised.
+    """
+    global _is_for_base
+    _is_for_base = True
+    try:
+        return pickle.dumps(message, _PROTOCOL)
+    finally:
+        _is_for_base = False
+
+
+def _numbered_address_of(name: str) -> ProcessAddress:
+    return address_of(name)
+
+
+def _reduced(address: ProcessAddress) -> tuple[Callable[[str], ProcessAddress], tuple[str]]:
+    return _numbered_address_of if _is_for_base else address_of, (address.name,)
+
+
+copyreg.add_extension(__name__, _numbered_address_of.__name__, _NUMBER)
+copyreg.pickle(ProcessAddress, _reduced)  # before its own method
