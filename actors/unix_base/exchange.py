@@ -81,9 +81,9 @@ class Exchange:
         self._lock = RLock()
         # For what every message does: ``with`` costs as much again as the lock.
         self._acquire, self._release = self._lock.acquire, self._lock.release
-        self._wake_in, self._wake_out = os.pipe()
+        self._wake_in, self.wake_fd = os.pipe()
         os.set_blocking(self._wake_in, False)
-        os.set_blocking(self._wake_out, False)
+        os.set_blocking(self.wake_fd, False)
         self._poller.watch(self._wake_in)
         try:
             self._links = Links(family, name, self._poller, self._alarms, self)
@@ -327,7 +327,7 @@ class Exchange:
 
     def _wake(self) -> None:
         try:
-            os.write(self._wake_out, b"\0")
+            os.write(self.wake_fd, b"\0")
         except OSError:
             pass  # it is full of wake-ups already, or closed
 
@@ -392,6 +392,6 @@ class Exchange:
     def _close_own(self) -> None:
         self._poller.close()
         # First the numbers: a signal may come at any moment, and they may be others' soon.
-        pipe, self._wake_in, self._wake_out = (self._wake_in, self._wake_out), -1, -1
+        pipe, self._wake_in, self.wake_fd = (self._wake_in, self.wake_fd), -1, -1
         for fd in pipe:
             os.close(fd)

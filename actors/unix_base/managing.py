@@ -204,6 +204,7 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
         self.transport.receiver = self._receive
 
     def run(self) -> None:
+        self.transport.hear_signals()
         super().run()
         self.transport.close()
 
@@ -265,6 +266,7 @@ class UnixAdmin(StartsChildren, MultiProcAdmin):  # type: ignore[misc]
         self._governer = Unthrottled()
 
     def run(self) -> None:
+        self.transport.hear_signals()
         super().run()
         # Thespian goes on when the logger has dealt with its last message, and then tells the
         # host; that was sent means no more than sent here.

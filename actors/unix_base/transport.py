@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import tempfile
 import time
 import weakref
@@ -89,6 +90,7 @@ class UnixTransport:
         """In the place of the handlers that :meth:`run` is given, which open envelopes."""
         self._abort: bool | None = None
         """Set when :meth:`run` is to end; whether everything is to be sent before."""
+        self._hears_signals = False
         self._closed = False
         self._at_exit = _closer(self)
         if not isinstance(origin, Endpoint):
@@ -164,6 +166,17 @@ class UnixTransport:
     def interrupt_wait(self, signal_shutdown: bool = False, check_children: bool = False) -> None:
         """Also from a signal handler."""
         self._exchange.interrupt(signal_shutdown, check_children)
+
+    def hear_signals(self) -> None:
+        """Have every signal end a wait, also one that comes just before it: a handler in Python
+        would only run after that. To be called in the main thread."""
+        signal.set_wakeup_fd(self._exchange.wake_fd, warn_on_full_buffer=False)
+        self._hears_signals = True
+
+    def _hear_no_signals(self) -> None:
+        if self._hears_signals:
+            self._hears_signals = False
+            signal.set_wakeup_fd(-1)  # the number may be another file's soon
 
     def enableRXPauseFlowControl(self, enable: bool = True) -> None:
         """Whether a sender waits while too much is on its way."""
@@ -321,6 +334,7 @@ class UnixTransport:
             return
         self._closed = True
         atexit.unregister(self._at_exit)
+        self._hear_no_signals()
         self._exchange.close()
         self._leave_directory()
 
@@ -333,6 +347,7 @@ class UnixTransport:
     def leave_to_parent(self) -> None:
         """Close the copies that a forked process has of all this; the parent goes on."""
         self._closed = True
+        self._hear_no_signals()
         self._exchange.leave_to_parent()
         if self._system_lock is not None:
             self._system_lock.leave()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 
 import pytest
 from thespian.actors import ActorExitRequest, DeadEnvelope, PoisonMessage, WakeupMessage
@@ -122,6 +124,20 @@ def test_a_signal_is_heard_of_in_the_next_wait(trio):
     first, second = ann.take(2)
     assert isinstance(first, ChildMayHaveDied)
     assert isinstance(second, ActorExitRequest)
+
+
+def test_a_signal_just_before_the_wait_ends_it(trio):
+    _, ann, _ = trio
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    signal.set_wakeup_fd(ann.exchange.wake_fd)
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        began = time.monotonic()
+        ann.exchange.do_io(CAP)
+    finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - began < CAP
 
 
 def test_a_signal_that_comes_when_all_is_closed_does_no_harm(directory):
