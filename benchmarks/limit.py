@@ -42,7 +42,7 @@ class Limit:
             streams.append(stream)
             self._pids.append(pid)
         self._leaves = len(streams)
-        self._router, pid = _start(lambda client: _route(client, streams))
+        self._router, pid = start(lambda client: _route(client, streams))
         self._pids.append(pid)
         for stream in streams:
             stream.close()
@@ -136,10 +136,10 @@ def _echo(asker: Stream) -> None:
 
 
 def _start_leaf() -> tuple[Stream, int]:
-    return _start(_echo)
+    return start(_echo)
 
 
-def _start(work: Callable[[Stream], None]) -> tuple[Stream, int]:
+def start(work: Callable[[Stream], None]) -> tuple[Stream, int]:
     """Fork a process that works for the other end of a stream.
 
     Returns:

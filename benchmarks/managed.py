@@ -11,12 +11,14 @@ from benchmarks.grid import Comparison, Grid, Line, Target
 from benchmarks.memory import memory_of_systems
 from benchmarks.rounds import Samples, interleave, timed, told
 from benchmarks.runtime import ITEM, SINK, ManagedRuntime
+from benchmarks.worker import Worker
 
 _SEND: Final = "send, manager, one at a time"
 _TASKS: Final = "send, manager, 1,000 tasks"
 _DIRECT: Final = "bare direct request"
 _ROUTED: Final = "bare routed request"
 _MANAGER: Final = "manager"
+_LOOPS: Final = "two loops"
 
 
 @attrs.frozen
@@ -35,13 +37,18 @@ class Sizes:
 def measure_manager(sizes: Sizes) -> Grid:
     """One at a time next to a base that is as fast; tasks next to Thespian's usual base."""
     tasks, each, asks = 1000, sizes.sends_per_task, sizes.asks
-    with routers(UNIX, TCP) as workers, ManagedRuntime() as runtime:
+    with (
+        routers(UNIX, TCP) as workers,
+        Worker("benchmarks.loops_host") as loops,
+        ManagedRuntime() as runtime,
+    ):
         runtime.start(SINK)
         groups = [
             {
                 (_SEND, _MANAGER): timed(
                     lambda: runtime.send_each(ITEM, asks), asks, runtime.warm_up
                 ),
+                (_DIRECT, _LOOPS): told(loops, "direct", asks),
                 (_DIRECT, UNIX): told(workers[UNIX], "direct", asks),
                 (_ROUTED, UNIX): told(workers[UNIX], "routed", asks),
             },
@@ -69,6 +76,10 @@ def measure_manager(sizes: Sizes) -> Grid:
                 f"{_SEND} / {_DIRECT} on {UNIX}", send, samples[_DIRECT, UNIX], Target(1.6)
             ),
             Comparison.of(f"{_SEND} / {_ROUTED} on {UNIX}", send, samples[_ROUTED, UNIX]),
+            Comparison.of(f"{_SEND} / {_LOOPS}", send, samples[_DIRECT, _LOOPS]),
+            Comparison.of(
+                f"{_LOOPS} / {_DIRECT} on {UNIX}", samples[_DIRECT, _LOOPS], samples[_DIRECT, UNIX]
+            ),
             # Throughputs: the inverse of seconds per item.
             Comparison.of(
                 f"{_TASKS} / {_ROUTED} on {TCP}",
@@ -87,6 +98,7 @@ def measure_manager(sizes: Sizes) -> Grid:
 def _alone(samples: dict[tuple[str, str], Samples]) -> dict[str, Samples]:
     return {
         _MANAGER: samples[_SEND, _MANAGER],
+        _LOOPS: samples[_DIRECT, _LOOPS],
         **{
             f"{side}, {asked}": samples[way, side]
             for side in (UNIX, TCP)

@@ -22,6 +22,10 @@ class Stream:
     def fileno(self) -> int:
         return self._socket.fileno()
 
+    def detach(self) -> int:
+        """Its descriptor, which is the caller's from now on."""
+        return self._socket.detach()
+
     def close(self) -> None:
         self._socket.close()
 
