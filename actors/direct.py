@@ -55,14 +55,11 @@ class _Open:
     request: Request
     weight: int
     size: int
+    only_waits: bool
     refused: tuple[Failure, ...] = ()
     """Of a SendMany that did not fit into the mailbox: the results of its last items."""
     answered: int = 0
     """Of a SendMany: how many items have a result."""
-
-    @property
-    def only_waits(self) -> bool:
-        return isinstance(self.request, _RECEIVES)
 
 
 @attrs.define(eq=False)
@@ -184,8 +181,9 @@ class DirectClients:
             client.replies.append((theirs, refusal))
             return
         ref = next(self._refs)
-        asked = self._open[ref] = _Open(client, theirs, request, weight, size, refused)
-        (self._receives if asked.only_waits else self._busy)[ref] = asked
+        waits = isinstance(request, _RECEIVES)
+        asked = self._open[ref] = _Open(client, theirs, request, weight, size, waits, refused)
+        (self._receives if waits else self._busy)[ref] = asked
         client.refs[theirs] = ref
         self._bytes += size
         self._tally.count_waiting(weight)

@@ -18,7 +18,8 @@ from actors.messages import Failure, ManySent, Reply, SendData, SendMany
 _MAX_ITEMS: Final = 1000
 _MAX_BYTES: Final = 1 << 20
 
-AskStream = Callable[[SendData | SendMany, Callable[[Reply], None]], None]
+AskStream = Callable[[SendData | SendMany, Callable[[Reply], None], int | None], None]
+"""Asks; is given what hears the answer, and the size of a SendData's item."""
 
 
 class SendBatcher:
@@ -39,7 +40,8 @@ class SendBatcher:
         future: asyncio.Future[bool | Failure] = self._loop.create_future()
         if not self._under_way and not self._items:
             self._under_way = 1
-            self._ask_stream(SendData(self._system_name, data), partial(self._settle_one, future))
+            request = SendData(self._system_name, data)
+            self._ask_stream(request, partial(self._settle_one, future), size)
             return future
         if size >= _MAX_BYTES:
             self.flush()  # should it be refused for its size, it is refused alone
@@ -56,11 +58,11 @@ class SendBatcher:
         """Send what was added so far."""
         if not self._items:
             return
-        request = SendMany(self._system_name, self._items, stream=True)
+        many = SendMany(self._system_name, self._items, stream=True)
         futures = deque(self._futures)
         self._items, self._futures, self._bytes = [], [], 0
         self._under_way += 1
-        self._ask_stream(request, partial(self._settle, futures))
+        self._ask_stream(many, partial(self._settle, futures), None)
 
     def _settle_one(self, future: asyncio.Future[bool | Failure], reply: Reply) -> None:
         self._under_way -= 1

@@ -267,12 +267,14 @@ class Dialog:
         name = getattr(request, "system_name", None)
         return self.direct if isinstance(name, str) and name in self.names else None
 
-    def _ask_stream(self, request: SendData | SendMany, on_part: Callable[[Reply], None]) -> None:
+    def _ask_stream(
+        self, request: SendData | SendMany, on_part: Callable[[Reply], None], size: int | None
+    ) -> None:
         direct = self._direct_for(request)
         if direct is None or self.session.over is not None:
             self.session.ask_stream(request, on_part)
         else:
-            direct.ask_now(request, on_part)
+            direct.ask_now(request, on_part, size)
 
     def _with_untaken(self, reply: Reply) -> Reply:
         """What this manager has sent, and no system has taken, waits too."""

@@ -96,12 +96,16 @@ class Direct:
         ways.ask(request, on_part, time.monotonic())
         self._touch(request.system_name, ways)
 
-    def ask_now(self, request: Request, on_part: OnReply) -> None:
-        """The same, without waiting for what else is asked in this turn of the loop."""
+    def ask_now(self, request: Request, on_part: OnReply, size: int | None) -> None:
+        """The same, without waiting for what else is asked in this turn of the loop.
+
+        Args:
+            size: as of :meth:`Ways.ask`.
+        """
         name = request.system_name
         ways = self.prepare(name)
         now = time.monotonic()
-        ways.ask(request, on_part, now)
+        ways.ask(request, on_part, now, size)
         self._carry_out(name, ways, now)
         due = ways.next_due()
         if due is not None:

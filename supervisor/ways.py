@@ -199,14 +199,22 @@ class Ways:
 
     # ---- asking --------------------------------------------------------------------------
 
-    def ask(self, request: Request, on_reply: OnReply, now: float) -> None:
+    def ask(self, request: Request, on_reply: OnReply, now: float, size: int | None = None) -> None:
         """Have a request answered. Of a SendMany that is too much only in part, the first
-        items are taken and the rest is refused."""
+        items are taken and the rest is refused.
+
+        Args:
+            size: bytes of user data, of a SendData that is known to make sense.
+        """
         asked = _Asked(request, on_reply)
         link = self._link
         # One that makes no sense is refused by the supervisor.
-        if link is not None and mistake_in(request, link.max_payload_bytes) is None:
-            refusal = self._weigh(asked, link)
+        if link is not None and (
+            mistake_in(request, link.max_payload_bytes) is None
+            if size is None
+            else size <= link.max_payload_bytes
+        ):
+            refusal = self._weigh(asked, link, size)
             if refusal is not None:
                 on_reply(refusal)
                 return
@@ -214,17 +222,19 @@ class Ways:
         self._asked[request.request_id] = asked
         self._queue.append(asked)
 
-    def _weigh(self, asked: _Asked, link: SystemResolved) -> Failure | None:
+    def _weigh(self, asked: _Asked, link: SystemResolved, size: int | None) -> Failure | None:
         """Measure what may go straight; the refusal, if it is one too many."""
         request = asked.request
         if not isinstance(request, DIRECT_KINDS):
             return None
-        room = link.mailbox_size - self._weight
-        if isinstance(request, SendMany) and 0 < room < len(request.items):
-            failure = too_many(request, self._weight, link.mailbox_size)
-            asked.refused = (failure,) * (len(request.items) - room)
-            request = asked.request = attrs.evolve(request, items=request.items[:room])
-        weight, size = measure(request)
+        weight = 1
+        if size is None:
+            room = link.mailbox_size - self._weight
+            if isinstance(request, SendMany) and 0 < room < len(request.items):
+                failure = too_many(request, self._weight, link.mailbox_size)
+                asked.refused = (failure,) * (len(request.items) - room)
+                request = asked.request = attrs.evolve(request, items=request.items[:room])
+            weight, size = measure(request)
         refusal = overload(request, weight, size, self._weight, self._size, link.mailbox_size)
         if refusal is None:
             asked.direct = size <= _LARGEST

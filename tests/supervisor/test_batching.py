@@ -14,7 +14,7 @@ class Asked:
     def __init__(self):
         self.requests, self._on_part = [], []
 
-    def __call__(self, request, on_part):
+    def __call__(self, request, on_part, size):
         self.requests.append(request)
         self._on_part.append(on_part)
 

@@ -102,10 +102,10 @@ class TwoWays(RuleBasedStateMachine):
 
     # ---- the manager ----------------------------------------------------------------------
 
-    def ask(self, request):
+    def ask(self, request, size=None):
         asked = Asked(len(self.asked), request)
         self.asked[request.request_id] = asked
-        self.ways.ask(request, asked.replies.append, self.now)
+        self.ways.ask(request, asked.replies.append, self.now, size)
         if self.flushes:
             self.flush()
 
@@ -113,9 +113,9 @@ class TwoWays(RuleBasedStateMachine):
     def change_manners(self, flushes):
         self.flushes = flushes
 
-    @rule(timeout=st.sampled_from((None, None, 1.0)))
-    def send(self, timeout):
-        self.ask(SendData("plc", b"x", timeout=timeout))
+    @rule(timeout=st.sampled_from((None, None, 1.0)), size=st.sampled_from((None, 1)))
+    def send(self, timeout, size=None):
+        self.ask(SendData("plc", b"x", timeout=timeout), size)
 
     @rule(count=st.integers(1, 5))
     def send_many(self, count):
