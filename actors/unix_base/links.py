@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import pickle
 import socket
 import time
@@ -65,7 +66,7 @@ class Links:
         self._owed: set[Link] = set()
         """Whose other ends do not know what was dealt with."""
         self._acknowledging = False
-        self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
+        self._scratch = memoryview(_room_for(_SCRATCH_BYTES))
         self._listener = family.listen(own_name)
         self._listener_fd = self._listener.fileno()
         poller.watch(self._listener_fd)
@@ -305,3 +306,8 @@ class Links:
         self._listener.close()
         for link in self._all():
             link.close()
+
+
+def _room_for(size: int) -> mmap.mmap:
+    """So much memory, of which each page is there only once something was written to it."""
+    return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
