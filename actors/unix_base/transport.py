@@ -67,7 +67,6 @@ class UnixTransport:
         self._directory = endpoint.directory_of(origin, *args)
         self._family = UnixSockets(self._directory)
         self._keep: frozenset[int] = frozenset()
-        """Descriptors that the processes started from this one keep, to log to."""
         self._system_lock: SystemLock | None = None
         admin = endpoint.admin_name(self._directory)
         if isinstance(origin, Endpoint):
@@ -137,6 +136,11 @@ class UnixTransport:
 
     def prepEndpoint(self, address: ActorAddress, capabilities: dict[str, Any]) -> Endpoint:
         return endpoint.prepare(address, self._directory, self, open_descriptors(), self._keep)
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """Descriptors that the processes started from this one keep, to log to."""
+        return self._keep
 
     def connectEndpoint(self, child: Endpoint) -> None:
         """Nothing to do: the child will connect."""
