@@ -38,7 +38,12 @@ from thespian.system.multiprocCommon import (
 )
 from thespian.system.sourceLoader import loadModuleFromHashSource
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
-from thespian.system.utilis import checkActorCapabilities, thesplog
+from thespian.system.utilis import (
+    actualActorClass,
+    checkActorCapabilities,
+    thesplog,
+    withPossibleInitArgs,
+)
 
 from actors.unix_base.address import name_of
 from actors.unix_base.adoption import wait_for_strays
@@ -239,6 +244,41 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
         if self._nursery is not None:
             self._nursery.end()
         self.transport.close()
+
+    def _createInstance(self) -> None:
+        """Create the actor's object; if that fails, tell its parent that it has ended."""
+        try:
+            instance = self._new_instance()
+        except Exception:
+            text = "Actor %s @ %s instantiation exception"
+            where = (self._actorClass, self.transport.myAddress)
+            logging.getLogger(str(self._actorClass)).error(text, *where, exc_info=True)
+            thesplog(text + ": %s", *where, traceback.format_exc(), level=logging.WARNING)
+            self._sCBStats.inc("Actor.Instance Create Failed")
+            self._sayGoodbye()
+            return
+        self._sCBStats.inc("Actor.Instance Created")
+        self.actorInst = instance
+        instance._myRef = self
+
+    def _new_instance(self) -> Any:
+        found = self._find_class()
+        possible = {"capabilities": self.capabilities, "requirements": self._childReqs}
+        code = getattr(found.__init__, "__code__", None)
+        if code is None:  # it has none of its own
+            return withPossibleInitArgs(**possible).create(found)
+        # Without "inspect", whose memory this process would share with others no more.
+        named = code.co_varnames[: code.co_argcount]
+        return found(**{name: possible[name] for name in named if name in possible})
+
+    def _find_class(self) -> Any:
+        if self._sourceHash:
+            load = partial(loadModuleFromHashSource, self._sourceHash, self._sources)
+            return actualActorClass(self._actorClass, load)
+        module, _, name = self._actorClass.rpartition(".")
+        if module in sys.modules:
+            return getattr(sys.modules[module], name)
+        return actualActorClass(self._actorClass)
 
     def handleMessages(self, envelope: ReceiveEnvelope) -> Any:
         message = envelope.message

@@ -337,6 +337,8 @@ class UnixTransport:
 def _find_place_of_log() -> None:
     """Thespian's log finds its place at its first line, which may be just that no descriptor,
     or no room on the disk, is left: it raises then."""
+    if tempfile.tempdir is not None:
+        return  # found before the fork
     try:
         tempfile.gettempdir()
     except OSError:
