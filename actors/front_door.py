@@ -16,7 +16,6 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -77,7 +76,10 @@ class FrontDoor:
         self._numbers = itertools.count(1)
         self._unsaid: list[Left] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        Path(path).unlink(missing_ok=True)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
         self._listener.bind(path)
         self._listener.listen(128)
         self._listener.setblocking(False)
