@@ -34,8 +34,9 @@ def use_nursery(actor: Actor) -> None:
     Does nothing on another base, or where the system is not Linux. To be called from
     ``receiveMessage``, early: what the actor has in memory by then, its children have too.
     """
-    if isinstance(actor._myRef, UnixActorManager):
-        actor._myRef.use_nursery()
+    manager = getattr(actor, "_myRef", None)
+    if isinstance(manager, UnixActorManager):
+        manager.use_nursery()
 
 
 def prepare_children(actor: Actor, function: Callable[..., object], *args: Any) -> None:
@@ -50,5 +51,6 @@ def prepare_children(actor: Actor, function: Callable[..., object], *args: Any) 
         Exception: whatever the function raises in the actor's own process.
     """
     function(*args)
-    if isinstance(actor._myRef, UnixActorManager):
-        actor._myRef.prepare_children(function, *args)
+    manager = getattr(actor, "_myRef", None)
+    if isinstance(manager, UnixActorManager):
+        manager.prepare_children(function, *args)

@@ -148,18 +148,21 @@ class Nursery:
             self._spare = None
 
     def _ask_for_spare(self) -> None:
-        """Have a nursery, and it begin to fork. If it cannot, there is no spare."""
+        """Have a nursery, and it begin to fork. If that cannot be, there is no spare."""
         try:
             if self.has_ended():
                 self._start()
-            assert self._line is not None
             ours, theirs = socket.socketpair()
-            with theirs:
-                ours.settimeout(PATIENCE)
-                self._spare = ours
+        except OSError:  # no descriptor, process or memory is left
+            return
+        assert self._line is not None
+        with theirs:
+            ours.settimeout(PATIENCE)
+            self._spare = ours
+            try:
                 socket.send_fds(self._line, [bytes(_NUMBER)], [theirs.fileno()])
-        except OSError:
-            self.end()
+            except OSError:
+                self.end()
 
     def _start(self) -> None:
         """

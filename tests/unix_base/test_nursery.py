@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from actors.unix_base import nursery, prepare_children, use_nursery
 from actors.unix_base.prctl import HAS_PRCTL
 from tests.unix_base import hosting
 from tests.unix_base.hosting import Do, create, is_running, of, pid, tell, wait_until
-from tests.unix_base.test_inheritance import held_by, hold_much
+from tests.unix_base.test_inheritance import KEPT, held_by, hold_much
 from tests.unix_base.test_kills import (
     be_busy_until_ended,
     children_of,
@@ -23,6 +24,7 @@ from tests.unix_base.test_kills import (
     kinds_heard,
     names_of_the_dead,
 )
+from tests.unix_base.test_leaks import create_in_vain, let_in, use_up
 
 pytestmark = pytest.mark.skipif(not HAS_PRCTL, reason="only Linux has nurseries")
 
@@ -184,6 +186,7 @@ def test_a_nursery_survives_a_preparation_that_fails(host, parent):
     assert host.ask(parent, prepare_in_vain) == "prepared"
 
     assert host.pid_of(host.ask(parent, create))
+    assert host.ask(parent, kinds_of_children) == ["AdoptedProcess"]
     assert host.ask(parent, pid_of_nursery) == nursery
 
 
@@ -232,26 +235,27 @@ def hold_and_use(actor):
     return begin_to_use(actor)
 
 
-def test_the_files_that_are_logged_to_are_kept_by_all(sockets, tmp_path):
-    path = tmp_path / "log"
-    definitions = {
-        "version": 1,
-        "handlers": {"one": {"class": "logging.FileHandler", "filename": str(path)}},
-        "root": {"handlers": ["one"], "level": "INFO"},
-    }
-    with hosting.host(sockets, log_definitions=definitions) as host:
-        parent = host.create()
-        host.ask(parent, begin_to_use)
-        child = host.ask(parent, create)
-        assert host.ask(child, log, "a word") == "logged"
-        wait_until(lambda: path.exists() and "a word" in path.read_text(), "the line")
+def test_the_files_that_are_logged_to_are_kept_by_all(host):
+    parent = host.create()
+    assert host.ask(parent, log_to_file_and_use)
+    child = host.ask(parent, create)
+
+    [file] = host.ask(parent, files_kept)
+
+    assert file.endswith("(deleted)")
+    assert host.ask(child, files_kept) == [file]
+    assert host.ask(host.ask(child, create), files_kept) == [file]
 
 
-def log(actor, text):
-    import logging
+def log_to_file_and_use(actor):
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    KEPT.append(file)
+    actor._myRef.transport._keep = frozenset({file.fileno()})
+    return begin_to_use(actor)
 
-    logging.getLogger("tests").warning(text)
-    return "logged"
+
+def files_kept(actor):
+    return [os.readlink(f"/proc/self/fd/{fd}") for fd in actor._myRef.transport.kept]
 
 
 def test_no_descriptor_is_left_of_children_that_ended(host, parent):
@@ -428,16 +432,17 @@ def have_orphan(actor):
     return orphan
 
 
-def test_an_actor_without_descriptors_is_told_that_its_child_cannot_be(host, parent):
-    from tests.unix_base.test_leaks import create_in_vain, use_up
-
+def test_an_actor_without_descriptors_has_the_spare_and_is_told_that_no_more_can_be(host, parent):
+    wait_for_spare(host, parent)
     assert host.ask(parent, use_up) == "EMFILE"
 
-    assert host.ask(parent, create_in_vain) == "tried"
+    for _ in range(2):
+        assert host.ask(parent, create_in_vain) == "tried"
 
-    # The spare needs no more.
-    host.do(tell, parent, Do(create_in_vain))
-    wait_until(lambda: "ChildActorExited" in host.ask(parent, kinds_heard))
+    wait_until(lambda: host.ask(parent, kinds_heard) == ["ChildActorExited"])
+    assert host.ask(parent, let_in) == "free"
+    wait_until(lambda: host.ask(parent, kinds_of_children) == ["AdoptedProcess"])
+    assert host.pid_of(host.ask(parent, create))
 
 
 def test_where_there_can_be_no_nursery_an_actor_forks_by_itself(host):
