@@ -38,9 +38,10 @@ from actors.kinds import build_system
 from actors.messages import SystemDefinition
 from actors.mock import MockExternalSystem
 prepare_kind("mock")
-with mock.patch("inspect.signature", None), mock.patch("inspect.getattr_static", None):
+with mock.patch("inspect.signature") as looks, mock.patch("inspect.getattr_static") as too:
     build_system(SystemDefinition("a", "mock", {}))
     assert command_names(MockExternalSystem)
+assert not looks.called and not too.called
 """)
 
 

@@ -29,6 +29,8 @@ class TakesThemByKeyword(hosting.Doer):
 
 
 class HasNone(ActorTypeDispatcher):
+    __init__ = object.__init__
+
     def receiveMsg_Do(self, message, sender):
         self.send(sender, "hello")
 
@@ -55,7 +57,7 @@ def test_a_constructor_is_given_what_it_names(host, actor_class, given):
     assert host.ask(actor, of, "given") == given
 
 
-def test_an_actor_without_a_constructor_of_its_own_is_made(host):
+def test_an_actor_whose_constructor_is_none_of_python_is_made(host):
     actor = host.do(create_one, HasNone)
     assert host.do(ask, actor, Do(of)) == "hello"
 
