@@ -13,13 +13,13 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import attrs
 
 from actors.unix_base.credentials import peer_pid, stranger
-from actors.wire import FrameReader, WireError, encode_frame
+from actors.unix_base.room import room_for
+from actors.wire import ROOM, FrameReader, WireError, encode_frame
 
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""
@@ -59,7 +59,7 @@ class Left:
 class _Connection:
     client: DoorClient
     sock: socket.socket
-    reader: FrameReader = attrs.field(factory=FrameReader)
+    reader: FrameReader
     outgoing: list[Any] = attrs.field(factory=list)
     unsent: deque[memoryview] = attrs.field(factory=deque)
     unsent_bytes: int = 0
@@ -89,8 +89,12 @@ class FrontDoor:
         """Those with something outgoing."""
         self._numbers = itertools.count(1)
         self._left: list[Left] = []
+        self._room = room_for(ROOM)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        Path(path).unlink(missing_ok=True)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
         self._listener.bind(path)
         self._listener.listen(128)
         self._listener.setblocking(False)
@@ -193,7 +197,8 @@ class FrontDoor:
             sock.close()
             return
         sock.setblocking(False)
-        connection = _Connection(DoorClient(next(self._numbers)), sock)
+        client = DoorClient(next(self._numbers))
+        connection = _Connection(client, sock, FrameReader(self._room))
         connection.goes_first = peer_pid(sock) == os.getppid()
         self._connections[connection.client] = connection
         self._selector.register(sock, selectors.EVENT_READ, connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ def command(method: F) -> F:
     return method
 
 
+@functools.cache
 def command_names(system_class: type) -> tuple[str, ...]:
     """The names of the commands of a class, its own and inherited ones, sorted."""
     return tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 import re
@@ -22,6 +23,7 @@ KINDS: Final[dict[str, str]] = {
 _REFERENCE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
+@functools.cache
 def resolve_kind(kind: str) -> type[ExternalSystemInterface]:
     """The class of a kind: a key of :data:`KINDS`, or ``package.module:Class``.
 
@@ -77,7 +79,10 @@ def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
             system_class = resolve_kind(definition.kind)
         except ActorSetupError as error:
             raise ActorSetupError(f"system {name!r}: {error}") from error
-        _check_signature(system_class, name)
+        try:
+            check_signature(system_class)
+        except ActorSetupError as error:
+            raise ActorSetupError(f"system {name!r}: {error}") from error.__cause__
         try:
             details = unwrap(definition.connection_details)
         except PayloadError as error:
@@ -99,22 +104,27 @@ def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
     return system
 
 
-def _unknown(kind: str) -> str:
-    close = difflib.get_close_matches(kind, KINDS, n=1)
-    guess = f'did you mean "{close[0]}"? ' if close else ""
-    known = ", ".join(f'"{known}"' for known in KINDS)
-    return f'kind "{kind}" is unknown; {guess}known are {known}, and "package.module:Class"'
-
-
-def _check_signature(system_class: type[ExternalSystemInterface], name: str) -> None:
+@functools.cache
+def check_signature(system_class: type[ExternalSystemInterface]) -> None:
+    """
+    Raises:
+        ActorSetupError: the class cannot be called with a name and connection details.
+    """
     try:
         signature = inspect.signature(system_class)
     except (TypeError, ValueError):
         return  # written in C, perhaps: building it will tell
     try:
-        signature.bind(name, {})
+        signature.bind("name", {})
     except TypeError as error:
         raise ActorSetupError(
-            f"system {name!r}: {system_class.__qualname__} cannot be built with "
+            f"{system_class.__qualname__} cannot be built with "
             f"(system_name, connection_details): {error}"
         ) from error
+
+
+def _unknown(kind: str) -> str:
+    close = difflib.get_close_matches(kind, KINDS, n=1)
+    guess = f'did you mean "{close[0]}"? ' if close else ""
+    known = ", ".join(f'"{known}"' for known in KINDS)
+    return f'kind "{kind}" is unknown; {guess}known are {known}, and "package.module:Class"'

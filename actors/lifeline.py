@@ -7,7 +7,6 @@ PR_SET_PDEATHSIG). Elsewhere nothing of this happens, and a runtime says so at i
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import multiprocessing
 import os
@@ -16,25 +15,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
-
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-
-def _prctl(option: int, value: int) -> None:
-    if _libc is None:
-        return
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"prctl({option}, {value}): {os.strerror(code)}")
+from actors.unix_base.prctl import HAS_PRCTL, adopt_orphans, set_death_signal
 
 
 def can_die_with_parent() -> bool:
     """Whether this system can end a process with its parent."""
-    return _libc is not None
+    return HAS_PRCTL
 
 
 def die_with_parent(parent: int) -> None:
@@ -49,7 +36,7 @@ def die_with_parent(parent: int) -> None:
     """
     if not can_die_with_parent():
         return
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    set_death_signal(signal.SIGKILL)
     # The parent may have ended between the fork and the prctl.
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -89,7 +76,7 @@ def end_descendants_with_parents(private_fds: Sequence[int] = ()) -> None:
             "end its system processes by hand",
             sys.platform,
         )
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     root = forker = os.getpid()
     generation = 0
 

@@ -19,6 +19,7 @@ from typing import Final, cast
 from actors.errors import ConnectorError
 from actors.framing import Decoder
 from actors.tls import explain
+from actors.unix_base.room import room_for
 
 INBOX_SIZE: Final = 256 * 1024
 """Bytes of whole frames that wait for a receiver before the link stops reading."""
@@ -30,8 +31,7 @@ CLOSE_TIMEOUT: Final = 1.0
 """Seconds for a closing connection to write what it still has."""
 
 _ROOM: Final = 1 << 18
-"""Bytes received at once; asyncio's own buffer of that size is a new one each time, which takes
-three calls of the system."""
+"""Bytes received at once."""
 _TCP_ESTABLISHED: Final = 1
 
 
@@ -107,7 +107,7 @@ class Link(asyncio.BufferedProtocol):
         self._written = asyncio.Event()
         self._written.set()
         self._cut_short = False
-        self._room = memoryview(bytearray(_ROOM))
+        self._room = room_for(_ROOM)
 
     @property
     def is_open(self) -> bool:

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from actors.short_forms import restore, shorten
+from actors.unix_base.room import room_for
 
 _HEADER: Final = struct.Struct("!4sQ")
 _MAGIC: Final = b"XSY2"
 MAX_FRAME: Final = 1 << 30
 """Bytes; a longer frame is taken for a broken stream."""
-_ROOM: Final = 1 << 18
-"""Bytes received at once. Of memory that the kernel gives when it is first written to, and
-that stays: to allocate so much for each piece takes three calls of the system."""
+ROOM: Final = 1 << 18
+"""Bytes received at once."""
 
 
 class WireError(Exception):
@@ -43,8 +43,12 @@ def encode_frame(messages: Sequence[Any]) -> bytes:
 class FrameReader:
     """Finds messages in a stream of bytes that comes in pieces of any size."""
 
-    def __init__(self) -> None:
-        self.room = memoryview(bytearray(_ROOM))
+    def __init__(self, room: memoryview | None = None) -> None:
+        """
+        Args:
+            room: to receive into, which others may use in between; None takes some.
+        """
+        self.room = room_for(ROOM) if room is None else room
         """Where to receive the next piece. :meth:`received` is owed for it at once."""
         self._buffer = bytearray()
 

@@ -27,7 +27,7 @@ from thespian.actors import (
 )
 
 from actors.errors import describe
-from actors.forking import prepare_kind, share_memory_with_forks
+from actors.forking import prepare_kind, prepare_loop, share_memory_with_forks
 from actors.front_door import Arrived, DoorClient, WatchedDoor
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
@@ -46,7 +46,7 @@ from actors.messages import (
     invalid_request,
 )
 from actors.system_actor import SystemActor
-from actors.unix_base import never_wait
+from actors.unix_base import never_wait, prepare_children, use_nursery
 from supervisor.actions import (
     Action,
     Finish,
@@ -133,6 +133,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 let_crashes_kill()
                 restore_loggers()
                 share_memory_with_forks()
+                prepare_loop()
+                use_nursery(self)
                 never_wait(self)  # the core bounds what goes to each system
             self._receive(message, sender)
             self._carry_out()
@@ -344,7 +346,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             self._core.child_exited(name, incarnation, None, now)
 
     def _start(self, action: StartActor) -> None:
-        prepare_kind(action.definition.kind)
+        prepare_children(self, prepare_kind, action.definition.kind)
         address = self.createActor(SystemActor)
         self._links[action.name] = _Link(
             action.name, action.incarnation, address, newest_process(self)

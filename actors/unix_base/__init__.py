@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from actors.unix_base.base import ActorSystemBase
     from actors.unix_base.directory import ADMIN_PORT, SOCKET_DIRECTORY, SocketDirectoryError
-    from actors.unix_base.hooks import never_wait
+    from actors.unix_base.hooks import never_wait, prepare_children, use_nursery
 
 BASE_NAME: Final = "multiprocUnixBase"
 
@@ -33,6 +33,8 @@ _HOME: Final = {
     "ActorSystemBase": "base",
     "SocketDirectoryError": "directory",
     "never_wait": "hooks",
+    "prepare_children": "hooks",
+    "use_nursery": "hooks",
 }
 
 __all__ = [
@@ -42,6 +44,8 @@ __all__ = [
     "ActorSystemBase",
     "SocketDirectoryError",
     "never_wait",
+    "prepare_children",
+    "use_nursery",
 ]
 
 

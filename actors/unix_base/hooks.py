@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from thespian.actors import Actor
 
+from actors.unix_base.managing import UnixActorManager
 from actors.unix_base.transport import UnixTransport
 
 
@@ -17,3 +21,36 @@ def never_wait(actor: Actor) -> None:
     transport = getattr(actor._myRef, "transport", None)
     if isinstance(transport, UnixTransport):
         transport.enableRXPauseFlowControl(False)
+
+
+def use_nursery(actor: Actor) -> None:
+    """Have the processes of the actors that an actor creates forked by another process, its
+    nursery, which does nothing else. They share more memory then.
+
+    They start as the actor's process is at this call: with the modules that it has imported by
+    now, its environment and its directory. The actor must have no threads, and must start no
+    processes but by creating actors: their exit codes would be lost.
+
+    Does nothing on another base, or where the system is not Linux. To be called from
+    ``receiveMessage``, early: what the actor has in memory by then, its children have too.
+    """
+    manager = getattr(actor, "_myRef", None)
+    if isinstance(manager, UnixActorManager):
+        manager.use_nursery()
+
+
+def prepare_children(actor: Actor, function: Callable[..., object], *args: Any) -> None:
+    """Call a function in the process that forks the actor's children, such as one that imports
+    what they would import. On any base it is called in the actor's own process.
+
+    Args:
+        function: one of a module. In a nursery it is called once for the same arguments; what it
+            raises there is ignored.
+
+    Raises:
+        Exception: whatever the function raises in the actor's own process.
+    """
+    function(*args)
+    manager = getattr(actor, "_myRef", None)
+    if isinstance(manager, UnixActorManager):
+        manager.prepare_children(function, *args)

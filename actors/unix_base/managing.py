@@ -37,9 +37,18 @@ from thespian.system.multiprocCommon import (
 )
 from thespian.system.sourceLoader import loadModuleFromHashSource
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
-from thespian.system.utilis import StatsManager, checkActorCapabilities
+from thespian.system.utilis import (
+    StatsManager,
+    actualActorClass,
+    checkActorCapabilities,
+    thesplog,
+    withPossibleInitArgs,
+)
 
 from actors.unix_base.address import ProcessAddress, name_of, process_of
+from actors.unix_base.adoption import wait_for_strays
+from actors.unix_base.inheritance import open_descriptors
+from actors.unix_base.nursery import Nursery
 from actors.unix_base.pickling import dumps
 
 _THESPIANS: Final = (ActorSystemMessage, logging.LogRecord)
@@ -92,6 +101,8 @@ class StartsChildren:
     _adminAddr: ActorAddress
     _sourceHash: Any
     _child_procs: list[Any]
+    _nursery: Nursery | None = None
+    """Who forks its children, if it does not do that by itself."""
 
     def _startChildActor(
         self,
@@ -104,8 +115,6 @@ class StartsChildren:
         sourceHash: str | None = None,
         sourceToLoad: Any = None,
     ) -> None:
-        from actors.unix_base.starting import run_actor
-
         if parentAddr is None or self.asLogger is None:
             raise ActorSystemFailure("an actor cannot be started before its system is")
         load = None
@@ -116,29 +125,20 @@ class StartsChildren:
         child = self.transport.prepEndpoint(childAddr, self.capabilities)
         if hasattr(childClass, "__name__"):
             childClass = f"{sys.modules[childClass.__module__].__name__}.{childClass.__name__}"
-        multiprocessing.current_process().daemon = False  # a daemon may not start processes
-        process = (self.mpcontext or multiprocessing).Process(
-            target=run_actor,
-            name=f"Actor_{childClass}__{childAddr}",
-            args=(
-                child,
-                self.transport.__class__,
-                childClass,
-                globalName,
-                sourceHash or self._sourceHash,
-                sourceToLoad,
-                parentAddr,
-                self._adminAddr,
-                notifyAddr,
-                self.asLogger,
-                childRequirements,
-                self.capabilities,
-                self.mpcontext,
-                self.logdefs,
-            ),
+        process = self._start_process(
+            f"Actor_{childClass}__{childAddr}",
+            child,
+            childClass,
+            globalName,
+            sourceHash or self._sourceHash,
+            sourceToLoad,
+            parentAddr,
+            self._adminAddr,
+            notifyAddr,
+            self.asLogger,
+            childRequirements,
+            self.capabilities,
         )
-        process.start()
-        detach_child(process)
         info = ChildInfo(childAddr, childClass, process, child.addrInst)
         info.endpoint = child
         info.told = False
@@ -146,6 +146,51 @@ class StartsChildren:
         info.heard_out = False
         """Whether what it said before it ended is among what is to be dealt with."""
         self._child_procs = [*getattr(self, "_child_procs", []), info]
+
+    def use_nursery(self) -> None:
+        """Have a nursery fork this process's children, where there can be one."""
+        from actors.unix_base.starting import become_nursery, run_ordered_actor
+
+        context = self.mpcontext or multiprocessing
+        if self._nursery is not None or not Nursery.is_possible(context):
+            return
+        keep = self.transport.kept
+        leave = partial(become_nursery, self.transport)
+        begin = partial(run_ordered_actor, keep, self._for_all_children())
+        try:
+            self._nursery = Nursery(context, keep, leave, begin)
+        except OSError as error:
+            thesplog("there will be no nursery: %s", error, level=logging.WARNING)
+
+    def prepare_children(self, function: Any, *args: Any) -> None:
+        """Call a function in the nursery, if there is one."""
+        if self._nursery is not None:
+            self._nursery.prepare(function, *args)
+
+    def _start_process(self, name: str, endpoint: Any, *args: Any) -> Any:
+        """
+        Args:
+            args: as of :func:`actors.unix_base.starting.run_actor`, but for those that are the
+                same for all children.
+        """
+        from actors.unix_base.starting import run_actor
+
+        if self._nursery is not None:
+            try:
+                return self._nursery.fork(name, dumps((name, endpoint, args)))
+            except Exception as error:  # such as an argument that cannot be pickled
+                thesplog("%s is forked by its parent: %s", name, error, level=logging.WARNING)
+                endpoint.inherited = open_descriptors()  # a line to the next nursery may be new
+        multiprocessing.current_process().daemon = False  # a daemon may not start processes
+        process = (self.mpcontext or multiprocessing).Process(
+            target=run_actor, name=name, args=(endpoint, *args, *self._for_all_children())
+        )
+        process.start()
+        detach_child(process)
+        return process
+
+    def _for_all_children(self) -> tuple[Any, ...]:
+        return self.transport.__class__, self.mpcontext, self.logdefs
 
     def _childExited(self, address: ActorAddress) -> None:
         """The exit of a child is being dealt with."""
@@ -172,6 +217,11 @@ class StartsChildren:
         logger = getattr(self, "asLogProc", None)
         if logger is not None and _has_ended(logger):
             self._restart_logger()
+        if self._nursery is not None:
+            self._nursery.has_ended()
+            # Whose own parent has ended is a child of this process, too.
+            ours = {each.childProc.pid for each in getattr(self, "_child_procs", [])}
+            wait_for_strays({*ours, self._nursery.pid})
         return True
 
     def _tell_self(self, message: Any) -> None:
@@ -206,7 +256,44 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
     def run(self) -> None:
         self.transport.hear_signals()
         super().run()
+        if self._nursery is not None:
+            self._nursery.end()
         self.transport.close()
+
+    def _createInstance(self) -> None:
+        """Create the actor's object; if that fails, tell its parent that it has ended."""
+        try:
+            instance = self._new_instance()
+        except Exception:
+            text = "Actor %s @ %s instantiation exception"
+            where = (self._actorClass, self.transport.myAddress)
+            logging.getLogger(str(self._actorClass)).error(text, *where, exc_info=True)
+            thesplog(text + ": %s", *where, traceback.format_exc(), level=logging.WARNING)
+            self._sCBStats.inc("Actor.Instance Create Failed")
+            self._sayGoodbye()
+            return
+        self._sCBStats.inc("Actor.Instance Created")
+        self.actorInst = instance
+        instance._myRef = self
+
+    def _new_instance(self) -> Any:
+        found = self._find_class()
+        possible = {"capabilities": self.capabilities, "requirements": self._childReqs}
+        code = getattr(found.__init__, "__code__", None)
+        if code is None:  # it has none of its own
+            return withPossibleInitArgs(**possible).create(found)
+        # Without "inspect", whose memory this process would share with others no more.
+        named = code.co_varnames[: code.co_argcount]
+        return found(**{name: possible[name] for name in named if name in possible})
+
+    def _find_class(self) -> Any:
+        if self._sourceHash:
+            load = partial(loadModuleFromHashSource, self._sourceHash, self._sources)
+            return actualActorClass(self._actorClass, load)
+        module, _, name = self._actorClass.rpartition(".")
+        if module in sys.modules:
+            return getattr(sys.modules[module], name)
+        return actualActorClass(self._actorClass)
 
     def _receive(self, message: Any, sender: ActorAddress) -> Any:
         """Deal with a message; gives something true unless the actor is to end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import multiprocessing
+import pickle
 import signal
 from typing import Any, Final
 
@@ -45,7 +46,6 @@ _SAYS: Final = 1.0
 
 def run_actor(
     endpoint: Endpoint,
-    transport_class: Any,
     actor_class: str,
     global_name: str | None,
     source_hash: str | None,
@@ -56,6 +56,7 @@ def run_actor(
     logger: ActorAddress,
     requirements: Any,
     capabilities: dict[str, Any],
+    transport_class: Any,
     context: Any,
     log_definitions: Any,
 ) -> None:
@@ -87,6 +88,31 @@ def run_actor(
         setProcName(name, transport.myAddress)
     _handle_signals(name, manager)
     manager.run()
+
+
+def run_ordered_actor(keep: frozenset[int], for_all: tuple[Any, ...], order: bytes) -> None:
+    """The same in a process that a nursery forked, which inherits nothing of the actor's parent
+    but what all its children do.
+
+    Args:
+        keep: descriptors to log to.
+        for_all: the last arguments of :func:`run_actor`.
+        order: the name of the process, and the other arguments, as pickled by the parent.
+    """
+    multiprocessing.current_process().name, endpoint, args = pickle.loads(order)
+    endpoint.keep = keep
+    run_actor(endpoint, *args, *for_all)
+
+
+def become_nursery(transport: UnixTransport) -> None:
+    """Of the actor's process that a nursery was forked from, it is to keep nothing.
+
+    Args:
+        transport: the actor's.
+    """
+    transport.leave_to_parent()
+    if _HAS_TITLES:
+        setProcName("Nursery", transport.myAddress)
 
 
 def _handle_signals(name: str, manager: UnixActorManager) -> None:

@@ -69,7 +69,6 @@ class UnixTransport:
         self._directory = endpoint.directory_of(origin, *args)
         self._family = UnixSockets(self._directory)
         self._keep: frozenset[int] = frozenset()
-        """Descriptors that the processes started from this one keep, to log to."""
         self._system_lock: SystemLock | None = None
         admin = endpoint.admin_name(self._directory)
         if isinstance(origin, Endpoint):
@@ -142,6 +141,11 @@ class UnixTransport:
 
     def prepEndpoint(self, address: ActorAddress, capabilities: dict[str, Any]) -> Endpoint:
         return endpoint.prepare(address, self._directory, self, open_descriptors(), self._keep)
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """Descriptors that the processes started from this one keep, to log to."""
+        return self._keep
 
     def connectEndpoint(self, child: Endpoint) -> None:
         """Nothing to do: the child will connect."""
@@ -356,6 +360,8 @@ class UnixTransport:
 def _find_place_of_log() -> None:
     """Thespian's log finds its place at its first line, which may be just that no descriptor,
     or no room on the disk, is left: it raises then."""
+    if tempfile.tempdir is not None:
+        return  # found before the fork
     try:
         tempfile.gettempdir()
     except OSError:

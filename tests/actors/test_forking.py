@@ -29,6 +29,44 @@ assert "wave" not in sys.modules
 """)
 
 
+def test_a_kind_is_looked_at_once_for_all_forks():
+    _run("""
+from unittest import mock
+from actors.forking import prepare_kind
+from actors.interface import command_names
+from actors.kinds import build_system
+from actors.messages import SystemDefinition
+from actors.mock import MockExternalSystem
+prepare_kind("mock")
+with mock.patch("inspect.signature") as looks, mock.patch("inspect.getattr_static") as too:
+    build_system(SystemDefinition("a", "mock", {}))
+    assert command_names(MockExternalSystem)
+assert not looks.called and not too.called
+""")
+
+
+def test_the_event_loop_that_is_made_beforehand_leaves_nothing_and_the_next_runs():
+    _run("""
+import asyncio, os
+from unittest import mock
+from actors.forking import prepare_loop
+before = os.listdir("/dev/fd")
+with mock.patch("multiprocessing.parent_process"):
+    prepare_loop()
+assert os.listdir("/dev/fd") == before
+asyncio.run(asyncio.sleep(0))
+""")
+
+
+def test_no_event_loop_is_run_in_a_hosts_own_process():
+    _run("""
+from unittest import mock
+from actors.forking import prepare_loop
+with mock.patch("asyncio.new_event_loop", None):
+    prepare_loop()
+""")
+
+
 def test_a_fork_does_not_collect_what_it_got_from_its_parent():
     _run("""
 import gc, os

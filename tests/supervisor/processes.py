@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -9,7 +11,7 @@ import psutil
 from supervisor import ExternalSystemManager
 from tests.supervisor.support import PATIENCE, until
 
-PARTS: Final = ("system", "supervisor", "guardian", "logger", "admin", "root")
+PARTS: Final = ("system", "nursery", "supervisor", "guardian", "logger", "admin", "root")
 
 
 def parts_of(
@@ -35,9 +37,28 @@ def parts_of(
         "guardian": guardian,
         "supervisor": supervisor,
     }
+    nursery = nursery_of(supervisor)
+    if nursery is not None:
+        parts["nursery"] = nursery
     if system is not None:
         parts["system"] = psutil.Process(system)
     return parts
+
+
+def nursery_of(supervisor: psutil.Process) -> psutil.Process | None:
+    """Of a supervisor's children all are actors but the nursery and, forked later, its spare."""
+    others = [each for each in supervisor.children() if not _is_actor(each)]
+    return min(others, key=lambda each: each.pid, default=None)
+
+
+def _is_actor(process: psutil.Process) -> bool:
+    """An actor has a handler for SIGTERM from its beginning."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return False
+    [caught] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
 
 
 def kill_part(whose: ExternalSystemManager | psutil.Process, part: str) -> None:

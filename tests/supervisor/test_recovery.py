@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import psutil
 import pytest
 
 from actors import MockExternalSystem
@@ -94,7 +95,8 @@ def test_systems_answer_again_whichever_process_is_killed(
             incarnation = (await status_of(manager, "spec-1")).incarnation
             before = await system_pids(manager)
             victim.kill()
-            goes_on = part in ("system", "logger")  # with the others' processes as they were
+            # With the others' processes as they were.
+            goes_on = part in ("system", "nursery", "logger")
             seconds = await seconds_until_answered(manager, None if goes_on else before)
             await until_gone(victim.pid)
             assert await thing.send_data("by its handle")
@@ -112,6 +114,28 @@ def test_systems_answer_again_whichever_process_is_killed(
     record_property("seconds", seconds)
     print(f"{part}: {seconds:.3f} s")
     assert seconds < RECOVERED_WITHIN
+
+
+@BOTH_WAYS
+def test_a_system_that_is_killed_with_the_nursery_is_started_again_as_ever() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, thing):
+            before = await system_pids(manager)
+            for incarnation in (2, 3):
+                parts = parts_of(manager, system=await pid_of(manager, "spec-1"))
+                for part in ("nursery", "system"):
+                    parts[part].kill()
+                for part in ("nursery", "system"):
+                    await until_gone(parts[part].pid)
+                await seconds_until_answered(manager)
+                assert (await status_of(manager, "spec-1")).incarnation == incarnation
+            after = await system_pids(manager)
+            assert {**after, "spec-1": 0} == {**before, "spec-1": 0}
+            supervisor = parts_of(manager)["supervisor"]
+            assert psutil.Process(after["spec-1"]).ppid() == supervisor.pid
+            assert await thing.send_data("by its handle")
+
+    asyncio.run(main())
 
 
 def test_a_killed_logger_is_replaced_and_takes_nothing_with_it() -> None:

@@ -1,0 +1,477 @@
+"""An actor whose children another process forks has them as any other actor has."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+from thespian.actors import ChildActorExited, requireCapability
+
+from actors.unix_base import nursery, prepare_children, use_nursery
+from actors.unix_base.prctl import HAS_PRCTL
+from tests.unix_base import hosting
+from tests.unix_base.hosting import Do, create, is_running, of, pid, tell, wait_until
+from tests.unix_base.test_inheritance import KEPT, held_by, hold_much
+from tests.unix_base.test_kills import (
+    be_busy_until_ended,
+    children_of,
+    have_child_speak_and_die,
+    kinds_heard,
+    names_of_the_dead,
+)
+from tests.unix_base.test_leaks import create_in_vain, let_in, use_up
+
+pytestmark = pytest.mark.skipif(not HAS_PRCTL, reason="only Linux has nurseries")
+
+MANY = 40
+
+
+@pytest.fixture
+def parent(host):
+    """An actor that uses a nursery."""
+    actor = host.create()
+    assert host.ask(actor, begin_to_use)
+    return actor
+
+
+def begin_to_use(actor):
+    use_nursery(actor)
+    return actor._myRef._nursery.pid
+
+
+def pid_of_nursery(actor):
+    return actor._myRef._nursery.pid or "none"
+
+
+def parent_of(process):
+    return psutil.Process(process).ppid()
+
+
+def spares_of(host, parent):
+    """The processes that wait for an order."""
+    mine = psutil.Process(host.pid_of(parent)).children()
+    known = {host.ask(parent, pid_of_nursery), *host.ask(parent, pids_of_children)}
+    return [each.pid for each in mine if each.pid not in known and is_running(each.pid)]
+
+
+def pids_of_children(actor):
+    return [each.childProc.pid for each in getattr(actor._myRef, "_child_procs", [])]
+
+
+def wait_for_spare(host, parent):
+    return wait_until(lambda: spares_of(host, parent), "a spare")
+
+
+def kinds_of_children(actor):
+    return [type(each.childProc).__name__ for each in actor._myRef._child_procs]
+
+
+# ---- as any other child ----------------------------------------------------------------
+
+
+def test_what_a_nursery_forks_is_the_actors_own_child(host, parent):
+    child = host.pid_of(host.ask(parent, create))
+
+    assert host.ask(parent, kinds_of_children) == ["AdoptedProcess"]
+    assert parent_of(child) == host.pid_of(parent)
+    assert host.ask(parent, of, "heard") == []
+
+
+def test_an_actor_asks_twice_for_a_nursery_and_has_one(host, parent):
+    assert host.ask(parent, begin_to_use) == host.ask(parent, pid_of_nursery)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_parent_hears_once_of_each_of_many_children_killed_at_once(host, parent, number):
+    children = children_of(host, parent, MANY)
+    host.do(tell, parent, Do(be_busy_until_ended, (list(children.values()), number)))
+
+    host.heard_by(parent, MANY)
+    host.ask(parent, pid)  # what was on its way is there now
+    heard = host.ask(parent, of, "heard")
+
+    assert names_of_the_dead(heard) == sorted(children)
+    assert set(host.ask(parent, pids_of_children)) == set()
+
+
+def test_the_last_words_of_a_child_come_before_the_news_of_its_end(host, parent):
+    child = host.ask(parent, create)
+    host.do(tell, parent, Do(have_child_speak_and_die, (host.pid_of(child),)))
+
+    *words, last = host.heard_by(parent, 101)
+
+    assert words == list(range(100))
+    assert isinstance(last, ChildActorExited)
+
+
+def test_the_exit_code_of_a_child_is_known(host, parent):
+    host.ask(parent, create)
+    host.ask(parent, keep_process)
+    host.do(tell, parent, Do(have_child_exit, (7,)))
+    host.heard_by(parent, 1)
+
+    assert host.ask(parent, exit_code) == 7
+
+
+def keep_process(actor):
+    actor.process = actor._myRef._child_procs[-1].childProc
+    return "kept"
+
+
+def have_child_exit(actor, code):
+    actor.send(actor.child, Do(exit_with, (code,)))
+
+
+def exit_with(actor, code):
+    os._exit(code)
+
+
+def exit_code(actor):
+    return actor.process.exitcode
+
+
+def test_a_child_has_children_of_its_own(host, parent):
+    child = host.ask(parent, create)
+    grandchild = host.pid_of(host.ask(child, create))
+
+    assert parent_of(grandchild) == host.pid_of(child)
+    assert host.ask(child, kinds_of_children) == ["ForkProcess"]
+
+
+def test_a_child_whose_arguments_cannot_be_pickled_is_forked_by_its_parent(host, parent):
+    child = host.ask(parent, create_with_unpicklable_requirements)
+
+    assert host.pid_of(child)
+    assert host.ask(parent, kinds_of_children) == ["ForkProcess"]
+
+
+@requireCapability("Python Version")
+class Demanding(hosting.Doer):
+    pass
+
+
+def create_with_unpicklable_requirements(actor):
+    actor.child = actor.createActor(Demanding, {"never looked at": lambda: None})
+    actor.send(actor.child, Do(hosting.answer_to, (actor.sender,)))
+
+
+def test_children_have_what_was_prepared(host, parent):
+    host.ask(parent, create)
+
+    assert host.ask(parent, prepare, "wave") == "prepared"
+
+    assert host.ask(host.ask(parent, create), is_imported, "wave")
+    assert not host.ask(host.create(), is_imported, "wave")
+    assert host.ask(parent, kinds_of_children) == ["AdoptedProcess"] * 2
+
+
+def prepare(actor, module):
+    for _ in range(2):
+        prepare_children(actor, __import__, module)
+    return "prepared"
+
+
+def is_imported(actor, module):
+    return module in sys.modules
+
+
+def test_a_nursery_survives_a_preparation_that_fails(host, parent):
+    nursery = host.ask(parent, pid_of_nursery)
+
+    assert host.ask(parent, prepare_in_vain) == "prepared"
+
+    assert host.pid_of(host.ask(parent, create))
+    assert host.ask(parent, kinds_of_children) == ["AdoptedProcess"]
+    assert host.ask(parent, pid_of_nursery) == nursery
+
+
+def prepare_in_vain(actor):
+    actor._myRef.prepare_children(sys.exit, 1)
+    actor._myRef.prepare_children(int, "no number")
+    return "prepared"
+
+
+def test_collection_of_garbage_goes_on_in_children(host, parent):
+    assert host.ask(host.ask(parent, create), collects)
+
+
+def collects(actor):
+    import gc
+
+    return gc.isenabled() and "yes"
+
+
+# ---- descriptors -----------------------------------------------------------------------
+
+
+def test_neither_nursery_nor_children_hold_anything_of_the_actor_or_of_one_another(sockets):
+    with hosting.host(sockets, before=hold_much) as host:
+        parent = host.create()
+        host.ask(parent, hold_and_use)
+        children = [host.ask(parent, create) for _ in range(3)]
+        one, *others = pids = [host.pid_of(each) for each in (parent, *children)]
+        [spare] = wait_for_spare(host, parent)
+        nursery = host.ask(parent, pid_of_nursery)
+        held = {each: held_by(each) for each in [*pids, nursery, spare]}
+
+        # One end each of the pipes that tell of the nursery's end, and of the actor's.
+        pipes = [link for link in held[one] & held[nursery] if link.startswith("pipe:")]
+        assert len(pipes) <= 2
+        for each in [nursery, spare, *others]:
+            shared = [link for link in held[one] & held[each] if link not in pipes]
+            assert shared == [], each
+        for each in [spare, *others]:
+            assert not [x for x in held[nursery] & held[each] if x not in pipes]
+        assert sum(held[nursery].values()) <= 2  # its line, and the sign of the actor's end
+
+
+def hold_and_use(actor):
+    hold_much()
+    return begin_to_use(actor)
+
+
+def test_the_files_that_are_logged_to_are_kept_by_all(host):
+    parent = host.create()
+    assert host.ask(parent, log_to_file_and_use)
+    child = host.ask(parent, create)
+
+    [file] = host.ask(parent, files_kept)
+
+    assert file.endswith("(deleted)")
+    assert host.ask(child, files_kept) == [file]
+    assert host.ask(host.ask(child, create), files_kept) == [file]
+
+
+def log_to_file_and_use(actor):
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    KEPT.append(file)
+    actor._myRef.transport._keep = frozenset({file.fileno()})
+    return begin_to_use(actor)
+
+
+def files_kept(actor):
+    return [os.readlink(f"/proc/self/fd/{fd}") for fd in actor._myRef.transport.kept]
+
+
+def test_no_descriptor_is_left_of_children_that_ended(host, parent):
+    process = host.pid_of(parent)
+    host.do(tell, parent, Do(create_and_kill, (3,)))
+    wait_until(lambda: len(host.ask(parent, kinds_heard)) == 3, "the end of three")
+    wait_for_spare(host, parent)
+    before = len(os.listdir(f"/proc/{process}/fd"))
+
+    host.do(tell, parent, Do(create_and_kill, (30,)))
+    wait_until(lambda: len(host.ask(parent, kinds_heard)) == 33, "the end of thirty")
+    wait_until(lambda: len(os.listdir(f"/proc/{process}/fd")) <= before)
+    wait_until(lambda: len(psutil.Process(process).children()) == 2, "no zombie left")
+
+
+def create_and_kill(actor, count):
+    for _ in range(count):
+        actor.createActor(hosting.Doer)
+        actor._myRef._child_procs[-1].childProc.kill()
+
+
+# ---- faults ----------------------------------------------------------------------------
+
+
+def test_a_killed_nursery_is_replaced_and_its_end_is_no_actors(host, parent):
+    first = host.pid_of(host.ask(parent, create))
+    wait_for_spare(host, parent)
+    nursery = host.ask(parent, pid_of_nursery)
+    kill(nursery)
+
+    pids = {host.pid_of(host.ask(parent, create)) for _ in range(3)}
+
+    assert len(pids) == 3
+    assert is_running(first)
+    assert host.ask(parent, pid_of_nursery) != nursery
+    assert host.ask(parent, kinds_of_children) == ["AdoptedProcess"] * 4
+    assert host.ask(parent, of, "heard") == []
+
+
+def kill(process):
+    os.kill(process, signal.SIGKILL)
+    wait_until(lambda: not is_running(process), "its end")
+
+
+def test_a_spare_that_was_killed_is_done_without(host, parent):
+    nursery = host.ask(parent, pid_of_nursery)
+    for _ in range(2):
+        [spare] = wait_for_spare(host, parent)
+        kill(spare)
+        assert host.pid_of(host.ask(parent, create))
+        assert host.pid_of(host.ask(parent, create))
+
+    assert host.ask(parent, pid_of_nursery) == nursery
+    assert host.ask(parent, kinds_of_children) == ["ForkProcess", "AdoptedProcess"] * 2
+    assert host.ask(parent, of, "heard") == []
+
+
+def test_nursery_and_spare_killed_together_are_done_without(host, parent):
+    [spare] = wait_for_spare(host, parent)
+    kill(host.ask(parent, pid_of_nursery))
+    kill(spare)
+
+    pids = {host.pid_of(host.ask(parent, create)) for _ in range(3)}
+
+    assert len(pids) == 3
+    assert host.ask(parent, kinds_of_children)[-1] == "AdoptedProcess"
+
+
+def test_a_nursery_that_stands_still_is_killed_and_replaced(host, parent):
+    wait_for_spare(host, parent)
+    nursery = host.ask(parent, pid_of_nursery)
+    os.kill(nursery, signal.SIGSTOP)
+
+    children = [host.ask(parent, create) for _ in range(3)]
+
+    assert len({host.pid_of(each) for each in children}) == 3
+    assert not is_running(nursery)
+    assert host.ask(parent, kinds_of_children) == [
+        "AdoptedProcess",
+        "ForkProcess",
+        "AdoptedProcess",
+    ]
+
+
+def test_actors_are_created_while_nursery_and_spares_are_killed(host, parent):
+    """Whatever is killed when: each actor lives, or its end is told."""
+    host.do(tell, parent, Do(create_among_kills, (MANY,)))
+    wait_until(lambda: len(host.ask(parent, account)) == MANY, "an account of all")
+
+    alive = [each for each in host.ask(parent, account) if each != "ended"]
+    assert len({*alive}) == len(alive) >= MANY // 2
+    assert all(map(is_running, alive))
+    assert host.pid_of(host.ask(parent, create))
+    process = psutil.Process(host.pid_of(parent))
+    wait_until(lambda: len(process.children()) == len(alive) + 3, "no zombie left")
+
+
+def create_among_kills(actor, count):
+    mine = psutil.Process()
+    for number in range(count):
+        child = actor.createActor(hosting.Doer)
+        actor.send(child, Do(introduce, (actor.myAddress,)))
+        known = pids_of_children(actor)
+        others = [each.pid for each in mine.children() if each.pid not in known]
+        if others and number % 2:
+            os.kill(others[number % len(others)], signal.SIGKILL)
+
+
+def introduce(actor, whom):
+    actor.send(whom, os.getpid())
+
+
+def account(actor):
+    return ["ended" if isinstance(each, ChildActorExited) else each for each in actor.heard]
+
+
+def test_nursery_and_spare_end_when_their_actor_is_killed(host, parent):
+    [spare] = wait_for_spare(host, parent)
+    both = [spare, host.ask(parent, pid_of_nursery)]
+
+    kill(host.pid_of(parent))
+
+    wait_until(lambda: not any(map(is_running, both)), "the end of both")
+
+
+def test_nursery_and_spare_end_when_their_actor_exits(host, parent):
+    [spare] = wait_for_spare(host, parent)
+    both = [spare, host.ask(parent, pid_of_nursery)]
+
+    os.kill(host.pid_of(parent), signal.SIGTERM)
+
+    wait_until(lambda: not any(map(is_running, both)), "the end of both")
+
+
+def test_a_child_of_a_killed_actor_lives_on_as_ever(host, parent):
+    child, mine = host.ask(parent, create), host.pid_of(parent)
+    process = host.pid_of(child)
+
+    kill(mine)
+    wait_until(lambda: parent_of(process) != mine, "its adoption")
+
+    assert host.pid_of(child) == process
+    kill(process)
+
+
+def test_orphans_are_adopted_waited_for_and_nobody_hears_of_them(host, parent):
+    child = host.ask(parent, create)
+    orphan = host.ask(child, have_orphan)
+    mine = host.pid_of(parent)
+    wait_until(lambda: parent_of(orphan) == mine, "the adoption")
+
+    os.kill(orphan, signal.SIGKILL)
+
+    wait_until(lambda: not Path(f"/proc/{orphan}").exists(), "the end of the zombie")
+    assert host.pid_of(child)
+    assert host.ask(parent, of, "heard") == []
+
+
+def have_orphan(actor):
+    """Fork a process whose parent ends at once."""
+    reads, writes = os.pipe()
+    between = os.fork()
+    if between == 0:
+        if os.fork() == 0:
+            os.write(writes, os.getpid().to_bytes(8, "big"))
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            while True:
+                signal.pause()
+        os._exit(0)
+    os.waitpid(between, 0)
+    orphan = int.from_bytes(os.read(reads, 8), "big")
+    os.close(reads)
+    os.close(writes)
+    return orphan
+
+
+def test_an_actor_without_descriptors_has_the_spare_and_is_told_that_no_more_can_be(host, parent):
+    wait_for_spare(host, parent)
+    assert host.ask(parent, use_up) == "EMFILE"
+
+    for _ in range(2):
+        assert host.ask(parent, create_in_vain) == "tried"
+
+    wait_until(lambda: host.ask(parent, kinds_heard) == ["ChildActorExited"])
+    assert host.ask(parent, let_in) == "free"
+    wait_until(lambda: host.ask(parent, kinds_of_children) == ["AdoptedProcess"])
+    assert host.pid_of(host.ask(parent, create))
+
+
+def test_where_there_can_be_no_nursery_an_actor_forks_by_itself(host):
+    actor = host.create()
+    assert host.ask(actor, begin_in_vain) == "none"
+
+    assert host.pid_of(host.ask(actor, create))
+    assert host.ask(actor, kinds_of_children) == ["ForkProcess"]
+
+
+def begin_in_vain(actor):
+    nursery.HAS_PRCTL = False
+    use_nursery(actor)
+    return "none" if actor._myRef._nursery is None else "one"
+
+
+def test_on_another_base_it_does_nothing():
+    from thespian.actors import ActorSystem
+
+    system = ActorSystem("simpleSystemBase", transientUnique=True)
+    try:
+        actor = system.createActor(Elsewhere)
+        assert system.ask(actor, "try", 5) == "prepared"
+    finally:
+        system.shutdown()
+
+
+class Elsewhere(hosting.Doer):
+    def receiveMessage(self, message, sender):
+        if message == "try":
+            use_nursery(self)
+            self.send(sender, prepare(self, "wave"))
