@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import multiprocessing
 import sys
 import traceback
 from functools import partial
@@ -17,38 +16,29 @@ from typing import Any, Final
 
 from thespian.actors import (
     ActorAddress,
-    ActorSystemFailure,
     ActorSystemMessage,
-    ChildActorExited,
-    NoCompatibleSystemForActor,
     PoisonMessage,
     ThespianWatch,
     WakeupMessage,
     WatchMessage,
 )
 from thespian.system.messages.admin import PendingActorResponse
-from thespian.system.messages.multiproc import ChildMayHaveDied
 from thespian.system.multiprocCommon import (
-    ChildInfo,
     MultiProcAdmin,
     MultiProcManager,
     _startLogger,
-    detach_child,
 )
 from thespian.system.sourceLoader import loadModuleFromHashSource
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 from thespian.system.utilis import (
     StatsManager,
     actualActorClass,
-    checkActorCapabilities,
     thesplog,
     withPossibleInitArgs,
 )
 
 from actors.unix_base.address import ProcessAddress, name_of, process_of
-from actors.unix_base.adoption import wait_for_strays
-from actors.unix_base.inheritance import open_descriptors
-from actors.unix_base.nursery import Nursery
+from actors.unix_base.children import StartsChildren
 from actors.unix_base.pickling import dumps
 
 _THESPIANS: Final = (ActorSystemMessage, logging.LogRecord)
@@ -87,160 +77,6 @@ class Statistics(StatsManager):  # type: ignore[misc]
 
     def inc(self, what: str, count: int = 1) -> None:
         self._kv[what] = self._kv.get(what, 0) + count
-
-
-class StartsChildren:
-    """How a process starts actors, and notices their ends. Before Thespian's own classes."""
-
-    transport: Any
-    myAddress: ActorAddress
-    capabilities: dict[str, Any]
-    mpcontext: Any
-    asLogger: Any
-    logdefs: Any
-    _adminAddr: ActorAddress
-    _sourceHash: Any
-    _child_procs: list[Any]
-    _nursery: Nursery | None = None
-    """Who forks its children, if it does not do that by itself."""
-
-    def _startChildActor(
-        self,
-        childAddr: ActorAddress,
-        childClass: Any,
-        globalName: str | None,
-        parentAddr: ActorAddress,
-        notifyAddr: ActorAddress,
-        childRequirements: Any = None,
-        sourceHash: str | None = None,
-        sourceToLoad: Any = None,
-    ) -> None:
-        if parentAddr is None or self.asLogger is None:
-            raise ActorSystemFailure("an actor cannot be started before its system is")
-        load = None
-        if sourceHash:
-            load = partial(loadModuleFromHashSource, sourceHash, {sourceHash: sourceToLoad})
-        if not checkActorCapabilities(childClass, self.capabilities, childRequirements, load):
-            raise NoCompatibleSystemForActor(childClass, "no system has compatible capabilities")
-        child = self.transport.prepEndpoint(childAddr, self.capabilities)
-        if hasattr(childClass, "__name__"):
-            childClass = f"{sys.modules[childClass.__module__].__name__}.{childClass.__name__}"
-        process = self._start_process(
-            f"Actor_{childClass}__{childAddr}",
-            child,
-            childClass,
-            globalName,
-            sourceHash or self._sourceHash,
-            sourceToLoad,
-            parentAddr,
-            self._adminAddr,
-            notifyAddr,
-            self.asLogger,
-            childRequirements,
-            self.capabilities,
-        )
-        info = ChildInfo(childAddr, childClass, process, child.addrInst)
-        info.endpoint = child
-        info.told = False
-        """Whether its parent was told of its end: it may say so itself before it ends."""
-        info.heard_out = False
-        """Whether what it said before it ended is among what is to be dealt with."""
-        self._child_procs = [*getattr(self, "_child_procs", []), info]
-
-    def use_nursery(self) -> None:
-        """Have a nursery fork this process's children, where there can be one."""
-        from actors.unix_base.starting import become_nursery, run_ordered_actor
-
-        context = self.mpcontext or multiprocessing
-        if self._nursery is not None or not Nursery.is_possible(context):
-            return
-        keep = self.transport.kept
-        leave = partial(become_nursery, self.transport)
-        begin = partial(run_ordered_actor, keep, self._for_all_children())
-        try:
-            self._nursery = Nursery(context, keep, leave, begin)
-        except OSError as error:
-            thesplog("there will be no nursery: %s", error, level=logging.WARNING)
-
-    def prepare_children(self, function: Any, *args: Any) -> None:
-        """Call a function in the nursery, if there is one."""
-        if self._nursery is not None:
-            self._nursery.prepare(function, *args)
-
-    def _start_process(self, name: str, endpoint: Any, *args: Any) -> Any:
-        """
-        Args:
-            args: as of :func:`actors.unix_base.starting.run_actor`, but for those that are the
-                same for all children.
-        """
-        from actors.unix_base.starting import run_actor
-
-        if self._nursery is not None:
-            try:
-                return self._nursery.fork(name, dumps((name, endpoint, args)))
-            except Exception as error:  # such as an argument that cannot be pickled
-                thesplog("%s is forked by its parent: %s", name, error, level=logging.WARNING)
-                endpoint.inherited = open_descriptors()  # a line to the next nursery may be new
-        multiprocessing.current_process().daemon = False  # a daemon may not start processes
-        process = (self.mpcontext or multiprocessing).Process(
-            target=run_actor, name=name, args=(endpoint, *args, *self._for_all_children())
-        )
-        process.start()
-        detach_child(process)
-        return process
-
-    def _for_all_children(self) -> tuple[Any, ...]:
-        return self.transport.__class__, self.mpcontext, self.logdefs
-
-    def _childExited(self, address: ActorAddress) -> None:
-        """The exit of a child is being dealt with."""
-        for info in getattr(self, "_child_procs", []):
-            if getattr(info, "childRealAddr", info.childAddr) == address:
-                info.told = True
-
-    def childDied(self) -> bool:
-        """Some child may have ended: say so of each, once."""
-        ended = [each for each in getattr(self, "_child_procs", []) if _has_ended(each)]
-        # Its last words come before the news of its end; one of them may be that news.
-        for info in (each for each in ended if each.heard_out):
-            self._child_procs.remove(info)
-            self.transport.remove_socket_of(info.endpoint)
-            if not hasattr(info, "childRealAddr"):
-                self._never_began(info)
-            elif not info.told:
-                self._tell_self(ChildActorExited(info.childRealAddr))
-        if not all(each.heard_out for each in ended):
-            for info in ended:
-                self.transport.hear_out(info.endpoint)
-                info.heard_out = True
-            self._tell_self(ChildMayHaveDied())  # comes after all that was heard now
-        logger = getattr(self, "asLogProc", None)
-        if logger is not None and _has_ended(logger):
-            self._restart_logger()
-        if self._nursery is not None:
-            self._nursery.has_ended()
-            # Whose own parent has ended is a child of this process, too.
-            ours = {each.childProc.pid for each in getattr(self, "_child_procs", [])}
-            wait_for_strays({*ours, self._nursery.pid})
-        return True
-
-    def _tell_self(self, message: Any) -> None:
-        self.transport.scheduleTransmit(None, TransmitIntent(self.myAddress, message))
-
-    def _never_began(self, info: Any) -> None:
-        """A child ended before it said that it is there."""
-        # Tells the parent, and gives back what was sent to the child.
-        self._retryPendingChildOperations(info.childNum, None)
-
-    def _retryPendingChildOperations(self, number: int, address: ActorAddress | None) -> None:
-        super()._retryPendingChildOperations(number, address)  # type: ignore[misc]
-
-    def _restart_logger(self) -> None:
-        pass
-
-
-def _has_ended(info: Any) -> bool:
-    return not info.childProc.is_alive()
 
 
 class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]

@@ -17,6 +17,7 @@ import attrs
 from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExited
 
 from actors.system_actor import SystemActor
+from actors.unix_base import BASE_NAME
 from supervisor.base import free_port
 
 CAP = 15.0
@@ -148,7 +149,7 @@ class Family:
 
 
 @contextlib.contextmanager
-def actor_system(base="multiprocTCPBase"):
+def actor_system(base=BASE_NAME):
     """An actor system of its own, which is gone afterwards."""
     with tempfile.TemporaryDirectory() as directory:
         host = Host(base, directory)

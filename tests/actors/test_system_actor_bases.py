@@ -1,4 +1,5 @@
-"""Where Thespian cannot watch a file descriptor, a system actor looks by itself."""
+"""A system actor on Thespian's own bases. Where these cannot watch a file descriptor, it looks by
+itself."""
 
 import pytest
 
@@ -8,8 +9,8 @@ from tests.actors.parent import actor_system, family
 from tests.actors.test_system_actor import Started
 
 
-@pytest.mark.parametrize("base", ["multiprocUDPBase", "multiprocQueueBase"])
-def test_it_works_on_a_base_without_watches(base):
+@pytest.mark.parametrize("base", ["multiprocTCPBase", "multiprocUDPBase", "multiprocQueueBase"])
+def test_it_works_on_each_of_thespians_bases(base):
     with no_leaks(), actor_system(base) as system, family(system) as plc:
         started = Started(plc)
         assert started.ask(ConnectSystem("plc")).request_id

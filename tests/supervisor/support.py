@@ -23,8 +23,13 @@ def with_manager(
     *specs: SystemSpec,
     options: SupervisorOptions = QUIET,
     strict: bool = True,
+    patience: float = PATIENCE * 2,
 ) -> T:
-    """Run a coroutine with a manager on a runtime of its own, with these systems."""
+    """Run a coroutine with a manager on a runtime of its own, with these systems.
+
+    Args:
+        patience: seconds that it may take.
+    """
 
     async def main() -> T:
         async with ExternalSystemManager(strict=strict, options=options) as manager:
@@ -32,7 +37,7 @@ def with_manager(
                 assert manager.register_system(spec)
             await manager.start()
             await until_linked(manager)
-            return await asyncio.wait_for(work(manager), PATIENCE * 2)
+            return await asyncio.wait_for(work(manager), patience)
 
     return asyncio.run(main())
 

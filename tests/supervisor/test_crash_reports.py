@@ -78,13 +78,13 @@ def report_of(data: str, kill: Callable[[int], None] | None = None) -> CrashRepo
             assert status.last_crash == event.report.reason == event.reason
             text = status_as_text(status)
             assert event.report.one_line in text.splitlines()[-1]
-            assert "SendMany" in text.splitlines()[-1]
+            assert "SendData" in text.splitlines()[-1]
             return event.report
 
     report = asyncio.run(work())
     assert report.incarnation == 1
     assert 0 < report.uptime < 60
-    assert report.in_progress == "SendMany"  # that is how a manager sends
+    assert report.in_progress == "SendData"
     return report
 
 
