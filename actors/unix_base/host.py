@@ -23,6 +23,8 @@ from actors.unix_base.pickling import dumps
 from actors.unix_base.transport import UnixTransport
 
 _TELL_SECONDS: Final = MAX_TELL_PERIOD.total_seconds()
+_LOOK_EVERY: Final = 0.05
+"""Seconds between two looks at what the thread that runs the transport has found out."""
 
 
 class Question:
@@ -73,8 +75,10 @@ class AsksAndTells:
         question = Question(self, actor, message)
         self.transport.post(name_of(actor), dumps(message), (message, question))
         try:
-            while self._turn.acquire(blocking=False) or self._waits_for_turn(deadline):
+            while self._turn.acquire(blocking=False) or self._waits_for_turn(deadline, question):
                 try:
+                    if question.is_lost:  # while another thread had the transport
+                        return None
                     came = self.transport.run_until(deadline)
                 finally:
                     self._turn.release()
@@ -100,6 +104,8 @@ class AsksAndTells:
         deadline = time.monotonic() + _TELL_SECONDS
         name = name_of(actor)
         self.transport.post(name, dumps(message), (message, None))
+        if self.transport.has_sent_all_to(name):
+            return
         if self._waits_for_turn(deadline):
             try:
                 if self.transport.send_all_to(name, deadline):
@@ -108,11 +114,16 @@ class AsksAndTells:
                 self._turn.release()
         raise ActorSystemRequestTimeout(f"{actor} took nothing for {MAX_TELL_PERIOD}")
 
-    def _waits_for_turn(self, deadline: float | None) -> bool:
-        """Have the transport for this thread; False if others had it until the deadline."""
-        if deadline is None:
-            return self._turn.acquire()
-        return self._turn.acquire(timeout=max(0.0, deadline - time.monotonic()))
+    def _waits_for_turn(self, deadline: float | None, question: Question | None = None) -> bool:
+        """Have the transport for this thread; False if others had it until the deadline, or
+        until they found that there is nothing to wait for."""
+        while question is None or not question.is_lost:
+            left = _LOOK_EVERY if deadline is None else deadline - time.monotonic()
+            if self._turn.acquire(timeout=max(0.0, min(left, _LOOK_EVERY))):
+                return True
+            if left <= 0.0:
+                return False
+        return False
 
     def _run_transport(
         self,

@@ -283,6 +283,10 @@ class UnixTransport:
                 return waiting
             self._exchange.do_io_until(deadline)
 
+    def has_sent_all_to(self, name: str) -> bool:
+        """Whether nothing waits here to be sent to a process."""
+        return not self._exchange.is_behind(name)
+
     def send_all_to(self, name: str, deadline: float) -> bool:
         """Send what is on its way to one process; False if it did not take it in time."""
         self._exchange.be_runner()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -145,6 +146,33 @@ def test_whoever_asks_an_actor_that_is_dead_hears_so_at_once(host):
 
     assert host.do(ask, actor, Do(pid), LONG) is None
     assert time.monotonic() - before < LONG / 2
+
+
+def test_a_thread_hears_of_a_death_and_may_tell_while_another_thread_asks_on(host):
+    silent, victim = host.create(), host.create()
+
+    answer, asks_on, seconds = host.do(ask_beside_another, silent, victim)
+
+    assert answer is None
+    assert asks_on
+    assert seconds < LONG / 2
+
+
+def ask_beside_another(system, silent, victim):
+    other = threading.Thread(target=system.ask, args=(silent, Do(say_nothing), LONG))
+    other.start()
+    wait_until(system._systemBase._turn.locked, "the other thread waits")
+    before = time.monotonic()
+    answer = system.ask(victim, Do(die), LONG)
+    asks_on = other.is_alive()
+    system.tell(silent, Do(pid))
+    seconds = time.monotonic() - before
+    other.join()
+    return answer, asks_on, seconds
+
+
+def say_nothing(actor):
+    return None
 
 
 def test_the_death_of_one_does_not_end_the_wait_for_another(host):
