@@ -17,12 +17,13 @@ class Deadlines:
     def __init__(self) -> None:
         self._of: dict[int, float] = {}
         self._heap: list[tuple[float, int]] = []
-        """Also what was dropped, or set anew, since."""
+        """Of each an entry, at its deadline or before. Also what was dropped since."""
 
     def set(self, request_id: int, deadline: float) -> None:
         """Have a request run out at ``deadline``, whatever was set for it before."""
+        before = self._of.get(request_id, math.inf)
         self._of[request_id] = deadline
-        if deadline < math.inf:
+        if deadline < before:  # or else that entry comes first, and makes the next
             heapq.heappush(self._heap, (deadline, request_id))
 
     def drop(self, request_id: int) -> None:
@@ -36,9 +37,12 @@ class Deadlines:
         """Take out, one by one, what runs out at ``now``, the earliest first."""
         while self._heap and self._heap[0][0] <= now:
             when, request_id = heapq.heappop(self._heap)
-            if self._of.get(request_id) == when:
+            deadline = self._of.get(request_id)
+            if deadline == when:
                 del self._of[request_id]
                 yield request_id
+            elif deadline is not None and when < deadline < math.inf:
+                heapq.heappush(self._heap, (deadline, request_id))
 
     def next_due(self) -> float | None:
         """When to look again; perhaps for nothing."""
