@@ -92,7 +92,8 @@ class Exchange:
             raise
         self._owed = self._links.owed
         self.inbox: deque[Received] = deque()
-        self._inbox_bytes = 0
+        self._came_bytes = self._taken_bytes = 0
+        """Of all messages so far. The lock is held for the one, the other is the runner's."""
         self.done: deque[tuple[Intent, Any]] = deque()
         """Intents that came to their end, and what that was."""
         self.watched: list[int] = []
@@ -131,7 +132,9 @@ class Exchange:
         that send to each other would else wait for ever."""
         for fd in self.watched:
             self._unwatch(fd)  # nobody can deal with those now
-        while link.backlog_bytes > MAX_BACKLOG // 2 and self._inbox_bytes < MAX_INBOX:
+        while link.backlog_bytes > MAX_BACKLOG // 2 and (
+            self._came_bytes - self._taken_bytes < MAX_INBOX
+        ):
             self.do_io_until(None)
         for fd in [*self.watched]:
             self._watch(fd)
@@ -187,7 +190,7 @@ class Exchange:
             message = Unreadable(text)
         size = len(body)
         self.inbox.append((link.address, message, link, size))
-        self._inbox_bytes += size
+        self._came_bytes += size
 
     def settled(self, intent: Intent) -> None:
         self.done.append((intent, SendStatus.Sent))
@@ -217,7 +220,7 @@ class Exchange:
     def take(self) -> Received:
         """The oldest thing that came; :meth:`dealt_with` is owed for it."""
         received = self.inbox.popleft()
-        self._inbox_bytes -= received[3]
+        self._taken_bytes += received[3]
         return received
 
     def dealt_with(self, received: Received) -> None:
@@ -254,7 +257,7 @@ class Exchange:
         for _ in range(len(inbox)):
             received = inbox.popleft()
             sender, message, _, size = received
-            self._inbox_bytes -= size
+            self._taken_bytes += size
             try:
                 result = type(message) is Unreadable or receiver(message, sender)
             finally:

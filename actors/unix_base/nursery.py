@@ -196,7 +196,8 @@ def _serve(
     gc.disable()
     gc.freeze()
     # To replace an entry of its cache of types is to write to the name that was in it.
-    getattr(sys, "_clear_internal_caches", sys._clear_type_cache)()
+    clear = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
+    clear()
     for number in _DEFAULT:
         signal.signal(number, signal.SIG_DFL)
     for number in _IGNORED:
