@@ -25,7 +25,7 @@ from actors.unix_base.transport import UnixTransport
 
 _LOOK_EVERY: Final = 0.01
 """Seconds, as"""
-_ENDS: Final = 2.0
+_ENDS: Final = 5.0
 """for which an admin may clear up."""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import sys
+import time
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from thespian.actors import (
     ActorAddress,
@@ -24,6 +25,9 @@ from actors.unix_base.adoption import wait_for_strays
 from actors.unix_base.inheritance import open_descriptors
 from actors.unix_base.nursery import Nursery
 from actors.unix_base.pickling import dumps
+
+_ENDS_WITHIN: Final = 1.0
+"""Seconds that a child's process may take to end after it said so."""
 
 
 class StartsChildren:
@@ -160,6 +164,15 @@ class StartsChildren:
             ours = {each.childProc.pid for each in getattr(self, "_child_procs", [])}
             wait_for_strays({*ours, self._nursery.pid})
         return True
+
+    def wait_for_children(self) -> None:
+        """Of this process, which ends: wait, but not for long, until those have ended that said
+        that they do. Most end with it, wherever they are, and then leave their socket files."""
+        deadline = time.monotonic() + _ENDS_WITHIN
+        for info in getattr(self, "_child_procs", []):
+            info.childProc.join(max(0.0, deadline - time.monotonic()))
+            if _has_ended(info):
+                self.transport.remove_socket_of(info.endpoint)
 
     def _tell_self(self, message: Any) -> None:
         self.transport.scheduleTransmit(None, TransmitIntent(self.myAddress, message))

@@ -92,6 +92,7 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
     def run(self) -> None:
         self.transport.hear_signals()
         super().run()
+        self.wait_for_children()
         if self._nursery is not None:
             self._nursery.end()
         self.transport.close()
@@ -197,6 +198,7 @@ class UnixAdmin(StartsChildren, MultiProcAdmin):  # type: ignore[misc]
         logger = getattr(self, "asLogProc", None)
         if logger is not None:
             logger.childProc.join(_LOGGER_ENDS)  # its socket goes with the directory
+        self.wait_for_children()
         self.transport.close()
 
     def _never_began(self, info: Any) -> None:

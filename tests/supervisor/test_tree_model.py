@@ -225,7 +225,7 @@ class TreeAndModel(RuleBasedStateMachine):
             assert self.model.ended == ASKED
 
 
-TestTreeAndModel = TreeAndModel.TestCase
+TestTreeAndModel = pytest.mark.timeout(600)(TreeAndModel.TestCase)
 TestTreeAndModel.settings = look(1000, 25)
 
 

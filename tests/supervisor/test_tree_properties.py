@@ -296,7 +296,7 @@ class Interleavings(RuleBasedStateMachine):
             self.asked.add(order)
 
 
-TestInterleavings = Interleavings.TestCase
+TestInterleavings = pytest.mark.timeout(600)(Interleavings.TestCase)
 TestInterleavings.settings = look(1000, 40)
 
 

@@ -8,6 +8,7 @@ from collections import deque
 
 import attrs
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -507,5 +508,5 @@ class TwoWays(RuleBasedStateMachine):
         return self.mailbox and self.alive and not self.alive.stopping
 
 
-TestTwoWays = TwoWays.TestCase
+TestTwoWays = pytest.mark.timeout(600)(TwoWays.TestCase)
 TestTwoWays.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

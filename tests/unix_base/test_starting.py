@@ -8,9 +8,11 @@ import os
 import signal
 import socket
 import struct
+import time
 
 import pytest
 
+from actors.unix_base.prctl import HAS_PRCTL, set_death_signal
 from tests.unix_base import hosting
 from tests.unix_base.hosting import is_running, listen, pid, wait_until
 from tests.unix_base.test_kills import pid_of_logger
@@ -67,6 +69,26 @@ def test_nothing_of_a_system_is_there_any_more_when_its_shutdown_returns(sockets
     with hosting.host(sockets) as one:
         one.create()
         assert one.do(shut_down, str(one.directory)) == []
+
+
+@pytest.mark.skipif(not HAS_PRCTL, reason="a process can end with its parent on Linux only")
+def test_a_shutdown_waits_for_actors_that_would_end_with_their_parent(sockets):
+    with hosting.host(sockets) as one:
+        one.ask(one.create(), end_slowly_and_with_parent)
+        assert one.do(shut_down, str(one.directory)) == []
+
+
+def end_slowly_and_with_parent(actor):
+    set_death_signal(signal.SIGKILL)
+    transport = actor._myRef.transport
+    close = transport.close
+
+    def close_later():
+        time.sleep(0.2)
+        close()
+
+    transport.close = close_later
+    return "it will"
 
 
 def shut_down(system, directory):
