@@ -18,8 +18,8 @@ from typing import Any, Final, Protocol
 import attrs
 
 from actors.unix_base.credentials import peer_pid, stranger
-from actors.unix_base.room import room_for
-from actors.wire import ROOM, FrameReader, WireError, encode_frame
+from actors.unix_base.room import new_room
+from actors.wire import FrameReader, WireError, encode_frame
 
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""
@@ -89,7 +89,7 @@ class FrontDoor:
         """Those with something outgoing."""
         self._numbers = itertools.count(1)
         self._left: list[Left] = []
-        self._room = room_for(ROOM)
+        self._room = new_room()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             os.unlink(path)

@@ -19,7 +19,7 @@ from typing import Final, cast
 from actors.errors import ConnectorError
 from actors.framing import Decoder
 from actors.tls import explain
-from actors.unix_base.room import room_for
+from actors.unix_base.room import new_room
 
 INBOX_SIZE: Final = 256 * 1024
 """Bytes of whole frames that wait for a receiver before the link stops reading."""
@@ -30,8 +30,6 @@ FRAME_OVERHEAD: Final = 64
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds for a closing connection to write what it still has."""
 
-_ROOM: Final = 1 << 18
-"""Bytes received at once."""
 _TCP_ESTABLISHED: Final = 1
 
 
@@ -107,7 +105,7 @@ class Link(asyncio.BufferedProtocol):
         self._written = asyncio.Event()
         self._written.set()
         self._cut_short = False
-        self._room = room_for(_ROOM)
+        self._room = new_room()
 
     @property
     def is_open(self) -> bool:

@@ -13,14 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from actors.short_forms import restore, shorten
-from actors.unix_base.room import room_for
+from actors.unix_base.room import new_room
 
 _HEADER: Final = struct.Struct("!4sQ")
 _MAGIC: Final = b"XSY2"
 MAX_FRAME: Final = 1 << 30
 """Bytes; a longer frame is taken for a broken stream."""
-ROOM: Final = 1 << 18
-"""Bytes received at once."""
 
 
 class WireError(Exception):
@@ -48,7 +46,7 @@ class FrameReader:
         Args:
             room: to receive into, which others may use in between; None takes some.
         """
-        self.room = room_for(ROOM) if room is None else room
+        self.room = new_room() if room is None else room
         """Where to receive the next piece. :meth:`received` is owed for it at once."""
         self._buffer = bytearray()
 

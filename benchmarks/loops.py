@@ -14,12 +14,12 @@ import struct
 import time
 from typing import Any, Final, TypeVar, cast
 
+from actors.unix_base.room import new_room
 from benchmarks.bare import ITEM_SIZE, WARM_UPS
 from benchmarks.limit import start
 from benchmarks.stream import Stream
 
 _LENGTH: Final = struct.Struct("!I")
-_ROOM: Final = 1 << 18
 _ITEM: Final = bytes(ITEM_SIZE)
 
 
@@ -51,7 +51,7 @@ class _Peer(asyncio.BufferedProtocol):
     """One end. Messages are small, and one at a time: each comes in one piece."""
 
     def __init__(self) -> None:
-        self._room = memoryview(bytearray(_ROOM))
+        self._room = new_room()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -17,9 +17,8 @@ from actors.unix_base.family import BUSY, NO_ROOM, SocketFamily, Stranger
 from actors.unix_base.framing import HELLO, MESSAGE, REFUSE
 from actors.unix_base.link import VERSION, Intent, Link, LinkLost, Posted
 from actors.unix_base.poller import READABLE, WRITABLE, Poller
-from actors.unix_base.room import room_for
+from actors.unix_base.room import new_room
 
-_SCRATCH_BYTES: Final = 1 << 18
 _LOOK_EVERY: Final = 0.01
 """Seconds in which something else may be said that tells what was dealt with."""
 _FIRST_RETRY: Final = 0.001
@@ -67,7 +66,7 @@ class Links:
         """Whose other ends may not know what was dealt with."""
         self._looks = False
         """Whether there is an alarm for them."""
-        self._scratch = room_for(_SCRATCH_BYTES)
+        self._scratch = new_room()
         self._listener = family.listen(own_name)
         self._listener_fd = self._listener.fileno()
         poller.watch(self._listener_fd)
