@@ -11,7 +11,7 @@ import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -22,6 +22,7 @@ from actors.limits import measure, overload, too_many, weight_of
 from actors.loop_selector import LoopSelector
 from actors.messages import (
     DIRECT_KINDS,
+    RECEIVING_KINDS,
     Answered,
     DataReceived,
     Deliver,
@@ -30,8 +31,6 @@ from actors.messages import (
     Forget,
     ManyReceived,
     ManySent,
-    ReceiveData,
-    ReceiveMany,
     Reply,
     Request,
     SendMany,
@@ -40,8 +39,6 @@ from actors.messages import (
 )
 from actors.outbox import Outbox
 from actors.tally import Tally, taken_items, tally_path
-
-_RECEIVES: Final = (ReceiveData, ReceiveMany)
 
 
 @attrs.define(eq=False)
@@ -55,11 +52,14 @@ class _Open:
     request: Request
     weight: int
     size: int
-    only_waits: bool
     refused: tuple[Failure, ...] = ()
     """Of a SendMany that did not fit into the mailbox: the results of its last items."""
     answered: int = 0
     """Of a SendMany: how many items have a result."""
+
+    @property
+    def only_waits(self) -> bool:
+        return isinstance(self.request, RECEIVING_KINDS)
 
 
 @attrs.define(eq=False)
@@ -181,9 +181,8 @@ class DirectClients:
             client.replies.append((theirs, refusal))
             return
         ref = next(self._refs)
-        waits = isinstance(request, _RECEIVES)
-        asked = self._open[ref] = _Open(client, theirs, request, weight, size, waits, refused)
-        (self._receives if waits else self._busy)[ref] = asked
+        asked = self._open[ref] = _Open(client, theirs, request, weight, size, refused)
+        (self._receives if asked.only_waits else self._busy)[ref] = asked
         client.refs[theirs] = ref
         self._bytes += size
         self._tally.count_waiting(weight)
@@ -285,10 +284,7 @@ class DirectClients:
             self._note_oldest()
 
     def _note_oldest(self) -> None:
-        first = None
-        for oldest in (self._busy, self._receives):
-            if oldest and first is None:
-                first = next(iter(oldest.values()))
+        first = next(iter((self._busy or self._receives).values()), None)
         self._noted = first
         self._tally.note_busy(None if first is None else first.request)
 

@@ -455,6 +455,8 @@ class Report:
 
 DIRECT_KINDS: Final = (SendData, SendMany, ReceiveData, ReceiveMany, CallCommand, CheckHealth)
 """What a client may ask. What changes how a system is meant to be is for its supervisor."""
+RECEIVING_KINDS: Final = (ReceiveData, ReceiveMany)
+"""Those among them that only wait for data."""
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from actors.messages import Fence, Reason, ReceiveData, ReceiveMany, Request
+from actors.messages import RECEIVING_KINDS, Fence, Reason, Request
 from supervisor.actions import Action, Log
 from supervisor.announcer import Announcer
 from supervisor.child import Child
@@ -102,7 +102,7 @@ def in_progress(child: Child) -> str | None:
     if child.tallied.busy_with is not None:
         delivered.append(child.tallied.busy_with)
     asked = [each for each in delivered if each is not Fence]
-    busy = [each for each in asked if not issubclass(each, ReceiveData | ReceiveMany)]
+    busy = [each for each in asked if not issubclass(each, RECEIVING_KINDS)]
     return next((each.__name__ for each in (*busy, *asked)), None)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
-from actors.messages import ConnectSystem, ReceiveData, ReceiveMany, Request
-
-_RECEIVES: Final = (ReceiveData, ReceiveMany)
+from actors.messages import RECEIVING_KINDS, ConnectSystem, Request
 
 
 class Defaults(Protocol):
@@ -25,6 +23,6 @@ def patience_of(request: Request, defaults: Defaults) -> float:
         return request.timeout
     if isinstance(request, ConnectSystem):
         return defaults.connect_timeout
-    if isinstance(request, _RECEIVES):
+    if isinstance(request, RECEIVING_KINDS):
         return defaults.request_timeout + (request.wait or 0.0)
     return defaults.request_timeout

@@ -21,6 +21,7 @@ from actors.limits import (
     weight_of,
 )
 from actors.messages import (
+    RECEIVING_KINDS,
     ConnectSystem,
     DataReceived,
     Deliver,
@@ -31,8 +32,6 @@ from actors.messages import (
     ManyReceived,
     ManySent,
     Outcome,
-    ReceiveData,
-    ReceiveMany,
     Reply,
     Request,
     SendMany,
@@ -136,7 +135,7 @@ class Router:
             if asker != client:
                 continue
             pending = self._children[ref].open[ref]
-            if isinstance(pending.request, ReceiveData | ReceiveMany):
+            if isinstance(pending.request, RECEIVING_KINDS):
                 self._give_up(ref)
             else:
                 self._by_request.pop((client, pending.request.request_id))

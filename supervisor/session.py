@@ -16,9 +16,8 @@ from typing import Any, Final
 
 from actors.errors import describe
 from actors.messages import (
+    RECEIVING_KINDS,
     FailureCode,
-    ReceiveData,
-    ReceiveMany,
     Reply,
     Request,
 )
@@ -415,7 +414,7 @@ class Session:
 def _patience(request: Request | SupervisorRequest) -> float:
     """Seconds that a request may wait for a supervisor to be restarted."""
     times = [RECOVERY_PATIENCE, request.timeout]
-    if isinstance(request, ReceiveData | ReceiveMany):
+    if isinstance(request, RECEIVING_KINDS):
         times.append(request.wait)
     return min(time for time in times if time is not None)
 
