@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from actors import loggers
 from actors.engine import Engine
 from actors.errors import describe
 from actors.front_door import Arrived, DoorClient, FrontDoor, Left
@@ -317,6 +318,6 @@ def open_door(
     try:
         return DirectClients(address, system_name, incarnation, engine, outbox, on_bug)
     except OSError as error:
-        log = logging.getLogger(__name__)
+        log = logging.getLogger(loggers.SYSTEM_ACTOR)
         log.warning("%s: no door for direct clients: %s", system_name, describe(error))
         return None

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
+from actors import loggers
 from actors.unix_base.credentials import peer_pid, stranger
 from actors.unix_base.room import new_room
 from actors.wire import FrameReader, WireError, encode_frame
@@ -281,4 +282,4 @@ class WatchedDoor(FrontDoor):
 
 
 def _log() -> logging.Logger:
-    return logging.getLogger(__name__)
+    return logging.getLogger(loggers.FRONT_DOOR)

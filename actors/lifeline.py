@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from actors import loggers
 from actors.unix_base.prctl import HAS_PRCTL, adopt_orphans, set_death_signal
 
 
@@ -71,7 +72,7 @@ def end_descendants_with_parents(private_fds: Sequence[int] = ()) -> None:
         private_fds: descriptors that the forked processes are to close.
     """
     if not can_die_with_parent():
-        logging.getLogger(__name__).warning(
+        logging.getLogger(loggers.LIFELINE).warning(
             "on %s a process is not ended with its parent: after a kill -9 of a supervisor, "
             "end its system processes by hand",
             sys.platform,

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from actors import loggers
 from actors.errors import EXPECTED_ERRORS, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
@@ -244,7 +245,7 @@ class Receiver:
         if self._waiters:
             self._fail_first(FailureCode.CONNECTOR_ERROR, describe(error))
             return
-        logging.getLogger(__name__).warning(
+        logging.getLogger(loggers.SYSTEM_ACTOR).warning(
             "%s: receiving failed: %s", self._system.system_name, describe(error)
         )
         if self._system.is_connected:
@@ -288,7 +289,9 @@ class Receiver:
 
     def _fail_first(self, code: FailureCode, text: str) -> None:
         if not self._waiters:
-            logging.getLogger(__name__).warning("%s: %s", self._system.system_name, text)
+            logging.getLogger(loggers.SYSTEM_ACTOR).warning(
+                "%s: %s", self._system.system_name, text
+            )
             return
         waiter = self._waiters[0]
         if waiter.items:  # what was gathered is an answer

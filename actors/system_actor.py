@@ -25,6 +25,7 @@ from thespian.actors import (
     WatchMessage,
 )
 
+from actors import loggers
 from actors.direct import DirectClients, open_door
 from actors.engine import Engine
 from actors.errors import EXPECTED_ERRORS, ActorSetupError
@@ -79,7 +80,9 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         try:
             self._receive(message, sender)
         except Exception as error:
-            logging.getLogger(__name__).exception("system actor: %s", type(message).__name__)
+            logging.getLogger(loggers.SYSTEM_ACTOR).exception(
+                "system actor: %s", type(message).__name__
+            )
             self._tell_crash(Reason.of(error))
         if self._mailslot is not None and self._watches:
             return ThespianWatch([self._mailslot.fileno()])

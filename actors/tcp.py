@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from actors import loggers
 from actors.errors import ConnectorError, ItemRefusedError
 from actors.interface import ExternalSystemInterface
 from actors.settings import mistakes_in, read_details
@@ -18,7 +19,7 @@ from actors.tcp_open import open_link
 
 __all__ = ["TcpDetails", "TcpSystem"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(loggers.TCP)
 
 
 class TcpSystem(ExternalSystemInterface):

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from actors import loggers
 from actors.errors import ConnectorError
 from actors.settings import (
     Allowed,
@@ -22,7 +23,7 @@ from actors.settings import (
     text,
 )
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(loggers.TLS)
 
 _FILE: Final = text("the path of a PEM file", bool).or_none()
 

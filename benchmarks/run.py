@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from actors import loggers
 from benchmarks.bases import compare_bases
 from benchmarks.cleanup import end_all, nothing_left_behind
 from benchmarks.comparison import compare_runtime
@@ -71,7 +72,7 @@ def main() -> int:
     parts = [part for part in PARTS if part in (arguments.only or PARTS)]
     settings = QUICK if arguments.quick else FULL
     # Its warnings about a system that was killed are no news here.
-    logging.getLogger("supervisor").setLevel(logging.ERROR)
+    logging.getLogger(loggers.ALL).setLevel(logging.ERROR)
     machine = machine_facts()
     print(", ".join(f"{fact}: {value}" for fact, value in machine.items()))
     print("Numbers are medians, in brackets the quartiles.", flush=True)

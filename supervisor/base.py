@@ -11,6 +11,7 @@ from typing import Any, Final
 from thespian.actors import ActorSystem, ActorSystemException
 from thespian.system.transport.IPBase import IPActorAddress
 
+from actors import loggers
 from actors.unix_base import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
 from supervisor.directory import ACTOR_SOCKETS
 
@@ -111,4 +112,4 @@ def free_port() -> int:
 
 
 def _log() -> logging.Logger:
-    return logging.getLogger("supervisor.root")
+    return logging.getLogger(loggers.ROOT)

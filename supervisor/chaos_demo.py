@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import attrs
 
+from actors import loggers
 from supervisor.chaos import (
     INSTRUMENT,
     Deed,
@@ -86,7 +87,7 @@ async def run_chaos(*, seconds: float, seed: int, json_: bool) -> int:
     Returns:
         the exit code: 0 if no request was lost and all systems came back.
     """
-    logging.getLogger("supervisor").setLevel(logging.CRITICAL)  # the demo tells it all itself
+    logging.getLogger(loggers.ALL).setLevel(logging.CRITICAL)  # the demo tells it all itself
     options = SupervisorOptions(log_level=LogLevel.CRITICAL, request_timeout=10.0)
     ledger = Ledger()
     began = time.monotonic()

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from actors import loggers
 from actors.messages import (
     Failure,
     FailureCode,
@@ -66,7 +67,7 @@ _ORDERS: Final = (
 _SEND_OFF_PATIENCE: Final = 1.0
 """Seconds that what is asked of all systems waits for one that takes nothing."""
 
-_log = logging.getLogger("supervisor.manager")
+_log = logging.getLogger(loggers.MANAGER)
 
 
 class Dialog:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from actors import loggers
 from actors.messages import (
     DIRECT_KINDS,
     Answered,
@@ -35,7 +36,7 @@ REASON_PATIENCE: Final = 5.0
 _HUNG_UP: Final = "its process hung up before it answered"
 _ORDERS: Final = (ConnectSystem, DisconnectSystem)
 
-_log = logging.getLogger("supervisor.manager")
+_log = logging.getLogger(loggers.MANAGER)
 
 
 class Direct:

@@ -23,6 +23,7 @@ from thespian.actors import (
     WatchMessage,
 )
 
+from actors import loggers
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import Failure, invalid_request
@@ -258,4 +259,4 @@ def _kill(ward: _Ward) -> None:
 
 
 def _log() -> logging.Logger:
-    return logging.getLogger(__name__)
+    return logging.getLogger(loggers.GUARDIAN)

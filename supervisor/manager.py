@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from actors import loggers
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     CallCommand,
@@ -59,7 +60,7 @@ from supervisor.streams import EventStream
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger(loggers.MANAGER)
 
 
 class ExternalSystemManager(Family):

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from actors import loggers
 from actors.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
 from actors.logs import log_to_stderr
 from supervisor.blocking import BlockingConnection
@@ -289,7 +290,7 @@ class Root:
 
 
 def _log() -> logging.Logger:
-    return logging.getLogger("supervisor.root")  # here __name__ may be "__main__"
+    return logging.getLogger(loggers.ROOT)
 
 
 # ---- an embedded runtime's root --------------------------------------------------------

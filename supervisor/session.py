@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from actors import loggers
 from actors.errors import describe
 from actors.messages import (
     RECEIVING_KINDS,
@@ -43,7 +44,7 @@ RETRY: Final = 0.01
 """Seconds between two attempts to reach it."""
 INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, backoff_max=1.0)
 """More ends of a runtime's root process than that are not mended by one more start."""
-_log = logging.getLogger("supervisor.manager")
+_log = logging.getLogger(loggers.MANAGER)
 RESTARTING: Final = "the supervisor is being restarted, which takes too long"
 
 Held = tuple[Request | Subscribe, Callable[[Any], None], asyncio.TimerHandle]

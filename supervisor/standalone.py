@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
+from actors import loggers
 from actors.logs import log_to_stderr
 from supervisor.cli_format import count
 from supervisor.config import Config
@@ -52,7 +53,7 @@ def _serve(root: Root, wake_fd: int) -> int:
     try:
         closing = root.wait([wake_fd])
     except RuntimeError as error:
-        logging.getLogger(__name__).error("%s; its systems ended with it", error)
+        logging.getLogger(loggers.RUN).error("%s; its systems ended with it", error)
         return EXIT_SUPERVISOR_DIED
     if closing is not None:
         if closing.reason is not None:

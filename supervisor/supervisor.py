@@ -26,6 +26,7 @@ from thespian.actors import (
     WatchMessage,
 )
 
+from actors import loggers
 from actors.errors import describe
 from actors.forking import prepare_kind, prepare_loop, share_memory_with_forks
 from actors.front_door import Arrived, DoorClient, WatchedDoor
@@ -390,4 +391,4 @@ def _kill(link: _Link) -> None:
 
 
 def _log() -> logging.Logger:
-    return logging.getLogger(__name__)
+    return logging.getLogger(loggers.SUPERVISOR)

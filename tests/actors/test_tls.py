@@ -126,7 +126,7 @@ def test_a_certificate_for_another_name_is_accepted_when_that_name_is_asked_for(
 
 def test_without_verification_anyone_is_accepted_and_a_warning_says_what_is_lost(files, caplog):
     server = files.server_context("plc.example.com")
-    with caplog.at_level(logging.WARNING, logger="actors.tls"):
+    with caplog.at_level(logging.WARNING, logger="extsys.tls"):
         assert identify(server, {"verify": False}).startswith("EXTSYS")
     assert "127.0.0.1:" in caplog.text
     assert "is not verified (tls.verify is false)" in caplog.text

@@ -175,7 +175,7 @@ def test_an_unknown_system_gives_false_or_none_and_a_warning(
         assert await manager.status("plc-2") is None
         assert await manager.call_command("plc-2", "reset") is None
 
-    with caplog.at_level(logging.WARNING, "supervisor"):
+    with caplog.at_level(logging.WARNING, "extsys"):
         with_manager(work, mock("plc-1"), strict=False)
     assert caplog.messages.count("plc-2: no such system; did you mean 'plc-1'?") == 6
 
