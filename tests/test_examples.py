@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.programs import ROOT, run_program
+from tests.helpers.programs import ROOT, run_program
 
 EXAMPLES = ROOT / "examples"
 

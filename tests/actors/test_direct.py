@@ -24,7 +24,7 @@ from actors.messages import (
 )
 from actors.tally import NOTHING, read_tally, tally_path
 from actors.wire import FrameReader, WireError, encode_frame
-from tests.actors.bench import Bench, Held, Puppet, Source, scenario, turns
+from tests.helpers.bench import Bench, Held, Puppet, Source, scenario, turns
 
 MAILBOX = 5
 

@@ -9,7 +9,7 @@ import pytest
 from actors import ConnectorError
 from actors.messages import CallCommand, CheckHealth, FailureCode, Outcome
 from actors.payload import Payload
-from tests.actors.bench import Bench, Held, Puppet, scenario, turns
+from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 
 async def failing(*_):

@@ -16,7 +16,7 @@ from actors.messages import (
     SendData,
     SendMany,
 )
-from tests.actors.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
+from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
 
 FOREVER = 3600.0
 

@@ -15,7 +15,7 @@ from actors.messages import (
     SendData,
     SendMany,
 )
-from tests.actors.bench import Bench, Puppet, Source, scenario, turns
+from tests.helpers.bench import Bench, Puppet, Source, scenario, turns
 
 FOREVER = 3600.0
 

@@ -18,7 +18,7 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.payload import Payload
-from tests.actors.bench import Bench, Held, Puppet, scenario, turns
+from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from actors.messages import (
     SendData,
 )
 from actors.payload import unwrap
-from tests.actors.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
+from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
 
 FOREVER = 3600.0
 

@@ -13,7 +13,7 @@ from actors.messages import (
     SendMany,
 )
 from actors.payload import Payload
-from tests.actors.bench import Bench, BulkPuppet, Held, Puppet, scenario, turns
+from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, scenario, turns
 
 UNREADABLE = Payload(encoded=b"no pickle")
 

@@ -17,7 +17,7 @@ from actors.messages import (
     ReceiveMany,
     SendData,
 )
-from tests.actors.bench import Bench, Held, Puppet, scenario, turns
+from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 FOREVER = 3600.0
 

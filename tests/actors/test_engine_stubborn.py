@@ -12,7 +12,7 @@ from actors.messages import (
     SendMany,
     SystemDisconnected,
 )
-from tests.actors.bench import Bench, Held, Puppet, scenario, turns
+from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 FOREVER = 3600.0
 

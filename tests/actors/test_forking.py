@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.programs import ROOT
+from tests.helpers.programs import ROOT
 
 
 def test_the_reader_of_a_built_in_kind_is_made_once_for_all_forks():

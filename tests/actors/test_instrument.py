@@ -13,7 +13,7 @@ import pytest
 from actors.errors import ConnectorError
 from actors.instrument import MAX_SETTINGS, Instrument, InstrumentSimulator, main
 from actors.tcp import TcpSystem
-from tests.actors.net import CAP, eventually, run
+from tests.helpers.net import CAP, eventually, run
 
 # ---- what it answers ------------------------------------------------------------------
 

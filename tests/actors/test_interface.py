@@ -6,7 +6,7 @@ import pytest
 
 from actors import ExternalSystemInterface, MockExternalSystem, command
 from actors.interface import MAX_NAME_LENGTH, check_system_name, command_names
-from tests.actors.bench import Puppet, Source, scenario
+from tests.helpers.bench import Puppet, Source, scenario
 
 # ---- commands ----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import threading
 import psutil
 import pytest
 
-from tests.actors.leaks import no_leaks
+from tests.helpers.leaks import no_leaks
 
 SLEEP = "import time; time.sleep(3600)"
 

@@ -33,10 +33,10 @@ from actors.messages import (
     TapData,
 )
 from actors.payload import Payload, unwrap
-from tests.actors.leaks import no_leaks
-from tests.actors.parent import actor_system, family
+from tests.helpers.leaks import no_leaks
+from tests.helpers.parent import actor_system, family
 
-TROUBLE = "tests.actors.connectors:WithTrouble"
+TROUBLE = "tests.helpers.connectors:WithTrouble"
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ itself."""
 import pytest
 
 from actors.messages import ConnectSystem, SendData, StopSystem, SystemStopped
-from tests.actors.leaks import no_leaks
-from tests.actors.parent import actor_system, family
 from tests.actors.test_system_actor import Started
+from tests.helpers.leaks import no_leaks
+from tests.helpers.parent import actor_system, family
 
 
 @pytest.mark.parametrize("base", ["multiprocTCPBase", "multiprocUDPBase", "multiprocQueueBase"])

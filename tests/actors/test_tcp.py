@@ -15,7 +15,7 @@ from actors import tcp_link
 from actors.errors import ActorSetupError, ConnectorError, ItemRefusedError
 from actors.instrument import InstrumentSimulator
 from actors.tcp import TcpSystem
-from tests.actors.net import Peer, connected, eventually, open_sockets, run
+from tests.helpers.net import Peer, connected, eventually, open_sockets, run
 
 BIG = 32 * 1024 * 1024
 """More bytes than the kernel buffers of one connection take."""

@@ -21,7 +21,7 @@ from actors.errors import ConnectorError
 from actors.instrument import InstrumentSimulator
 from actors.tcp import TcpSystem
 from actors.tls import TlsOptions, make_context
-from tests.actors.net import connected, eventually, run
+from tests.helpers.net import connected, eventually, run
 
 PASSWORD = "hunter2"
 

@@ -12,8 +12,8 @@ import pytest
 from actors import MockExternalSystem, command
 from supervisor import DuplicateSystemError, ExternalSystemManager, InvalidRequestError
 from supervisor.messages import SystemState
-from tests.supervisor.support import mock, until_state, with_manager
-from tests.supervisor.thermostat import Thermostat, with_object
+from tests.helpers.support import mock, until_state, with_manager
+from tests.helpers.thermostat import Thermostat, with_object
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.supervisor.chaos import Chaos, Plan
+from tests.helpers.chaos import Chaos, Plan
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -45,10 +45,10 @@ from supervisor.child_messages import (
     WhichChildren,
 )
 from supervisor.messages import EventKind, StopSupervisor, SupervisorStopped, SystemState
-from tests.supervisor.actor_host import ActorHost
-from tests.supervisor.support import PATIENCE, mock, pid_of, until_state, with_manager
+from tests.helpers.actor_host import ActorHost
+from tests.helpers.support import PATIENCE, mock, pid_of, until_state, with_manager
+from tests.helpers.watch import Watch, lives, states, walk
 from tests.supervisor.test_strategies import kill, raise_system_exit, scripted
-from tests.supervisor.watch import Watch, lives, states, walk
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.support import PATIENCE
+from tests.helpers.support import PATIENCE
 from tests.supervisor.test_standalone import extsys, running
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

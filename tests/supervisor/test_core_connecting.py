@@ -25,7 +25,7 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.policies import BackoffPolicy
-from tests.supervisor.harness import Harness, failed
+from tests.helpers.harness import Harness, failed
 
 RECONNECT = BackoffPolicy(backoff_min=1, backoff_max=4)
 

@@ -23,7 +23,7 @@ from supervisor.messages import (
     SystemRestarted,
     SystemState,
 )
-from tests.supervisor.harness import BUG, Harness, failed, sent
+from tests.helpers.harness import BUG, Harness, failed, sent
 
 KILLED = ProcessExit.of(-9)
 

@@ -5,7 +5,7 @@ import pytest
 from actors.messages import ReceiveData, SendData, SendMany
 from actors.tally import NOTHING, Tallied
 from supervisor.messages import GetAllStatus, GetStatus, ResolveSystem, SystemResolved, SystemState
-from tests.supervisor.harness import BUG, Harness, failed
+from tests.helpers.harness import BUG, Harness, failed
 
 
 class FakeDoors:

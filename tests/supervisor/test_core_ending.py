@@ -25,7 +25,7 @@ from supervisor.messages import (
     SystemUnregistered,
     UnregisterSystem,
 )
-from tests.supervisor.harness import Harness, failed, spec
+from tests.helpers.harness import Harness, failed, spec
 
 
 @pytest.fixture

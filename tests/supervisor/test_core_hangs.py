@@ -2,7 +2,7 @@
 
 from actors.messages import Heartbeat, HeartbeatAnswered, SendData, Thread
 from supervisor.messages import EventKind, LifecycleEvent, Subscribe, UnregisterSystem
-from tests.supervisor.harness import Harness, failed
+from tests.helpers.harness import Harness, failed
 
 LIMIT = 9.0
 

@@ -16,7 +16,7 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.spec import GroupSpec
-from tests.supervisor.harness import Harness, failed, spec
+from tests.helpers.harness import Harness, failed, spec
 
 
 @pytest.fixture

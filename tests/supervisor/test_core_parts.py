@@ -4,7 +4,7 @@ import pytest
 
 from actors.messages import Failure, Forget, ManySent, SendMany
 from supervisor.messages import CancelRequest, GetStatus, UnregisterSystem
-from tests.supervisor.harness import Harness, failed
+from tests.helpers.harness import Harness, failed
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ from supervisor.messages import (
     UnregisterSystem,
     Unsubscribe,
 )
-from tests.supervisor.harness import FakeActor, Harness, spec
+from tests.helpers.harness import FakeActor, Harness, spec
 
 NAMES = ("one", "two")
 MAILBOX = 12

@@ -17,7 +17,7 @@ from supervisor.messages import (
 )
 from supervisor.record import KeepRecord, RecordChanged
 from supervisor.spec import GroupSpec
-from tests.supervisor.harness import Harness, failed, spec
+from tests.helpers.harness import Harness, failed, spec
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from supervisor.exits import ProcessExit
 from supervisor.messages import DesiredState, EventKind, GetStatus, UnregisterSystem
 from supervisor.record import KeepRecord
 from supervisor.spec import GroupSpec
-from tests.supervisor.harness import Harness, spec
+from tests.helpers.harness import Harness, spec
 from tests.supervisor.test_core_record import kept
 
 

@@ -43,7 +43,7 @@ from supervisor.messages import (
 )
 from supervisor.options import SupervisorOptions
 from supervisor.record import ConfigureSupervisor
-from tests.supervisor.harness import Harness, failed, spec
+from tests.helpers.harness import Harness, failed, spec
 
 NAN = float("nan")
 

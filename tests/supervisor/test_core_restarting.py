@@ -5,7 +5,7 @@ import pytest
 from actors.messages import SendData
 from supervisor.lifecycle import EXIT_GRACE
 from supervisor.messages import GetStatus, RegisterSystem, RestartSystem
-from tests.supervisor.harness import Harness, failed, spec
+from tests.helpers.harness import Harness, failed, spec
 
 
 @pytest.fixture

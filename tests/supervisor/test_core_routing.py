@@ -19,7 +19,7 @@ from actors.messages import (
     TakeBack,
 )
 from supervisor.messages import GetStatus, ReturnData
-from tests.supervisor.harness import BUG, Harness, failed, sent
+from tests.helpers.harness import BUG, Harness, failed, sent
 
 
 @pytest.fixture

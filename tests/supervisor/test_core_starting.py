@@ -18,7 +18,7 @@ from supervisor.messages import (
 from supervisor.options import SupervisorOptions
 from supervisor.policies import BackoffPolicy
 from supervisor.spec import GroupSpec
-from tests.supervisor.harness import BUG, NO_JITTER, Harness, failed, spec
+from tests.helpers.harness import BUG, NO_JITTER, Harness, failed, spec
 
 
 @pytest.fixture

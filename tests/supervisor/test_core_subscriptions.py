@@ -14,7 +14,7 @@ from supervisor.messages import (
     Unsubscribe,
     Unsubscribed,
 )
-from tests.supervisor.harness import Harness
+from tests.helpers.harness import Harness
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from supervisor.messages import (
     SystemState,
     UnregisterSystem,
 )
-from tests.supervisor.harness import Harness, failed, spec
+from tests.helpers.harness import Harness, failed, spec
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from supervisor.cli_format import status_as_text
 from supervisor.crashes import CrashReport
 from supervisor.errors import ExternalSystemError
 from supervisor.messages import EventKind, SystemState
-from tests.supervisor.support import PATIENCE, QUIET, pid_of, until_state
+from tests.helpers.support import PATIENCE, QUIET, pid_of, until_state
 
 pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 

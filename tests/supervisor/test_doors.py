@@ -15,8 +15,8 @@ from supervisor import ExternalSystemManager, SystemCrashedError
 from supervisor.directory import doors_directory
 from supervisor.doors import DirectoryOfDoors
 from supervisor.messages import SystemState
-from tests.supervisor.processes import kill_part, parts_of
-from tests.supervisor.support import (
+from tests.helpers.processes import kill_part, parts_of
+from tests.helpers.support import (
     PATIENCE,
     QUIET,
     mock,

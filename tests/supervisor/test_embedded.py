@@ -19,7 +19,7 @@ from supervisor import ExternalSystemManager, SystemSpec
 from supervisor.base import BASE_VARIABLE, FALLBACK
 from supervisor.embedded import EmbeddedRuntime
 from tests.conftest import MARK, marked_processes, wait_until_none
-from tests.supervisor.support import QUIET, with_manager
+from tests.helpers.support import QUIET, with_manager
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

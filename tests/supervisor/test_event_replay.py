@@ -24,7 +24,7 @@ from supervisor.messages import (
     SystemState,
 )
 from supervisor.record import EVENTS_KEPT
-from tests.supervisor.support import PATIENCE, mock, until, until_state, with_manager
+from tests.helpers.support import PATIENCE, mock, until, until_state, with_manager
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

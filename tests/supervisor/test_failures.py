@@ -29,7 +29,7 @@ from supervisor import (
 )
 from supervisor.messages import SystemState
 from supervisor.options import LogLevel
-from tests.supervisor.support import QUIET, mock, until_state, with_manager
+from tests.helpers.support import QUIET, mock, until_state, with_manager
 
 pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 

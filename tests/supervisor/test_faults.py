@@ -27,8 +27,8 @@ from supervisor import (
 from supervisor.messages import EventKind, SystemState
 from supervisor.options import LogLevel
 from tests.conftest import MARK, marked_processes, wait_until_none
-from tests.supervisor.processes import parts_of, until_gone
-from tests.supervisor.support import (
+from tests.helpers.processes import parts_of, until_gone
+from tests.helpers.support import (
     PATIENCE,
     mock,
     pid_of,

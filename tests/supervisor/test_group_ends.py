@@ -19,14 +19,14 @@ from supervisor import (
     SystemSpec,
 )
 from supervisor.messages import EventKind, SystemState
-from tests.supervisor.support import until_state, with_manager
+from tests.helpers.support import until_state, with_manager
+from tests.helpers.watch import Watch, lives, states
 from tests.supervisor.test_strategies import (
     STOPS_AND_STARTS,
     kill,
     raise_system_exit,
     scripted,
 )
-from tests.supervisor.watch import Watch, lives, states
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

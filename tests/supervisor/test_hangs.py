@@ -15,7 +15,7 @@ from actors import MockExternalSystem, command
 from actors.messages import FailureCode, Outcome, Reason
 from supervisor import ExternalSystemManager, SystemCrashedError, SystemSpec
 from supervisor.messages import EventKind
-from tests.supervisor.support import PATIENCE, pid_of, status_of, with_manager
+from tests.helpers.support import PATIENCE, pid_of, status_of, with_manager
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -25,7 +25,7 @@ from supervisor import (
 )
 from supervisor.messages import EventKind, SystemState
 from tests.conftest import MARK, marked_processes, wait_until_none
-from tests.supervisor.support import (
+from tests.helpers.support import (
     PATIENCE,
     QUIET,
     mock,
@@ -34,7 +34,7 @@ from tests.supervisor.support import (
     until,
     with_manager,
 )
-from tests.supervisor.thermostat import Thermostat, with_object
+from tests.helpers.thermostat import Thermostat, with_object
 
 pytestmark = pytest.mark.usefixtures("way", "nothing_left")
 
@@ -454,7 +454,7 @@ def test_a_spec_is_registered_as_well_as_an_object() -> None:
     async def work(manager: ExternalSystemManager) -> Any:
         return [status.kind for status in await manager.status_all()]
 
-    spec = SystemSpec("t", "tests.supervisor.thermostat:NamedThermostat", {"target": 5})
+    spec = SystemSpec("t", "tests.helpers.thermostat:NamedThermostat", {"target": 5})
     assert with_manager(work, spec, mock("m")) == [spec.kind, "mock"]
 
 

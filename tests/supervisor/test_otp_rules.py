@@ -12,7 +12,7 @@ import pytest
 
 from supervisor.policies import RestartPolicy
 from supervisor.spec import GroupSpec, SystemSpec
-from tests.supervisor.grove import BUG, IN_ORDER, Grove, Outcome
+from tests.helpers.grove import BUG, IN_ORDER, Grove, Outcome
 
 FAST = RestartPolicy(
     max_restarts=9, period=100.0, backoff_min=1e-6, backoff_max=1e-6, stable_after=1e-3

@@ -22,8 +22,8 @@ from supervisor import (
     session,
 )
 from supervisor.messages import EventKind
-from tests.supervisor.processes import PARTS, kill_part, parts_of, runs, until_gone
-from tests.supervisor.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked
+from tests.helpers.processes import PARTS, kill_part, parts_of, runs, until_gone
+from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 BOTH_WAYS = pytest.mark.usefixtures("way")

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from supervisor.policies import BackoffPolicy, RestartPolicy
 from supervisor.restarts import RestartWindow, backoff_delay
-from tests.supervisor.grove import NO_JITTER
+from tests.helpers.grove import NO_JITTER
 
 
 def gives_up_at(times, max_restarts, period=5):

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from supervisor import ExternalSystemManager
-from tests.supervisor.support import PATIENCE
+from tests.helpers.support import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

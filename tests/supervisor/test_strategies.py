@@ -19,8 +19,8 @@ from supervisor import (
     SystemSpec,
 )
 from supervisor.messages import EventKind, SystemState
-from tests.supervisor.support import pid_of, until_state, with_manager
-from tests.supervisor.watch import Watch, lives, states
+from tests.helpers.support import pid_of, until_state, with_manager
+from tests.helpers.watch import Watch, lives, states
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -30,7 +30,7 @@ BRISK = RestartPolicy(max_restarts=10, period=60.0, backoff_min=0.01, backoff_ma
 
 def scripted(name: str, details: dict[str, Any] | None = None, **options: Any) -> SystemSpec:
     options = {"restart": BRISK, "connect": True, **options}
-    return SystemSpec(name, "tests.supervisor.scripted:Scripted", details or {}, **options)
+    return SystemSpec(name, "tests.helpers.scripted:Scripted", details or {}, **options)
 
 
 # ---- ways to end ---------------------------------------------------------------------------

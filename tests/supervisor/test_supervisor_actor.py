@@ -58,8 +58,8 @@ from supervisor.messages import (
     Unsubscribe,
     Unsubscribed,
 )
-from tests.supervisor.actor_host import ActorHost
-from tests.supervisor.support import PATIENCE
+from tests.helpers.actor_host import ActorHost
+from tests.helpers.support import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

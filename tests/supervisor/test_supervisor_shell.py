@@ -9,7 +9,7 @@ from supervisor.messages import AllStatusGiven, GetAllStatus, RegisterSystem
 from supervisor.options import SupervisorOptions
 from supervisor.record import ConfigureSupervisor, Record
 from supervisor.supervisor import Supervisor
-from tests.supervisor.support import mock
+from tests.helpers.support import mock
 
 
 class Failing(Supervisor):

@@ -12,8 +12,8 @@ import pytest
 
 from supervisor import NotConnectedError, SynchronousManager, UnavailableError
 from supervisor.messages import EventKind
-from tests.programs import run_program
-from tests.supervisor.support import PATIENCE, QUIET, mock
+from tests.helpers.programs import run_program
+from tests.helpers.support import PATIENCE, QUIET, mock
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

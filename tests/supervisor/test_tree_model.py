@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 from supervisor.messages import EventKind
 from supervisor.policies import AutoShutdown
 from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
-from tests.supervisor.grove import BUG, IN_ORDER, Grove, Outcome
-from tests.supervisor.otp_model import ASKED, Child, Model, is_alive
-from tests.supervisor.trees import groups, look, systems
+from tests.helpers.grove import BUG, IN_ORDER, Grove, Outcome
+from tests.helpers.otp_model import ASKED, Child, Model, is_alive
+from tests.helpers.trees import groups, look, systems
 
 OUTCOMES = st.lists(st.sampled_from(list(Outcome)), max_size=5)
 PICK = st.integers(0, 1000)

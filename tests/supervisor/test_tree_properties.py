@@ -23,8 +23,8 @@ from supervisor.nodes import (
     TreeAction,
 )
 from supervisor.policies import AutoShutdown, Strategy
-from tests.supervisor.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome, Process
-from tests.supervisor.trees import SHUTDOWNS, groups, look, systems
+from tests.helpers.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome, Process
+from tests.helpers.trees import SHUTDOWNS, groups, look, systems
 
 PICK = st.integers(0, 1000)
 ENDS = st.sampled_from([BUG, IN_ORDER, REFUSED])

@@ -3,7 +3,7 @@
 from supervisor.messages import EventKind
 from supervisor.policies import RestartPolicy
 from supervisor.spec import GroupSpec, SystemSpec
-from tests.supervisor.grove import BUG, IN_ORDER, Grove, Outcome
+from tests.helpers.grove import BUG, IN_ORDER, Grove, Outcome
 
 FAST = RestartPolicy(max_restarts=9, period=100.0, backoff_min=1.0, backoff_max=1.0)
 

@@ -12,7 +12,7 @@ import uvloop
 from actors import TcpSystem
 from actors.instrument import InstrumentSimulator
 from supervisor import ExternalSystemManager
-from tests.supervisor.support import PATIENCE, QUIET, mock, pid_of, until, until_linked
+from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, until, until_linked
 from tests.supervisor.test_recovery import answers
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.actors.leaks import no_leaks
 from tests.conftest import open_descriptors
-from tests.unix_base import hosting
-from tests.unix_base.members import Member
+from tests.helpers import hosting
+from tests.helpers.leaks import no_leaks
+from tests.helpers.members import Member
 
 
 @pytest.fixture

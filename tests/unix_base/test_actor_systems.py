@@ -18,8 +18,8 @@ from thespian.actors import (
 )
 from thespian.system.messages.status import Thespian_StatusReq, Thespian_SystemStatus
 
-from tests.unix_base import hosting
-from tests.unix_base.hosting import (
+from tests.helpers import hosting
+from tests.helpers.hosting import (
     CAP,
     After,
     Do,

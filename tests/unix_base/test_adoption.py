@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from actors.unix_base.prctl import HAS_PRCTL
-from tests.unix_base.hosting import CAP, ROOT
+from tests.helpers.hosting import CAP, ROOT
 
 pytestmark = pytest.mark.skipif(not HAS_PRCTL, reason="only Linux has processes adopted")
 

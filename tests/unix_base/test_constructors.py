@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from thespian.actors import ActorTypeDispatcher, ChildActorExited
 
-from tests.unix_base import hosting
-from tests.unix_base.hosting import Do, ask, of, wait_until
+from tests.helpers import hosting
+from tests.helpers.hosting import Do, ask, of, wait_until
 from tests.unix_base.test_kills import kinds_heard
 
 

@@ -15,7 +15,7 @@ from thespian.system.transport import SendStatus
 
 from actors.unix_base import exchange as exchange_module
 from actors.unix_base import framing
-from tests.unix_base.members import CAP, Member, fate, run, wait_for
+from tests.helpers.members import CAP, Member, fate, run, wait_for
 
 
 class Refuses:

@@ -16,7 +16,7 @@ from actors.unix_base import framing
 from actors.unix_base.exchange import Exchange
 from actors.unix_base.family import UnixSockets
 from tests.conftest import open_descriptors
-from tests.unix_base.members import CAP, Member, run, wait_for
+from tests.helpers.members import CAP, Member, run, wait_for
 
 # ---- no room ---------------------------------------------------------------------------
 

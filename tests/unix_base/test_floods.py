@@ -9,8 +9,8 @@ import time
 import pytest
 from thespian.actors import ActorExitRequest
 
-from tests.unix_base import hosting
-from tests.unix_base.hosting import CAP, Do, ask, create, listen, of, tell, wait_until
+from tests.helpers import hosting
+from tests.helpers.hosting import CAP, Do, ask, create, listen, of, tell, wait_until
 
 MEGABYTE = 1 << 20
 

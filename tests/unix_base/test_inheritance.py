@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 from actors.unix_base.inheritance import let_go, logged_to, open_descriptors
-from tests.unix_base import hosting
-from tests.unix_base.hosting import create, wait_until
+from tests.helpers import hosting
+from tests.helpers.hosting import create, wait_until
 
 
 def test_all_open_descriptors_are_found_but_the_standard_ones():

@@ -10,8 +10,8 @@ import time
 import pytest
 from thespian.actors import ActorExitRequest, ChildActorExited, DeadEnvelope, PoisonMessage
 
-from tests.unix_base import hosting
-from tests.unix_base.hosting import (
+from tests.helpers import hosting
+from tests.helpers.hosting import (
     CAP,
     Do,
     HostDied,

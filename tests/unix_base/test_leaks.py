@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from thespian.actors import ActorExitRequest, ChildActorExited
 
-from tests.unix_base import hosting
-from tests.unix_base.hosting import CAP, Do, ask, pid, wait_until
+from tests.helpers import hosting
+from tests.helpers.hosting import CAP, Do, ask, pid, wait_until
 
 
 class Rounds(hosting.Doer):

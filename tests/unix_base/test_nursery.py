@@ -14,8 +14,8 @@ from thespian.actors import ChildActorExited, requireCapability
 
 from actors.unix_base import nursery, prepare_children, use_nursery
 from actors.unix_base.prctl import HAS_PRCTL
-from tests.unix_base import hosting
-from tests.unix_base.hosting import Do, create, is_running, of, pid, tell, wait_until
+from tests.helpers import hosting
+from tests.helpers.hosting import Do, create, is_running, of, pid, tell, wait_until
 from tests.unix_base.test_inheritance import KEPT, held_by, hold_much
 from tests.unix_base.test_kills import (
     be_busy_until_ended,

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from actors.unix_base.prctl import HAS_PRCTL, set_death_signal
-from tests.unix_base import hosting
-from tests.unix_base.hosting import is_running, listen, pid, wait_until
+from tests.helpers import hosting
+from tests.helpers.hosting import is_running, listen, pid, wait_until
 from tests.unix_base.test_kills import pid_of_logger
 
 

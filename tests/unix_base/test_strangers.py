@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from actors.unix_base import framing
-from tests.unix_base import hosting
-from tests.unix_base.hosting import CAP, pid, wait_until
+from tests.helpers import hosting
+from tests.helpers.hosting import CAP, pid, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be a stranger")
 

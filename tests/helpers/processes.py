@@ -9,7 +9,7 @@ from typing import Final
 import psutil
 
 from supervisor import ExternalSystemManager
-from tests.supervisor.support import PATIENCE, until
+from tests.helpers.support import PATIENCE, until
 
 PARTS: Final = ("system", "nursery", "supervisor", "guardian", "logger", "admin", "root")
 

@@ -28,9 +28,9 @@ from supervisor import (
 )
 from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
 from supervisor.options import LogLevel
-from tests.supervisor.chaos_clients import Ledger, WireClient, host_client
-from tests.supervisor.chaos_plant import GROUPS, plant, systems
-from tests.supervisor.processes import parts_of
+from tests.helpers.chaos_clients import Ledger, WireClient, host_client
+from tests.helpers.chaos_plant import GROUPS, plant, systems
+from tests.helpers.processes import parts_of
 
 SETTLED_WITHIN = 60.0
 """Seconds after the last fault in which all is to be as it is meant to be."""

@@ -84,7 +84,7 @@ class Host:
 
     def __init__(self, base, directory):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.actors.parent", base],
+            [sys.executable, "-m", "tests.helpers.parent", base],
             cwd=_ROOT,
             env=os.environ | {"THESPLOG_FILE": str(Path(directory, "thespian.log"))},
             stdin=subprocess.PIPE,
@@ -185,7 +185,7 @@ def serve(system, orders, answers):
                 scope = contextlib.ExitStack()
                 asker = scope.enter_context(system.private())
                 # By name: here this module is __main__, which no actor process can import.
-                parent = asker.createActor("tests.actors.parent.Parent")
+                parent = asker.createActor("tests.helpers.parent.Parent")
                 answer = len(open_ones)
                 open_ones[answer] = scope, asker, parent
             case ("tell", key, message):

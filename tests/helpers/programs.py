@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 import psutil
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MARK = "EXTSYS_TEST_MARK"
 
 # Of a stock Thespian actor system that logged something; ours have theirs elsewhere.

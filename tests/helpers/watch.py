@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from supervisor import ExternalSystemManager
 from supervisor.child_messages import TreeNode
 from supervisor.messages import EventKind, LifecycleEvent
-from tests.supervisor.support import PATIENCE
+from tests.helpers.support import PATIENCE
 
 
 class Watch:

@@ -50,7 +50,7 @@ def systems(prefix: str, number: int, transient: Iterable[int] = ()) -> tuple[Sy
     return tuple(
         SystemSpec(
             f"{prefix}-{each}",
-            "tests.supervisor.scripted:Scripted",
+            "tests.helpers.scripted:Scripted",
             {"echo": True, "receive_timeout": 0.02},
             connect=True,
             restart_type="transient" if each in transient else "permanent",

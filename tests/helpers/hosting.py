@@ -112,7 +112,7 @@ class Host:
         self.directory = Path(directory, port)
         capabilities = {"Socket Directory": str(directory), "Admin Port": port}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.unix_base.hosting"],
+            [sys.executable, "-m", "tests.helpers.hosting"],
             cwd=ROOT,
             env=os.environ | {"THESPLOG_FILE": os.devnull},
             stdin=subprocess.PIPE,
@@ -255,6 +255,6 @@ def main():
 
 
 if __name__ == "__main__":
-    from tests.unix_base import hosting  # what it answers is not of __main__
+    from tests.helpers import hosting  # what it answers is not of __main__
 
     hosting.main()

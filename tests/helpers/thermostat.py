@@ -7,7 +7,7 @@ from typing import Any
 
 from actors import ExternalSystemInterface, command
 from supervisor import ExternalSystemManager
-from tests.supervisor.support import QUIET
+from tests.helpers.support import QUIET
 
 
 class Thermostat(ExternalSystemInterface):

@@ -22,7 +22,7 @@ from actors.unix_base import BASE_NAME
 class ActorHost:
     def __init__(self, base: str = BASE_NAME) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.supervisor.actor_host", base],
+            [sys.executable, "-m", "tests.helpers.actor_host", base],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -13,7 +13,7 @@ import attrs
 
 from supervisor.policies import AutoShutdown, GiveUp, OnStartFailure, RestartType, Strategy
 from supervisor.spec import ChildSpec, GroupSpec
-from tests.supervisor.grove import Outcome
+from tests.helpers.grove import Outcome
 
 GAVE_UP, AUTO_SHUTDOWN, ASKED, START_FAILED = "gave_up", "auto_shutdown", "asked", "start_failed"
 ENDED = (GAVE_UP, AUTO_SHUTDOWN)
