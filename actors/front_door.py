@@ -18,8 +18,8 @@ from typing import Any, Final, Protocol
 import attrs
 
 from actors import loggers
-from actors.unix_base.credentials import peer_pid, stranger
-from actors.unix_base.room import new_room
+from actors.unix_base.kernel.buffers import new_room
+from actors.unix_base.kernel.credentials import peer_pid, stranger
 from actors.wire import FrameReader, WireError, encode_frame
 
 _MAX_UNSENT: Final = 256 << 20

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actors import loggers
-from actors.unix_base.prctl import HAS_PRCTL, adopt_orphans, set_death_signal
+from actors.unix_base.kernel.prctl import HAS_PRCTL, adopt_orphans, set_death_signal
 
 
 def can_die_with_parent() -> bool:

@@ -19,7 +19,7 @@ from typing import Final, cast
 from actors.errors import ConnectorError
 from actors.framing import Decoder
 from actors.tls import explain
-from actors.unix_base.room import new_room
+from actors.unix_base.kernel.buffers import new_room
 
 INBOX_SIZE: Final = 256 * 1024
 """Bytes of whole frames that wait for a receiver before the link stops reading."""

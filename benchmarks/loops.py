@@ -14,7 +14,7 @@ import struct
 import time
 from typing import Any, Final, TypeVar, cast
 
-from actors.unix_base.room import new_room
+from actors.unix_base.kernel.buffers import new_room
 from benchmarks.bare import ITEM_SIZE, WARM_UPS
 from benchmarks.limit import start
 from benchmarks.stream import Stream

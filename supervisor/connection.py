@@ -23,7 +23,7 @@ from actors.messages import (
     Request,
     invalid_request,
 )
-from actors.unix_base.credentials import peer_pid, refuse_stranger
+from actors.unix_base.kernel.credentials import peer_pid, refuse_stranger
 from actors.wire import FrameReader, WireError, encode_frame
 from supervisor.messages import (
     CancelRequest,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from actors.messages import Answered, Deliver
-from actors.unix_base.credentials import refuse_stranger
+from actors.unix_base.kernel.credentials import refuse_stranger
 from actors.wire import FrameReader, WireError, encode_frame
 
 KNOCKS: Final = 1

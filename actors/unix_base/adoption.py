@@ -12,7 +12,7 @@ import time
 from collections.abc import Container
 from typing import Final
 
-from actors.unix_base.prctl import death_signal, set_death_signal
+from actors.unix_base.kernel.prctl import death_signal, set_death_signal
 
 _LOOK_EVERY: Final = 0.0002
 """Seconds between two looks whether a process is adopted,"""

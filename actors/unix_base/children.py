@@ -22,7 +22,7 @@ from thespian.system.transport import TransmitIntent
 from thespian.system.utilis import checkActorCapabilities, thesplog
 
 from actors.unix_base.adoption import wait_for_strays
-from actors.unix_base.inheritance import open_descriptors
+from actors.unix_base.kernel.descriptors import open_descriptors
 from actors.unix_base.nursery import Nursery
 from actors.unix_base.pickling import dumps
 

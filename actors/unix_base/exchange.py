@@ -35,10 +35,10 @@ from thespian.system.utilis import thesplog
 from actors.unix_base.address import address_of
 from actors.unix_base.alarms import Alarms, Wakeup
 from actors.unix_base.family import SocketFamily
+from actors.unix_base.kernel.poller import WRITABLE, new_poller
 from actors.unix_base.link import Intent, Link, Posted
 from actors.unix_base.links import Links
 from actors.unix_base.pickling import dumps
-from actors.unix_base.poller import WRITABLE, new_poller
 
 MAX_BACKLOG: Final = 64 << 20
 """Bytes on their way to one process above which a sender waits until it takes them."""

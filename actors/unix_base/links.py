@@ -15,9 +15,9 @@ from actors.unix_base.address import address_of
 from actors.unix_base.alarms import Alarms
 from actors.unix_base.family import BUSY, NO_ROOM, SocketFamily, Stranger
 from actors.unix_base.framing import HELLO, MESSAGE, REFUSE
+from actors.unix_base.kernel.buffers import new_room
+from actors.unix_base.kernel.poller import READABLE, WRITABLE, Poller
 from actors.unix_base.link import VERSION, Intent, Link, LinkLost, Posted
-from actors.unix_base.poller import READABLE, WRITABLE, Poller
-from actors.unix_base.room import new_room
 
 _LOOK_EVERY: Final = 0.01
 """Seconds in which something else may be said that tells what was dealt with."""

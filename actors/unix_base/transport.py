@@ -47,7 +47,7 @@ from actors.unix_base.directory import (
 from actors.unix_base.endpoint import Endpoint, External
 from actors.unix_base.exchange import Exchange, Received, Receiver
 from actors.unix_base.family import UnixSockets
-from actors.unix_base.inheritance import let_go, logged_to, open_descriptors
+from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
 from actors.unix_base.pickling import dumps
 
 

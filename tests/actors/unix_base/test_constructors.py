@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from thespian.actors import ActorTypeDispatcher, ChildActorExited
 
+from tests.actors.unix_base.test_kills import kinds_heard
 from tests.helpers import hosting
 from tests.helpers.hosting import Do, ask, of, wait_until
-from tests.unix_base.test_kills import kinds_heard
 
 
 class TakesNothing(hosting.Doer):

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from actors.unix_base.inheritance import let_go, logged_to, open_descriptors
+from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
 from tests.helpers import hosting
 from tests.helpers.hosting import create, wait_until
 

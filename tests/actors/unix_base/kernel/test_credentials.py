@@ -7,9 +7,14 @@ import socket
 
 import pytest
 
-from actors.unix_base import credentials
-from actors.unix_base.credentials import Credentials, credentials_of, refuse_stranger, stranger
 from actors.unix_base.family import Stranger, UnixSockets
+from actors.unix_base.kernel import credentials
+from actors.unix_base.kernel.credentials import (
+    Credentials,
+    credentials_of,
+    refuse_stranger,
+    stranger,
+)
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import textwrap
 
 import pytest
 
-from actors.unix_base.prctl import HAS_PRCTL
+from actors.unix_base.kernel.prctl import HAS_PRCTL
 from tests.helpers.hosting import CAP, ROOT
 
 pytestmark = pytest.mark.skipif(not HAS_PRCTL, reason="only Linux has processes adopted")
 
 BEGINNING = """
 import os, signal
-from actors.unix_base import prctl
+from actors.unix_base.kernel import prctl
 from actors.unix_base.adoption import AdoptedProcess, fork_for, wait_for_strays
 
 def forked(parent, life=lambda: None):

@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from actors.unix_base.prctl import HAS_PRCTL, set_death_signal
+from actors.unix_base.kernel.prctl import HAS_PRCTL, set_death_signal
+from tests.actors.unix_base.test_kills import pid_of_logger
 from tests.helpers import hosting
 from tests.helpers.hosting import is_running, listen, pid, wait_until
-from tests.unix_base.test_kills import pid_of_logger
 
 
 def admin_of(system):
