@@ -20,18 +20,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from actors.unix_base.base import ActorSystemBase
-    from actors.unix_base.directory import ADMIN_PORT, SOCKET_DIRECTORY, SocketDirectoryError
     from actors.unix_base.hooks import never_wait, prepare_children, use_nursery
+    from actors.unix_base.transport.directory import (
+        ADMIN_PORT,
+        SOCKET_DIRECTORY,
+        SocketDirectoryError,
+    )
 
 BASE_NAME: Final = "multiprocUnixBase"
 
 # Thespian itself is imported when the first of these is used: some want only a part of this
 # package that needs no Thespian.
 _HOME: Final = {
-    "ADMIN_PORT": "directory",
-    "SOCKET_DIRECTORY": "directory",
+    "ADMIN_PORT": "transport.directory",
+    "SOCKET_DIRECTORY": "transport.directory",
     "ActorSystemBase": "base",
-    "SocketDirectoryError": "directory",
+    "SocketDirectoryError": "transport.directory",
     "never_wait": "hooks",
     "prepare_children": "hooks",
     "use_nursery": "hooks",

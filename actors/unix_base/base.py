@@ -17,11 +17,11 @@ from thespian.system.multiprocCommon import (
 from thespian.system.transport import ReceiveEnvelope
 
 from actors.unix_base import BASE_NAME
-from actors.unix_base.address import name_of
-from actors.unix_base.directory import SystemLock
 from actors.unix_base.host import AsksAndTells, PrivateContext
 from actors.unix_base.starting import run_admin
-from actors.unix_base.transport import UnixTransport
+from actors.unix_base.transport.address import name_of
+from actors.unix_base.transport.directory import SystemLock
+from actors.unix_base.transport.transport import UnixTransport
 
 _LOOK_EVERY: Final = 0.01
 """Seconds, as"""

@@ -24,7 +24,7 @@ from thespian.system.utilis import checkActorCapabilities, thesplog
 from actors.unix_base.adoption import wait_for_strays
 from actors.unix_base.kernel.descriptors import open_descriptors
 from actors.unix_base.nursery import Nursery
-from actors.unix_base.pickling import dumps
+from actors.unix_base.transport.pickling import dumps
 
 _ENDS_WITHIN: Final = 1.0
 """Seconds that a child's process may take to end after it said so."""

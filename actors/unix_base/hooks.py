@@ -8,7 +8,7 @@ from typing import Any
 from thespian.actors import Actor
 
 from actors.unix_base.managing import UnixActorManager
-from actors.unix_base.transport import UnixTransport
+from actors.unix_base.transport.transport import UnixTransport
 
 
 def never_wait(actor: Actor) -> None:

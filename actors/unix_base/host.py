@@ -18,9 +18,9 @@ from thespian.system.systemBase import MAX_TELL_PERIOD, BaseContext
 from thespian.system.timing import timePeriodSeconds
 from thespian.system.transport import SendStatus, TransmitIntent, TransmitOnly
 
-from actors.unix_base.address import name_of
-from actors.unix_base.pickling import dumps
-from actors.unix_base.transport import UnixTransport
+from actors.unix_base.transport.address import name_of
+from actors.unix_base.transport.pickling import dumps
+from actors.unix_base.transport.transport import UnixTransport
 
 _TELL_SECONDS: Final = MAX_TELL_PERIOD.total_seconds()
 _LOOK_EVERY: Final = 0.05

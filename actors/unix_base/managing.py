@@ -37,9 +37,9 @@ from thespian.system.utilis import (
     withPossibleInitArgs,
 )
 
-from actors.unix_base.address import ProcessAddress, name_of, process_of
 from actors.unix_base.children import StartsChildren
-from actors.unix_base.pickling import dumps
+from actors.unix_base.transport.address import ProcessAddress, name_of, process_of
+from actors.unix_base.transport.pickling import dumps
 
 _THESPIANS: Final = (ActorSystemMessage, logging.LogRecord)
 """Messages that are, or may be, for what is around an actor,"""

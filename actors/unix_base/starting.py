@@ -22,10 +22,10 @@ from thespian.system.systemCommon import actorStartupFailed
 from thespian.system.transport import TransmitIntent, TransmitOnly
 from thespian.system.utilis import setProcName, thesplog
 
-from actors.unix_base.directory import SocketDirectoryError
-from actors.unix_base.endpoint import Endpoint, External
 from actors.unix_base.managing import UnixActorManager, UnixAdmin
-from actors.unix_base.transport import UnixTransport
+from actors.unix_base.transport.directory import SocketDirectoryError
+from actors.unix_base.transport.endpoint import Endpoint, External
+from actors.unix_base.transport.transport import UnixTransport
 
 _EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGQUIT)
 _NOTED_SIGNALS: Final = (

@@ -7,9 +7,9 @@ import time
 
 from thespian.system.transport import SendStatus, TransmitIntent
 
-from actors.unix_base.address import address_of
-from actors.unix_base.exchange import Exchange, Unreadable
-from actors.unix_base.family import UnixSockets
+from actors.unix_base.transport.address import address_of
+from actors.unix_base.transport.exchange import Exchange, Unreadable
+from actors.unix_base.transport.sockets import UnixSockets
 
 CAP = 10.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.unix_base import framing
+from actors.unix_base.transport import frames
 from tests.helpers import hosting
 from tests.helpers.hosting import CAP, pid, wait_until
 
@@ -60,11 +60,11 @@ def attack(path, harm):
         greeting = pickle.dumps((1, "/an/address"))
         try:
             for kind, body in (
-                (framing.HELLO, pickle.dumps(harm)),
-                (framing.HELLO, greeting),
-                (framing.MESSAGE, pickle.dumps(harm)),
+                (frames.HELLO, pickle.dumps(harm)),
+                (frames.HELLO, greeting),
+                (frames.MESSAGE, pickle.dumps(harm)),
             ):
-                attacker.sendall(framing.header(kind, len(body), 0) + body)
+                attacker.sendall(frames.header(kind, len(body), 0) + body)
         except (BrokenPipeError, ConnectionResetError):
             return "hung up on"
         try:
@@ -148,7 +148,7 @@ def test_a_socket_in_which_a_stranger_listens_is_not_talked_to(playground):
             said.write_bytes(b"heard: " + caller.recv(100))
         os._exit(0)
     wait_until(ready.exists)
-    from actors.unix_base.family import UnixSockets
+    from actors.unix_base.transport.sockets import UnixSockets
 
     with pytest.raises(PermissionError, match=f"belongs to user id {NOBODY}"):
         UnixSockets(str(playground)).dial(path)

@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-from actors.unix_base.family import Stranger, UnixSockets
 from actors.unix_base.kernel import credentials
 from actors.unix_base.kernel.credentials import (
     Credentials,
@@ -15,6 +14,7 @@ from actors.unix_base.kernel.credentials import (
     refuse_stranger,
     stranger,
 )
+from actors.unix_base.transport.sockets import Stranger, UnixSockets
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_stranger_is_hung_up_on_before_a_byte_is_read(sockets, monkeypatch):
     with sockets.listen(name) as listener, socket.socket(socket.AF_UNIX) as caller:
         caller.connect(name)
         caller.sendall(b"an order")
-        monkeypatch.setattr("actors.unix_base.family.stranger", lambda sock: 4242)
+        monkeypatch.setattr("actors.unix_base.transport.sockets.stranger", lambda sock: 4242)
 
         with pytest.raises(Stranger, match="4242"):
             sockets.accept(listener)
@@ -96,7 +96,7 @@ def test_whoever_listens_under_a_name_is_looked_at_before_anything_is_said(socke
         raise PermissionError(f"not trusting {path}")
 
     with sockets.listen(name) as listener:
-        monkeypatch.setattr("actors.unix_base.family.refuse_stranger", refuse)
+        monkeypatch.setattr("actors.unix_base.transport.sockets.refuse_stranger", refuse)
         with pytest.raises(PermissionError):
             sockets.dial(name)
         callee, _ = listener.accept()

@@ -102,7 +102,7 @@ def fill_disk():
     def no_room(self, name):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
 
-    from actors.unix_base.family import UnixSockets
+    from actors.unix_base.transport.sockets import UnixSockets
 
     UnixSockets.listen = no_room
 

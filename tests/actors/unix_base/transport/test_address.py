@@ -9,7 +9,7 @@ import pytest
 from thespian.actors import ActorAddress
 from thespian.system.addressManager import ActorAddressManager
 
-from actors.unix_base.address import PeerAddress, address_of, name_of, process_of
+from actors.unix_base.transport.address import PeerAddress, address_of, name_of, process_of
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.unix_base.alarms import Alarms, Wakeup
+from actors.unix_base.transport.alarms import Alarms, Wakeup
 
 
 def test_nothing_is_due_when_nothing_was_asked_for():

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.unix_base import directory
-from actors.unix_base.directory import (
+from actors.unix_base.transport import directory
+from actors.unix_base.transport.directory import (
     ADMIN_PORT,
     MAX_PATH,
     SOCKET_DIRECTORY,

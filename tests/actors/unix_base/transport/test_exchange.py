@@ -13,8 +13,8 @@ from thespian.actors import WatchMessage as Watched
 from thespian.system.messages.multiproc import ChildMayHaveDied
 from thespian.system.transport import SendStatus
 
-from actors.unix_base import exchange as exchange_module
-from actors.unix_base import framing
+from actors.unix_base.transport import exchange as exchange_module
+from actors.unix_base.transport import frames
 from tests.helpers.members import CAP, Member, fate, run, wait_for
 
 
@@ -170,7 +170,7 @@ def test_what_was_dealt_with_is_told_though_the_other_end_takes_nothing_just_the
 
 def fill(sock):
     while True:
-        sock.send(framing.header(framing.ACKNOWLEDGE, 0, 0))
+        sock.send(frames.header(frames.ACKNOWLEDGE, 0, 0))
 
 
 def test_what_was_dealt_with_is_told_soon_when_nothing_is_answered(trio):

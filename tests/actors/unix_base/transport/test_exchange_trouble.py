@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from actors.unix_base import framing
-from actors.unix_base.exchange import Exchange
-from actors.unix_base.family import UnixSockets
+from actors.unix_base.transport import frames
+from actors.unix_base.transport.exchange import Exchange
+from actors.unix_base.transport.sockets import UnixSockets
 from tests.conftest import open_descriptors
 from tests.helpers.members import CAP, Member, run, wait_for
 
@@ -73,7 +73,7 @@ def test_a_caller_for_whom_there_is_no_descriptor_waits_and_is_let_in(directory)
 
 
 def test_a_queue_that_is_full_is_waited_for(directory, monkeypatch):
-    monkeypatch.setattr("actors.unix_base.family._BACKLOG", 0)
+    monkeypatch.setattr("actors.unix_base.transport.sockets._BACKLOG", 0)
     bob = Member(directory, "bob")
     callers = [Member(directory, f"caller-{number}") for number in range(8)]
     for number, each in enumerate(callers):
@@ -103,7 +103,7 @@ def test_nothing_stays_open_of_one_that_cannot_listen(directory, monkeypatch):
 
 
 def hello(body):
-    return framing.header(framing.HELLO, len(body), 0) + body
+    return frames.header(frames.HELLO, len(body), 0) + body
 
 
 NONSENSE = {
@@ -113,10 +113,10 @@ NONSENSE = {
     "too much": hello(pickle.dumps((1, 2, 3))),
     "another version": hello(pickle.dumps((99, "/of/the/future"))),
     "no name": hello(pickle.dumps((1, None))),
-    "a message without a greeting": framing.header(framing.MESSAGE, 4, 0) + b"rude",
-    "a refusal of nothing": framing.header(framing.REFUSE, 0, 0),
+    "a message without a greeting": frames.header(frames.MESSAGE, 4, 0) + b"rude",
+    "a refusal of nothing": frames.header(frames.REFUSE, 0, 0),
     "an answer to nothing": hello(pickle.dumps((1, "/me")))
-    + framing.header(framing.ACKNOWLEDGE, 0, 1),
+    + frames.header(frames.ACKNOWLEDGE, 0, 1),
     "two greetings": hello(pickle.dumps((1, "/twice"))) * 2,
 }
 
@@ -142,7 +142,7 @@ def test_a_peer_that_ends_in_the_middle_of_a_frame_is_forgotten(trio):
     with socket.socket(socket.AF_UNIX) as peer:
         peer.connect(bob.name)
         peer.sendall(hello(pickle.dumps((1, "/peer"))))
-        peer.sendall(struct.pack("<QQB", 1 << 20, 0, framing.MESSAGE) + bytes(1000))
+        peer.sendall(struct.pack("<QQB", 1 << 20, 0, frames.MESSAGE) + bytes(1000))
         run(bob)
         assert len(bob.exchange.links) == 1
     run(bob)

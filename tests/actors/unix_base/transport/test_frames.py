@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.unix_base import framing
-from actors.unix_base.framing import FrameReader, FramingError
+from actors.unix_base.transport import frames
+from actors.unix_base.transport.frames import FrameReader, FramingError
 
-KINDS = [framing.HELLO, framing.MESSAGE, framing.ACKNOWLEDGE, framing.REFUSE]
+KINDS = [frames.HELLO, frames.MESSAGE, frames.ACKNOWLEDGE, frames.REFUSE]
 SCRATCH_BYTES = 1 << 16
 
 short_bodies = st.binary(max_size=40)
 long_bodies = st.integers(0, 1 << 17).map(lambda size: bytes(range(256)) * (size // 256))
-frames = st.tuples(st.sampled_from(KINDS), st.integers(0, 2**64 - 1), short_bodies | long_bodies)
+any_frame = st.tuples(st.sampled_from(KINDS), st.integers(0, 2**64 - 1), short_bodies | long_bodies)
 
 
 def as_bytes(frame):
     kind, acknowledged, body = frame
-    return framing.header(kind, len(body), acknowledged) + body
+    return frames.header(kind, len(body), acknowledged) + body
 
 
 def naive_frames(stream):
@@ -52,7 +52,7 @@ def read(reader, stream, sizes):
     return found
 
 
-@given(st.lists(frames, max_size=6), st.lists(st.integers(1, 1 << 16), min_size=1, max_size=8))
+@given(st.lists(any_frame, max_size=6), st.lists(st.integers(1, 1 << 16), min_size=1, max_size=8))
 def test_any_cut_of_the_stream_gives_the_same_frames(sent, sizes):
     stream = b"".join(map(as_bytes, sent))
     sizes[-1] = max(sizes[-1], 64)  # the rest of a long stream, byte by byte, takes minutes
@@ -63,7 +63,7 @@ def test_any_cut_of_the_stream_gives_the_same_frames(sent, sizes):
     assert reader.is_between_frames
 
 
-@given(st.lists(frames, min_size=1, max_size=3), st.data())
+@given(st.lists(any_frame, min_size=1, max_size=3), st.data())
 def test_a_stream_that_ends_anywhere_gives_the_frames_that_were_whole(sent, data):
     stream = b"".join(map(as_bytes, sent))
     end = data.draw(st.integers(0, len(stream)))
@@ -83,7 +83,7 @@ def test_a_stream_that_comes_byte_by_byte_gives_the_same_frames(sent):
 def test_a_long_frame_is_received_straight_into_its_place():
     reader, scratch = FrameReader(), memoryview(bytearray(100))
     size = 1 << 20
-    first = framing.header(framing.MESSAGE, size, 0)
+    first = frames.header(frames.MESSAGE, size, 0)
 
     assert list(reader.received(memoryview(first))) == []
     assert len(reader.room(scratch)) == size
@@ -94,7 +94,7 @@ def test_a_long_frame_is_received_straight_into_its_place():
     [
         struct.pack("<QQB", 0, 0, 0),
         struct.pack("<QQB", 0, 0, 5),
-        struct.pack("<QQB", framing.MAX_FRAME + 1, 0, framing.MESSAGE),
+        struct.pack("<QQB", frames.MAX_FRAME + 1, 0, frames.MESSAGE),
         b"GET / HTTP/1.1\r\n\r\n",
     ],
 )
@@ -104,7 +104,7 @@ def test_bytes_that_are_no_frames_are_noticed(nonsense):
 
 
 def test_frames_before_the_nonsense_are_given():
-    stream = as_bytes((framing.MESSAGE, 1, b"good")) + bytes(17)
+    stream = as_bytes((frames.MESSAGE, 1, b"good")) + bytes(17)
     found = FrameReader().received(memoryview(stream))
 
     _, _, body = next(found)
@@ -117,8 +117,8 @@ def test_a_frame_that_there_is_no_memory_for_is_an_error_of_the_stream(monkeypat
     def no_memory(size):
         raise MemoryError
 
-    monkeypatch.setattr(framing, "bytearray", no_memory, raising=False)
-    start = framing.header(framing.MESSAGE, 1 << 30, 0)
+    monkeypatch.setattr(frames, "bytearray", no_memory, raising=False)
+    start = frames.header(frames.MESSAGE, 1 << 30, 0)
 
     with pytest.raises(FramingError, match="no memory for a frame of 1,073,741,841 bytes"):
         list(FrameReader().received(memoryview(start)))

@@ -8,8 +8,8 @@ import struct
 
 import pytest
 
-from actors.unix_base import framing
-from actors.unix_base.link import Link, LinkLost
+from actors.unix_base.transport import frames
+from actors.unix_base.transport.link import Link, LinkLost
 
 BIG = 1 << 20
 
@@ -52,12 +52,12 @@ def test_what_is_posted_before_there_is_a_connection_goes_after_the_greeting():
         link.open(caller, "me")
 
         stream = callee.recv(1 << 16)
-        reader = framing.FrameReader()
-        frames = [(kind, bytes(body)) for kind, _, body in reader.received(memoryview(stream))]
+        reader = frames.FrameReader()
+        received = [(kind, bytes(body)) for kind, _, body in reader.received(memoryview(stream))]
 
-        assert frames[1:] == [(framing.MESSAGE, b"one"), (framing.MESSAGE, b"two")]
-        assert frames[0][0] == framing.HELLO
-        assert pickle.loads(frames[0][1]) == (1, "me")
+        assert received[1:] == [(frames.MESSAGE, b"one"), (frames.MESSAGE, b"two")]
+        assert received[0][0] == frames.HELLO
+        assert pickle.loads(received[0][1]) == (1, "me")
         assert link.backlog_bytes == 0
 
 
@@ -88,7 +88,7 @@ def test_a_message_is_kept_until_the_other_end_has_dealt_with_it(ends):
 
     [(kind, count, _)] = read(first)
 
-    assert (kind, count) == (framing.ACKNOWLEDGE, 2)
+    assert (kind, count) == (frames.ACKNOWLEDGE, 2)
     assert first.settle(count) == [posted(0), posted(1)]
     assert list(first.posted) == [posted(2)]
 
@@ -100,7 +100,7 @@ def test_nothing_is_said_when_there_is_nothing_new_to_acknowledge(ends):
     second.post(b"tells it along the way", posted(0))
     second.acknowledge()
 
-    assert [(kind, count) for kind, count, _ in read(first)] == [(framing.MESSAGE, 1)]
+    assert [(kind, count) for kind, count, _ in read(first)] == [(frames.MESSAGE, 1)]
 
 
 def test_a_refused_message_is_the_first_that_was_not_dealt_with(ends):
@@ -112,7 +112,7 @@ def test_a_refused_message_is_the_first_that_was_not_dealt_with(ends):
 
     [(kind, count, why)] = read(first)
 
-    assert (kind, why) == (framing.REFUSE, b"cannot read it")
+    assert (kind, why) == (frames.REFUSE, b"cannot read it")
     assert first.settle(count) == [posted(0)]
     assert first.refused() == posted(1)
     second.dealt_with += 1
@@ -149,7 +149,7 @@ def test_a_peer_that_ended_in_the_middle_of_a_frame_is_lost(ends, cut):
     first, second = ends
     second.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     first.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-    frame = framing.header(framing.MESSAGE, 100_000, 0) + bytes(100_000)
+    frame = frames.header(frames.MESSAGE, 100_000, 0) + bytes(100_000)
     first.sock.sendall(frame[:cut])
     first.sock.close()
 

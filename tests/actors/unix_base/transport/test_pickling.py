@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from actors.unix_base.address import address_of
-from actors.unix_base.pickling import dumps
+from actors.unix_base.transport.address import address_of
+from actors.unix_base.transport.pickling import dumps
 
 ONE, TWO = address_of("one"), address_of("two")
 

@@ -11,8 +11,8 @@ import os
 import socket
 from typing import Final, Protocol
 
-from actors.unix_base.directory import is_alive, new_socket_path
 from actors.unix_base.kernel.credentials import refuse_stranger, stranger
+from actors.unix_base.transport.directory import is_alive, new_socket_path
 
 _BACKLOG: Final = 1024
 

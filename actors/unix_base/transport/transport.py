@@ -34,21 +34,21 @@ from thespian.system.transport import (
 )
 from thespian.system.utilis import thesplog_control
 
-from actors.unix_base import endpoint
-from actors.unix_base.address import address_of, name_of
-from actors.unix_base.conventions import admins_of, parse_address
-from actors.unix_base.directory import (
+from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
+from actors.unix_base.transport import endpoint
+from actors.unix_base.transport.address import address_of, name_of
+from actors.unix_base.transport.conventions import admins_of, parse_address
+from actors.unix_base.transport.directory import (
     SystemLock,
     is_alive,
     leave_place,
     make_place,
     system_directory,
 )
-from actors.unix_base.endpoint import Endpoint, External
-from actors.unix_base.exchange import Exchange, Received, Receiver
-from actors.unix_base.family import UnixSockets
-from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
-from actors.unix_base.pickling import dumps
+from actors.unix_base.transport.endpoint import Endpoint, External
+from actors.unix_base.transport.exchange import Exchange, Received, Receiver
+from actors.unix_base.transport.pickling import dumps
+from actors.unix_base.transport.sockets import UnixSockets
 
 
 class UnixTransport:

@@ -32,13 +32,13 @@ from thespian.system.timing import timePeriodSeconds
 from thespian.system.transport import SendStatus
 from thespian.system.utilis import thesplog
 
-from actors.unix_base.address import address_of
-from actors.unix_base.alarms import Alarms, Wakeup
-from actors.unix_base.family import SocketFamily
 from actors.unix_base.kernel.poller import WRITABLE, new_poller
-from actors.unix_base.link import Intent, Link, Posted
-from actors.unix_base.links import Links
-from actors.unix_base.pickling import dumps
+from actors.unix_base.transport.address import address_of
+from actors.unix_base.transport.alarms import Alarms, Wakeup
+from actors.unix_base.transport.link import Intent, Link, Posted
+from actors.unix_base.transport.links import Links
+from actors.unix_base.transport.pickling import dumps
+from actors.unix_base.transport.sockets import SocketFamily
 
 MAX_BACKLOG: Final = 64 << 20
 """Bytes on their way to one process above which a sender waits until it takes them."""

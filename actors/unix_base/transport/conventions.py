@@ -14,9 +14,14 @@ from thespian.actors import ActorAddress, InvalidActorAddress
 from thespian.system.messages.convention import CONV_ADDR_IPV4_CAPABILITY
 from thespian.system.utilis import thesplog
 
-from actors.unix_base.address import address_of
-from actors.unix_base.directory import ADMIN_PORT, DEFAULT_ADMIN, SOCKET_DIRECTORY, system_directory
-from actors.unix_base.endpoint import admin_name
+from actors.unix_base.transport.address import address_of
+from actors.unix_base.transport.directory import (
+    ADMIN_PORT,
+    DEFAULT_ADMIN,
+    SOCKET_DIRECTORY,
+    system_directory,
+)
+from actors.unix_base.transport.endpoint import admin_name
 
 
 def parse_address(text: Any, where: Any = None) -> ActorAddress:

@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Final
 
-from actors.unix_base.address import ProcessAddress, address_of
+from actors.unix_base.transport.address import ProcessAddress, address_of
 
 _PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
 _NUMBER: Final = 249

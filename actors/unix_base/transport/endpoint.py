@@ -9,8 +9,8 @@ from thespian.actors import ActorAddress
 from thespian.system.addressManager import ActorLocalAddress
 from thespian.system.transport import ExternalInterfaceTransportInit, TransportInit__Base
 
-from actors.unix_base.address import name_of
-from actors.unix_base.directory import (
+from actors.unix_base.transport.address import name_of
+from actors.unix_base.transport.directory import (
     ADMIN_SOCKET,
     LOGGER_SOCKET,
     new_socket_path,

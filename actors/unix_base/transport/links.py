@@ -11,13 +11,13 @@ from typing import Final, Protocol
 
 from thespian.system.utilis import thesplog
 
-from actors.unix_base.address import address_of
-from actors.unix_base.alarms import Alarms
-from actors.unix_base.family import BUSY, NO_ROOM, SocketFamily, Stranger
-from actors.unix_base.framing import HELLO, MESSAGE, REFUSE
 from actors.unix_base.kernel.buffers import new_room
 from actors.unix_base.kernel.poller import READABLE, WRITABLE, Poller
-from actors.unix_base.link import VERSION, Intent, Link, LinkLost, Posted
+from actors.unix_base.transport.address import address_of
+from actors.unix_base.transport.alarms import Alarms
+from actors.unix_base.transport.frames import HELLO, MESSAGE, REFUSE
+from actors.unix_base.transport.link import VERSION, Intent, Link, LinkLost, Posted
+from actors.unix_base.transport.sockets import BUSY, NO_ROOM, SocketFamily, Stranger
 
 _LOOK_EVERY: Final = 0.01
 """Seconds in which something else may be said that tells what was dealt with."""

@@ -16,8 +16,8 @@ from typing import Any, Final, Protocol
 from thespian.actors import ActorAddress
 from thespian.system.transport import SendStatus
 
-from actors.unix_base import framing
-from actors.unix_base.framing import (
+from actors.unix_base.transport import frames
+from actors.unix_base.transport.frames import (
     HEADER,
     HEADER_BYTES,
     MESSAGE,
@@ -96,7 +96,7 @@ class Link:
         self.sock = sock
         if hello is not None:
             body = pickle.dumps((VERSION, hello))
-            first = framing.header(framing.HELLO, len(body), 0) + body
+            first = frames.header(frames.HELLO, len(body), 0) + body
             self.backlog.appendleft(memoryview(first))
             self.backlog_bytes += len(first)
             self.write()
@@ -120,7 +120,7 @@ class Link:
             LinkLost: it is gone.
         """
         if self.told != self.dealt_with and self.sock is not None:
-            self._say(framing.ACKNOWLEDGE, b"")
+            self._say(frames.ACKNOWLEDGE, b"")
 
     def refuse(self, why: str) -> None:
         """Tell the other end that its next message could not be read; this deals with it.
@@ -128,7 +128,7 @@ class Link:
         Raises:
             LinkLost: it is gone.
         """
-        self._say(framing.REFUSE, why.encode())
+        self._say(frames.REFUSE, why.encode())
         self.dealt_with += 1
         self.told += 1
 
@@ -191,7 +191,7 @@ class Link:
 
     # ---- in --------------------------------------------------------------------------------
 
-    def read(self, scratch: memoryview) -> Iterable[framing.Frame]:
+    def read(self, scratch: memoryview) -> Iterable[frames.Frame]:
         """What came, as far as it is whole; one call of recv.
 
         Raises:
@@ -216,7 +216,7 @@ class Link:
                 return (frame,)
         return self._cut(room[:count])
 
-    def _cut(self, piece: memoryview) -> Iterator[framing.Frame]:
+    def _cut(self, piece: memoryview) -> Iterator[frames.Frame]:
         try:
             yield from self._reader.received(piece)
         except FramingError as error:
