@@ -7,7 +7,7 @@ from typing import Any
 
 from thespian.actors import Actor
 
-from actors.unix_base.managing import UnixActorManager
+from actors.unix_base.processes.actor_manager import UnixActorManager
 from actors.unix_base.transport.transport import UnixTransport
 
 

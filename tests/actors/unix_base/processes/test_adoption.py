@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not HAS_PRCTL, reason="only Linux has processes 
 BEGINNING = """
 import os, signal
 from actors.unix_base.kernel import prctl
-from actors.unix_base.adoption import AdoptedProcess, fork_for, wait_for_strays
+from actors.unix_base.processes.adoption import AdoptedProcess, fork_for, wait_for_strays
 
 def forked(parent, life=lambda: None):
     "Fork a forker, that forks one for a parent; the pids of both, once it is there."

@@ -12,8 +12,9 @@ import psutil
 import pytest
 from thespian.actors import ChildActorExited, requireCapability
 
-from actors.unix_base import nursery, prepare_children, use_nursery
+from actors.unix_base import prepare_children, use_nursery
 from actors.unix_base.kernel.prctl import HAS_PRCTL
+from actors.unix_base.processes import nursery
 from tests.actors.unix_base.kernel.test_descriptors import KEPT, held_by, hold_much
 from tests.actors.unix_base.test_kills import (
     be_busy_until_ended,

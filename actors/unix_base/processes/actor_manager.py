@@ -37,7 +37,7 @@ from thespian.system.utilis import (
     withPossibleInitArgs,
 )
 
-from actors.unix_base.children import StartsChildren
+from actors.unix_base.processes.children import StartsChildren
 from actors.unix_base.transport.address import ProcessAddress, name_of, process_of
 from actors.unix_base.transport.pickling import dumps
 

@@ -22,7 +22,7 @@ from thespian.system.systemCommon import actorStartupFailed
 from thespian.system.transport import TransmitIntent, TransmitOnly
 from thespian.system.utilis import setProcName, thesplog
 
-from actors.unix_base.managing import UnixActorManager, UnixAdmin
+from actors.unix_base.processes.actor_manager import UnixActorManager, UnixAdmin
 from actors.unix_base.transport.directory import SocketDirectoryError
 from actors.unix_base.transport.endpoint import Endpoint, External
 from actors.unix_base.transport.transport import UnixTransport

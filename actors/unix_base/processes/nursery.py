@@ -22,9 +22,9 @@ from typing import Any, Final
 
 from thespian.system.multiprocCommon import detach_child
 
-from actors.unix_base.adoption import AdoptedProcess, fork_for
 from actors.unix_base.kernel.descriptors import let_go, open_descriptors
 from actors.unix_base.kernel.prctl import HAS_PRCTL, adopt_orphans, set_death_signal
+from actors.unix_base.processes.adoption import AdoptedProcess, fork_for
 
 PATIENCE: Final = 2.0
 """Seconds that a nursery, or what it forked, may take for one step."""

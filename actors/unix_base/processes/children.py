@@ -21,9 +21,9 @@ from thespian.system.sourceLoader import loadModuleFromHashSource
 from thespian.system.transport import TransmitIntent
 from thespian.system.utilis import checkActorCapabilities, thesplog
 
-from actors.unix_base.adoption import wait_for_strays
 from actors.unix_base.kernel.descriptors import open_descriptors
-from actors.unix_base.nursery import Nursery
+from actors.unix_base.processes.adoption import wait_for_strays
+from actors.unix_base.processes.nursery import Nursery
 from actors.unix_base.transport.pickling import dumps
 
 _ENDS_WITHIN: Final = 1.0
@@ -90,7 +90,7 @@ class StartsChildren:
 
     def use_nursery(self) -> None:
         """Have a nursery fork this process's children, where there can be one."""
-        from actors.unix_base.starting import become_nursery, run_ordered_actor
+        from actors.unix_base.processes.starting import become_nursery, run_ordered_actor
 
         context = self.mpcontext or multiprocessing
         if self._nursery is not None or not Nursery.is_possible(context):
@@ -114,7 +114,7 @@ class StartsChildren:
             args: as of :func:`actors.unix_base.starting.run_actor`, but for those that are the
                 same for all children.
         """
-        from actors.unix_base.starting import run_actor
+        from actors.unix_base.processes.starting import run_actor
 
         if self._nursery is not None:
             try:
