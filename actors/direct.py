@@ -19,7 +19,6 @@ from actors import loggers
 from actors.engine import Engine
 from actors.errors import describe
 from actors.front_door import Arrived, DoorClient, FrontDoor, Left
-from actors.limits import measure, overload, too_many, weight_of
 from actors.loop_selector import LoopSelector
 from actors.messages import (
     DIRECT_KINDS,
@@ -38,6 +37,7 @@ from actors.messages import (
     TakeBack,
     invalid_request,
 )
+from actors.messages.limits import measure, overload, too_many, weight_of
 from actors.outbox import Outbox
 from actors.tally import Tally, taken_items, tally_path
 

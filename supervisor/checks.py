@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 from actors.interface import check_system_name
-from actors.limits import size_of
 from actors.messages import CallCommand, ReceiveData, ReceiveMany, Request, SendData, SendMany
+from actors.messages.limits import size_of
 from actors.payload import PayloadError, payload_size
 from supervisor.child_messages import (
     ChangeSpecs,

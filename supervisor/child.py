@@ -7,8 +7,8 @@ from collections import deque
 
 import attrs
 
-from actors.limits import WINDOW
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
+from actors.messages.limits import WINDOW
 from actors.tally import NOTHING, Tallied
 from supervisor.actions import Client
 from supervisor.crashes import CrashReport

@@ -11,15 +11,6 @@ from collections.abc import Callable
 
 import attrs
 
-from actors.limits import (
-    DELIVERY_BYTES,
-    DELIVERY_ITEMS,
-    UNHEARD,
-    overload,
-    size_of,
-    too_many,
-    weight_of,
-)
 from actors.messages import (
     RECEIVING_KINDS,
     ConnectSystem,
@@ -38,6 +29,15 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
     TakeBack,
+)
+from actors.messages.limits import (
+    DELIVERY_BYTES,
+    DELIVERY_ITEMS,
+    UNHEARD,
+    overload,
+    size_of,
+    too_many,
+    weight_of,
 )
 from actors.tally import taken_items
 from supervisor.actions import Action, Client, TellActor, TellClient

@@ -23,15 +23,6 @@ from typing import Any, Final
 
 import attrs
 
-from actors.limits import (
-    DELIVERY_BYTES,
-    DELIVERY_ITEMS,
-    UNHEARD,
-    WINDOW,
-    measure,
-    overload,
-    too_many,
-)
 from actors.messages import (
     DIRECT_KINDS,
     Answered,
@@ -49,6 +40,15 @@ from actors.messages import (
     Request,
     SendMany,
     TakeBack,
+)
+from actors.messages.limits import (
+    DELIVERY_BYTES,
+    DELIVERY_ITEMS,
+    UNHEARD,
+    WINDOW,
+    measure,
+    overload,
+    too_many,
 )
 from supervisor.checks import mistake_in
 from supervisor.deadlines import Deadlines

@@ -11,7 +11,6 @@ import logging
 from random import Random
 from typing import Any
 
-from actors.limits import WINDOW
 from actors.messages import (
     DataSent,
     Deliver,
@@ -29,6 +28,7 @@ from actors.messages import (
     SystemStartFailed,
     SystemStopped,
 )
+from actors.messages.limits import WINDOW
 from supervisor.actions import (
     Finish,
     ForgetActor,

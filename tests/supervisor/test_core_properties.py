@@ -9,7 +9,6 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors.limits import weight_of
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -32,6 +31,7 @@ from actors.messages import (
     SystemDisconnected,
     TakeBack,
 )
+from actors.messages.limits import weight_of
 from supervisor.actions import TellClient
 from supervisor.messages import (
     CancelRequest,

@@ -2,8 +2,6 @@
 
 import pytest
 
-from actors import limits
-from actors.limits import WINDOW
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -17,7 +15,9 @@ from actors.messages import (
     SendData,
     SendMany,
     TakeBack,
+    limits,
 )
+from actors.messages.limits import WINDOW
 from supervisor.messages import GetStatus, ReturnData
 from tests.helpers.harness import BUG, Harness, failed, sent
 

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.limits import WINDOW
 from actors.messages import (
     Answered,
     CallCommand,
@@ -36,6 +35,7 @@ from actors.messages import (
     SystemConnected,
     TakeBack,
 )
+from actors.messages.limits import WINDOW
 from supervisor.messages import SystemResolved
 from supervisor.ways import GiveBack, Route, Tell, Unroute, Ways
 

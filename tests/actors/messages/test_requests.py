@@ -154,5 +154,5 @@ def test_a_reason_has_the_traceback_as_text():
         reason = pickle.loads(pickle.dumps(Reason.of(error)))
     assert reason.kind == "ValueError"
     assert reason.text == "ValueError: bad value"
-    assert "test_messages.py" in reason.traceback
+    assert "test_requests.py" in reason.traceback
     assert reason.traceback.rstrip().endswith("ValueError: bad value")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.messages import CallCommand, Failure, FailureCode, Fence, Request, SendData, SendMany
+from actors.messages.requests import (
+    CallCommand,
+    Failure,
+    FailureCode,
+    Fence,
+    Request,
+    SendData,
+    SendMany,
+)
 from actors.payload import payload_size
 
 MAILBOX_BYTES: Final = 256 << 20
