@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import attrs
 
-from actors.mistakes import did_you_mean
 from actors.settings import (
     Mistake,
     MistakesError,
     describe_value,
+    did_you_mean,
     read_table,
     unknown_key,
 )

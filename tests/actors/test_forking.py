@@ -11,7 +11,7 @@ def test_the_reader_of_a_built_in_kind_is_made_once_for_all_forks():
 from actors.forking import prepare_kind
 from actors.kinds import build_system
 from actors.messages import SystemDefinition
-from actors.settings import _structure_function as make
+from actors.settings.reading import _structure_function as make
 prepare_kind("mock")
 made = make.cache_info().misses
 build_system(SystemDefinition("a", "mock", {"echo": True}))

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import attrs
 
-from actors.mistakes import Mistake, MistakesError, bare, describe_value, did_you_mean
+from actors.settings.mistakes import Mistake, MistakesError, bare, describe_value, did_you_mean
 
 
 @attrs.frozen(kw_only=True)

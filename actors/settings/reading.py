@@ -29,42 +29,12 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
-from actors.allowed import (
+from actors.errors import ActorSetupError
+from actors.settings.allowed import (
     Allowed,
     NotAllowedError,
-    flag,
-    host_name,
-    is_host_name,
-    number,
-    one_of,
-    seconds,
-    text,
-    whole_number,
 )
-from actors.errors import ActorSetupError
-from actors.mistakes import Mistake, MistakesError, describe_value, show_path, unknown_key
-
-__all__ = [
-    "Allowed",
-    "Mistake",
-    "MistakesError",
-    "describe_value",
-    "flag",
-    "host_name",
-    "is_host_name",
-    "mistakes_in",
-    "number",
-    "one_of",
-    "read_details",
-    "read_table",
-    "seconds",
-    "show_path",
-    "table_of",
-    "tables_of",
-    "text",
-    "unknown_key",
-    "whole_number",
-]
+from actors.settings.mistakes import Mistake, MistakesError, describe_value, unknown_key
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
