@@ -5,12 +5,12 @@ The door to the package: what a user subclasses, raises and registers.
 
 from typing import TYPE_CHECKING, Any
 
+from actors.connectors.mock.system import MockExternalSystem
 from actors.errors import ConnectorError, ItemRefusedError
 from actors.interface import ExternalSystemInterface, command
-from actors.mock import MockExternalSystem
 
 if TYPE_CHECKING:
-    from actors.tcp import TcpSystem
+    from actors.connectors.tcp.system import TcpSystem
 
 __all__ = [
     "ConnectorError",
@@ -25,7 +25,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # A runtime without TCP systems is up sooner without it.
     if name == "TcpSystem":
-        from actors.tcp import TcpSystem
+        from actors.connectors.tcp.system import TcpSystem
 
         return TcpSystem
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,8 @@ import os
 from functools import cache
 from typing import Any, Final
 
+from actors.connectors.kinds import KINDS, check_signature, resolve_kind
 from actors.interface import command_names
-from actors.kinds import KINDS, check_signature, resolve_kind
 
 _ROUNDS: Final = 20
 

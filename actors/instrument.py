@@ -22,8 +22,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final, Self, cast
 
+from actors.connectors.framing import LineFraming
 from actors.errors import ConnectorError
-from actors.framing import LineFraming
 
 MAX_SETTINGS: Final = 1000
 """How many names ``SET`` takes, so that a client cannot fill the memory."""

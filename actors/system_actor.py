@@ -26,11 +26,11 @@ from thespian.actors import (
 )
 
 from actors import loggers
+from actors.connectors.kinds import build_system
 from actors.direct import DirectClients, open_door
 from actors.engine import Engine
 from actors.errors import EXPECTED_ERRORS, ActorSetupError
 from actors.interface import ExternalSystemInterface, command_names
-from actors.kinds import build_system
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.loop_thread import LoopThread, Mailslot

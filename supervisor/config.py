@@ -14,8 +14,8 @@ from typing import Any
 
 import attrs
 
+from actors.connectors.kinds import resolve_kind
 from actors.errors import ActorSetupError
-from actors.kinds import resolve_kind
 from supervisor.config_reader import CheckKind, Reader
 from supervisor.options import SupervisorOptions
 from supervisor.spec import GroupSpec, SystemSpec

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import attrs
 
+from actors.connectors.mock.system import MockExternalSystem
 from actors.messages import Outcome
-from actors.mock import MockExternalSystem
 from supervisor.cli_format import event_as_text, statuses_as_table
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager

@@ -9,7 +9,7 @@ from tests.helpers.programs import ROOT
 def test_the_reader_of_a_built_in_kind_is_made_once_for_all_forks():
     _run("""
 from actors.forking import prepare_kind
-from actors.kinds import build_system
+from actors.connectors.kinds import build_system
 from actors.messages import SystemDefinition
 from actors.settings.reading import _structure_function as make
 prepare_kind("mock")
@@ -34,9 +34,9 @@ def test_a_kind_is_looked_at_once_for_all_forks():
 from unittest import mock
 from actors.forking import prepare_kind
 from actors.interface import command_names
-from actors.kinds import build_system
+from actors.connectors.kinds import build_system
 from actors.messages import SystemDefinition
-from actors.mock import MockExternalSystem
+from actors.connectors.mock.system import MockExternalSystem
 prepare_kind("mock")
 with mock.patch("inspect.signature") as looks, mock.patch("inspect.getattr_static") as too:
     build_system(SystemDefinition("a", "mock", {}))

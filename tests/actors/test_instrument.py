@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
+from actors.connectors.tcp.system import TcpSystem
 from actors.errors import ConnectorError
 from actors.instrument import MAX_SETTINGS, Instrument, InstrumentSimulator, main
-from actors.tcp import TcpSystem
 from tests.helpers.net import CAP, eventually, run
 
 # ---- what it answers ------------------------------------------------------------------

@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from actors.tcp import TcpSystem
+from actors.connectors.tcp.system import TcpSystem
 
 CAP = 20.0
 """Seconds after which a test gives up; no test needs a fraction of it."""

@@ -6,7 +6,7 @@ import textwrap
 import attrs
 import pytest
 
-from actors.mock import MockExternalSystem
+from actors.connectors.mock.system import MockExternalSystem
 from supervisor.config import (
     Config,
     ConfigError,

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from actors.mock import MockExternalSystem
+from actors.connectors.mock.system import MockExternalSystem
 from actors.payload import PayloadError, decode
 from supervisor.options import LogLevel, SupervisorOptions
 from supervisor.spec import SystemSpec
@@ -55,7 +55,11 @@ def test_the_definition_has_what_the_actor_needs_to_build_the_system():
 def test_an_object_becomes_a_spec_that_starts_as_a_copy_of_it():
     system = MockExternalSystem("plc", {"host": "h", "port": 1})
     spec = SystemSpec.of(system, connect=True)
-    assert (spec.name, spec.kind, spec.connect) == ("plc", "actors.mock:MockExternalSystem", True)
+    assert (spec.name, spec.kind, spec.connect) == (
+        "plc",
+        "actors.connectors.mock.system:MockExternalSystem",
+        True,
+    )
     assert decode(spec.snapshot).connection_details == system.connection_details
 
 

@@ -9,10 +9,10 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from actors.connectors.tcp.connection import Link
+from actors.connectors.tcp.details import TcpDetails
+from actors.connectors.tls import explain, make_context
 from actors.errors import ConnectorError
-from actors.tcp_details import TcpDetails
-from actors.tcp_link import Link
-from actors.tls import explain, make_context
 
 # A dead peer shows in about two minutes; the kernel's own defaults take two hours.
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}

@@ -16,9 +16,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
+from actors.connectors.framing import Decoder
+from actors.connectors.tls import explain
 from actors.errors import ConnectorError
-from actors.framing import Decoder
-from actors.tls import explain
 from actors.unix_base.kernel.buffers import new_room
 
 INBOX_SIZE: Final = 256 * 1024

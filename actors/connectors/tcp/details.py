@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from actors.framing import (
+from actors.connectors.framing import (
     BYTE_ORDERS,
     DEFAULT_MAX_FRAME_SIZE,
     ENCODING,
@@ -19,6 +19,7 @@ from actors.framing import (
     LineFraming,
     keeps_ascii,
 )
+from actors.connectors.tls import TlsOptions, tls_or_none
 from actors.settings import (
     Allowed,
     Mistake,
@@ -28,7 +29,6 @@ from actors.settings import (
     seconds,
     whole_number,
 )
-from actors.tls import TlsOptions, tls_or_none
 
 LONGEST_WAIT: Final = 86_400
 """Seconds: no timeout is longer than a day."""

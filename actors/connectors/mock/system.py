@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from actors.errors import ConnectorError
-from actors.faults import (
+from actors.connectors.mock.faults import (
     Action,
     Fault,
     FaultScript,
@@ -20,6 +19,7 @@ from actors.faults import (
     carry_out,
     carry_out_in_constructor,
 )
+from actors.errors import ConnectorError
 from actors.interface import ExternalSystemInterface, command
 from actors.settings import (
     MistakesError,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import ConnectorError
-from actors.faults import (
+from actors.connectors.mock.faults import (
     Fault,
     FaultScript,
     InjectedBug,
@@ -217,7 +217,7 @@ def process_that_strikes(table):
     """A process that carries out one fault on the thread of an event loop of its own."""
     code = f"""
 import asyncio, threading
-from actors.faults import Fault, Operation, carry_out
+from actors.connectors.mock.faults import Fault, Operation, carry_out
 fault = Fault.from_table({{"operation": "send", **{table!r}}})
 def run():
     asyncio.run(carry_out(fault, Operation.SEND, "plc", sleep=asyncio.sleep))

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.errors import ConnectorError, ItemRefusedError
-from actors.framing import (
+from actors.connectors.framing import (
     DelimiterFraming,
     Framing,
     LengthPrefixFraming,
     LineFraming,
     is_text_encoding,
 )
+from actors.errors import ConnectorError, ItemRefusedError
 
 _PAYLOADS = st.binary(max_size=40) | st.lists(st.sampled_from(b"ab\r\n"), max_size=8).map(bytes)
 _FRAMINGS = st.one_of(

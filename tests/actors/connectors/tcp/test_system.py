@@ -11,10 +11,10 @@ import socket
 import cloudpickle
 import pytest
 
-from actors import tcp_link
+from actors.connectors.tcp import connection
+from actors.connectors.tcp.system import TcpSystem
 from actors.errors import ActorSetupError, ConnectorError, ItemRefusedError
 from actors.instrument import InstrumentSimulator
-from actors.tcp import TcpSystem
 from tests.helpers.net import Peer, connected, eventually, open_sockets, run
 
 BIG = 32 * 1024 * 1024
@@ -296,7 +296,7 @@ def test_the_socket_finds_dead_peers_and_does_not_wait_to_fill_packets():
 
 
 def test_disconnect_ends_a_receive_without_an_error_and_a_stalled_send_with_one(monkeypatch):
-    monkeypatch.setattr(tcp_link, "CLOSE_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 0.05)
 
     async def main():
         details = {"encoding": "bytes", "max_frame_size": BIG}
@@ -313,7 +313,7 @@ def test_disconnect_ends_a_receive_without_an_error_and_a_stalled_send_with_one(
 
 
 def test_disconnect_lets_what_was_sent_arrive(monkeypatch):
-    monkeypatch.setattr(tcp_link, "CLOSE_TIMEOUT", 20.0)
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 20.0)
 
     async def main():
         details = {"encoding": "bytes", "max_frame_size": BIG}
@@ -329,7 +329,7 @@ def test_disconnect_lets_what_was_sent_arrive(monkeypatch):
 
 
 def test_a_cancelled_disconnect_leaves_no_socket(monkeypatch):
-    monkeypatch.setattr(tcp_link, "CLOSE_TIMEOUT", 20.0)
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 20.0)
 
     async def main():
         details = {"encoding": "bytes", "max_frame_size": BIG, "write_timeout": 60}
@@ -674,7 +674,7 @@ def test_a_system_that_floods_is_made_to_wait_and_loses_nothing():
             flooding = asyncio.create_task(peer.send((b"x" * 16_383 + b"\n") * count))
             await eventually(lambda: not system._link._transport.is_reading())
             assert not flooding.done()
-            assert len(system._inbox) * 16_384 < 4 * tcp_link.INBOX_SIZE
+            assert len(system._inbox) * 16_384 < 4 * connection.INBOX_SIZE
             got = 0
             while got < count:
                 got += len(await system.receive_many(100, 10.0))

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from actors.connectors.tcp.system import TcpSystem
+from actors.connectors.tls import TlsOptions, make_context
 from actors.errors import ConnectorError
 from actors.instrument import InstrumentSimulator
-from actors.tcp import TcpSystem
-from actors.tls import TlsOptions, make_context
 from tests.helpers.net import connected, eventually, run
 
 PASSWORD = "hunter2"

@@ -6,10 +6,10 @@ import textwrap
 import pytest
 
 from actors import ConnectorError, ExternalSystemInterface
+from actors.connectors.kinds import KINDS, build_system, resolve_kind
+from actors.connectors.mock.system import MockExternalSystem
 from actors.errors import ActorSetupError
-from actors.kinds import KINDS, build_system, resolve_kind
 from actors.messages import SystemDefinition
-from actors.mock import MockExternalSystem
 from actors.payload import encode
 
 SYSTEM = """
@@ -71,8 +71,8 @@ def plant(module):
 
 def test_mock_and_tcp_are_the_built_in_kinds():
     assert KINDS == {
-        "mock": "actors.mock:MockExternalSystem",
-        "tcp": "actors.tcp:TcpSystem",
+        "mock": "actors.connectors.mock.system:MockExternalSystem",
+        "tcp": "actors.connectors.tcp.system:TcpSystem",
     }
 
 
@@ -91,7 +91,7 @@ def test_a_dotted_kind_is_the_class_it_names(plant, name):
         ("mqtt", 'kind "mqtt" is unknown; known are "mock", "tcp", and "package.module:Class"'),
         ("mokc", 'kind "mokc" is unknown; did you mean "mock"?'),
         ("", 'kind "" is unknown'),
-        ("actors.mock", 'kind "actors.mock" is unknown'),
+        ("actors.connectors.mock.system", 'kind "actors.connectors.mock.system" is unknown'),
         (":Plc", 'kind ":Plc" is unknown'),
         ("a b:C", 'kind "a b:C" is unknown'),
         (".mock:Mock", 'kind ".mock:Mock" is unknown'),

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from actors import ConnectorError
+from actors.connectors.mock.faults import InjectedBug
+from actors.connectors.mock.system import MockExternalSystem
 from actors.errors import ActorSetupError
-from actors.faults import InjectedBug
 from actors.interface import command_names
-from actors.mock import MockExternalSystem
 from actors.payload import decode, encode
 
 
@@ -431,7 +431,7 @@ def test_a_constructor_can_raise(action, error):
 def test_a_process_can_end_inside_any_call(operation, fault, status):
     code = f"""
 import asyncio
-from actors.mock import MockExternalSystem
+from actors.connectors.mock.system import MockExternalSystem
 async def main():
     system = MockExternalSystem("plc", {{"faults": [{ {"operation": operation, **fault}!r}]}})
     await system.connect()

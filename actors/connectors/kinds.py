@@ -15,8 +15,8 @@ from actors.messages import SystemDefinition
 from actors.payload import PayloadError, decode, unwrap
 
 KINDS: Final[dict[str, str]] = {
-    "mock": "actors.mock:MockExternalSystem",
-    "tcp": "actors.tcp:TcpSystem",
+    "mock": "actors.connectors.mock.system:MockExternalSystem",
+    "tcp": "actors.connectors.tcp.system:TcpSystem",
 }
 """Where the class of a built-in kind is found. Imported when it is needed, not before."""
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors import loggers
+from actors.connectors.tcp.connection import Inbox, Link
+from actors.connectors.tcp.details import TcpDetails
+from actors.connectors.tcp.opening import open_link
 from actors.errors import ConnectorError, ItemRefusedError
 from actors.interface import ExternalSystemInterface
 from actors.settings import mistakes_in, read_details
-from actors.tcp_details import TcpDetails
-from actors.tcp_link import Inbox, Link
-from actors.tcp_open import open_link
 
 __all__ = ["TcpDetails", "TcpSystem"]
 
