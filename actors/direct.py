@@ -18,8 +18,6 @@ import attrs
 from actors import loggers
 from actors.engine import Engine
 from actors.errors import describe
-from actors.front_door import Arrived, DoorClient, FrontDoor, Left
-from actors.loop_selector import LoopSelector
 from actors.messages import (
     DIRECT_KINDS,
     RECEIVING_KINDS,
@@ -39,7 +37,9 @@ from actors.messages import (
 )
 from actors.messages.limits import measure, overload, too_many, weight_of
 from actors.outbox import Outbox
-from actors.tally import Tally, taken_items, tally_path
+from actors.wire.front_door import Arrived, DoorClient, FrontDoor, Left
+from actors.wire.loop_selector import LoopSelector
+from actors.wire.tally import Tally, taken_items, tally_path
 
 
 @attrs.define(eq=False)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from actors.wire import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameReader, WireError, encode_frame
 from supervisor.messages import SupervisorClosing
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
 from actors.messages.limits import WINDOW
-from actors.tally import NOTHING, Tallied
+from actors.wire.tally import NOTHING, Tallied
 from supervisor.actions import Client
 from supervisor.crashes import CrashReport
 from supervisor.messages import (

@@ -24,7 +24,7 @@ from actors.messages import (
     invalid_request,
 )
 from actors.unix_base.kernel.credentials import peer_pid, refuse_stranger
-from actors.wire import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameReader, WireError, encode_frame
 from supervisor.messages import (
     CancelRequest,
     DataArrived,

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from actors.tally import NOTHING, Tallied, read_tally, tally_path
+from actors.wire.tally import NOTHING, Tallied, read_tally, tally_path
 from supervisor.directory import doors_directory
 
 

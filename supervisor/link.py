@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from actors.messages import Answered, Deliver
 from actors.unix_base.kernel.credentials import refuse_stranger
-from actors.wire import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameReader, WireError, encode_frame
 
 KNOCKS: Final = 1
 """Deliveries with nothing in them that a link begins with."""

@@ -29,7 +29,6 @@ from thespian.actors import (
 from actors import loggers
 from actors.errors import describe
 from actors.forking import prepare_kind, prepare_loop, share_memory_with_forks
-from actors.front_door import Arrived, DoorClient, WatchedDoor
 from actors.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.logs import restore_loggers
 from actors.messages import (
@@ -48,6 +47,7 @@ from actors.messages import (
 )
 from actors.system_actor import SystemActor
 from actors.unix_base import never_wait, prepare_children, use_nursery
+from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.actions import (
     Action,
     Finish,

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from actors import front_door
 from actors.direct import DirectClients
 from actors.messages import (
     Answered,
@@ -22,8 +21,9 @@ from actors.messages import (
     SendMany,
     TakeBack,
 )
-from actors.tally import NOTHING, read_tally, tally_path
-from actors.wire import FrameReader, WireError, encode_frame
+from actors.wire import front_door
+from actors.wire.frames import FrameReader, WireError, encode_frame
+from actors.wire.tally import NOTHING, read_tally, tally_path
 from tests.helpers.bench import Bench, Held, Puppet, Source, scenario, turns
 
 MAILBOX = 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.wire import encode_frame
+from actors.wire.frames import encode_frame
 from supervisor.blocking import BlockingConnection
 from supervisor.messages import SupervisorClosing
 

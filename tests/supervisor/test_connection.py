@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors import wire
 from actors.messages import CheckHealth, DataSent, Failure, SendData, SendMany
-from actors.wire import FrameReader, encode_frame
+from actors.wire import frames
+from actors.wire.frames import FrameReader, encode_frame
 from supervisor.connection import SupervisorConnection
 from supervisor.messages import CancelRequest, SupervisorClosing
 
@@ -50,7 +50,7 @@ def test_what_was_said_while_the_peer_was_slow_is_sent_before_a_close() -> None:
 def test_requests_too_long_together_travel_apart_and_one_too_long_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire, "MAX_FRAME", 10_000)
+    monkeypatch.setattr(frames, "MAX_FRAME", 10_000)
 
     async def main() -> None:
         connection = SupervisorConnection(lambda event: None, lambda why, for_good: None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.messages import Outcome
-from actors.tally import tally_path
+from actors.wire.tally import tally_path
 from supervisor import ExternalSystemManager, SystemCrashedError
 from supervisor.directory import doors_directory
 from supervisor.doors import DirectoryOfDoors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from actors.front_door import Arrived, WatchedDoor
+from actors.wire.front_door import Arrived, WatchedDoor
 from supervisor.guardian import Guardian, _Ward
 from supervisor.guarding import Guarding
 from supervisor.options import SupervisorOptions

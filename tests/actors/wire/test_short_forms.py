@@ -20,7 +20,7 @@ from actors.messages import (
     SendMany,
 )
 from actors.payload import Payload
-from actors.short_forms import restore, shorten
+from actors.wire.short_forms import restore, shorten
 
 names = st.text()
 numbers = st.integers()

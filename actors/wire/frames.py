@@ -12,8 +12,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from actors.short_forms import restore, shorten
 from actors.unix_base.kernel.buffers import new_room
+from actors.wire.short_forms import restore, shorten
 
 _HEADER: Final = struct.Struct("!4sQ")
 _MAGIC: Final = b"XSY2"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from actors import front_door, wire
-from actors.front_door import Arrived, DoorClient, WatchedDoor
 from actors.messages import Reply
-from actors.wire import FrameReader, encode_frame
+from actors.wire import frames, front_door
+from actors.wire.frames import FrameReader, encode_frame
+from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.messages import GetAllStatus
 
 LIMIT = 1 << 20
@@ -68,7 +68,7 @@ def test_an_answer_too_long_for_a_frame_costs_only_its_own_client(
         other.connect(str(runtime_dir / "door"))
         list(door.serve())
         second = client_of(door, other)
-        monkeypatch.setattr(wire, "MAX_FRAME", LIMIT)
+        monkeypatch.setattr(frames, "MAX_FRAME", LIMIT)
         door.tell(first, long_reply())
         door.tell(second, Reply(request_id=2))
         door.flush()

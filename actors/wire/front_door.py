@@ -20,7 +20,7 @@ import attrs
 from actors import loggers
 from actors.unix_base.kernel.buffers import new_room
 from actors.unix_base.kernel.credentials import peer_pid, stranger
-from actors.wire import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameReader, WireError, encode_frame
 
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""

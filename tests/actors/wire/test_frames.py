@@ -9,7 +9,7 @@ from hypothesis import given
 
 from actors.messages import SendData
 from actors.payload import PayloadError
-from actors.wire import MAX_FRAME, FrameReader, WireError, encode_frame
+from actors.wire.frames import MAX_FRAME, FrameReader, WireError, encode_frame
 
 messages = st.lists(st.one_of(st.integers(), st.text(), st.binary()))
 
