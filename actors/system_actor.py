@@ -31,8 +31,6 @@ from actors.direct import DirectClients, open_door
 from actors.engine import Engine
 from actors.errors import EXPECTED_ERRORS, ActorSetupError
 from actors.interface import ExternalSystemInterface, command_names
-from actors.lifeline import die_with_parent_actor, let_crashes_kill
-from actors.logs import restore_loggers
 from actors.loop_thread import LoopThread, Mailslot
 from actors.messages import (
     Deliver,
@@ -54,6 +52,8 @@ from actors.messages import (
     invalid_request,
 )
 from actors.outbox import Outbox
+from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
+from actors.processes.logs import restore_loggers
 
 _POLL: Final = timedelta(milliseconds=5)
 """How often the mailslot is looked at where Thespian cannot watch a descriptor."""

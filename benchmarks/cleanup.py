@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from actors.lifeline import end_descendants_with_parents
+from actors.processes.lifeline import end_descendants_with_parents
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from actors.lifeline import die_with_parent
+from actors.processes.lifeline import die_with_parent
 from benchmarks.bare import ITEM_SIZE, WARM_UPS
 from benchmarks.stream import Stream
 

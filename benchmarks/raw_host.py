@@ -1,6 +1,6 @@
 """A worker with a supervisor. Usage: as a :class:`~benchmarks.worker.Worker`."""
 
-from actors.lifeline import end_descendants_with_parents
+from actors.processes.lifeline import end_descendants_with_parents
 from benchmarks.runtime import RawRuntime
 from benchmarks.worker import end_with_parent, serve
 

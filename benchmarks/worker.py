@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
 
-from actors.lifeline import die_with_parent
+from actors.processes.lifeline import die_with_parent
 
 _ROOT: Final = Path(__file__).parent.parent
 _START_TIMEOUT: Final = 30.0

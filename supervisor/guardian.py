@@ -24,9 +24,9 @@ from thespian.actors import (
 )
 
 from actors import loggers
-from actors.lifeline import die_with_parent_actor, let_crashes_kill
-from actors.logs import restore_loggers
 from actors.messages import Failure, invalid_request
+from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
+from actors.processes.logs import restore_loggers
 from supervisor.blocking import BlockingConnection
 from supervisor.exits import ProcessExit
 from supervisor.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor

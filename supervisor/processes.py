@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.lifeline import child_pids
+from actors.processes.lifeline import child_pids
 
 
 class WatchedProcess:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from actors import loggers
-from actors.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
-from actors.logs import log_to_stderr
+from actors.processes.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
+from actors.processes.logs import log_to_stderr
 from supervisor.blocking import BlockingConnection
 from supervisor.directory import RuntimeDirectory
 from supervisor.messages import (

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from actors import loggers
-from actors.logs import log_to_stderr
+from actors.processes.logs import log_to_stderr
 from supervisor.cli_format import count
 from supervisor.config import Config
 from supervisor.directory import RuntimeDirectory

@@ -28,9 +28,6 @@ from thespian.actors import (
 
 from actors import loggers
 from actors.errors import describe
-from actors.forking import prepare_kind, prepare_loop, share_memory_with_forks
-from actors.lifeline import die_with_parent_actor, let_crashes_kill
-from actors.logs import restore_loggers
 from actors.messages import (
     DoorAddress,
     FailureCode,
@@ -45,6 +42,9 @@ from actors.messages import (
     SystemStopped,
     invalid_request,
 )
+from actors.processes.forking import prepare_kind, prepare_loop, share_memory_with_forks
+from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
+from actors.processes.logs import restore_loggers
 from actors.system_actor import SystemActor
 from actors.unix_base import never_wait, prepare_children, use_nursery
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
