@@ -45,7 +45,7 @@ from actors.messages import (
 from actors.processes.forking import prepare_kind, prepare_loop, share_memory_with_forks
 from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.processes.logs import restore_loggers
-from actors.system_actor import SystemActor
+from actors.system_actor.actor import SystemActor
 from actors.unix_base import never_wait, prepare_children, use_nursery
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.actions import (

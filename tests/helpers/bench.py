@@ -5,9 +5,9 @@ import functools
 from collections import defaultdict
 
 from actors import ExternalSystemInterface, command
-from actors.engine import Engine
 from actors.messages import ManySent
-from actors.outbox import Outbox
+from actors.system_actor.engine import Engine
+from actors.system_actor.reports import Outbox
 
 CAP = 2.0
 """Seconds after which a test that waits has failed."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExited
 
-from actors.system_actor import SystemActor
+from actors.system_actor.actor import SystemActor
 from actors.unix_base import BASE_NAME
 from supervisor.base import free_port
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors import ConnectorError, engine
+from actors import ConnectorError
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -18,6 +18,7 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.payload import Payload
+from actors.system_actor import engine
 from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 

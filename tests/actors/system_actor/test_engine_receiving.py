@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from actors import ConnectorError, receiving
+from actors import ConnectorError
 from actors.messages import (
     CheckHealth,
     ConnectSystem,
@@ -19,6 +19,7 @@ from actors.messages import (
     SendData,
 )
 from actors.payload import unwrap
+from actors.system_actor import receiving
 from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
 
 FOREVER = 3600.0

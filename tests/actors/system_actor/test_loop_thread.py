@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from actors.loop_thread import LoopThread, Mailslot
+from actors.system_actor.loop_thread import LoopThread, Mailslot
 
 CAP = 10.0
 COUNT = 20_000

@@ -20,8 +20,8 @@ from actors.messages import (
     SendData,
     SendMany,
 )
-from actors.outbox import Outbox
 from actors.payload import PayloadError, unwrap
+from actors.system_actor.reports import Outbox
 
 NOT_CONNECTED_TEXT: Final = "not connected; its status says why, if it is meant to be"
 _TURN: Final = 100

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors import ConnectorError, sending
+from actors import ConnectorError
 from actors.messages import (
     DisconnectSystem,
     Failure,
@@ -13,6 +13,7 @@ from actors.messages import (
     SendMany,
 )
 from actors.payload import Payload
+from actors.system_actor import sending
 from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, scenario, turns
 
 UNREADABLE = Payload(encoded=b"no pickle")
@@ -99,7 +100,7 @@ async def test_results_of_an_unfinished_request_are_said_in_parts(monkeypatch):
 @scenario
 async def test_a_cut_off_request_keeps_the_results_it_has(monkeypatch):
     monkeypatch.setattr(sending, "_PART_EVERY", 3600.0)
-    monkeypatch.setattr("actors.engine.DISCONNECT_GRACE", 0.0)
+    monkeypatch.setattr("actors.system_actor.engine.DISCONNECT_GRACE", 0.0)
     system = Puppet()
     held = Held()
 

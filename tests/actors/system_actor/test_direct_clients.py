@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from actors.direct import DirectClients
 from actors.messages import (
     Answered,
     ConnectSystem,
@@ -21,6 +20,7 @@ from actors.messages import (
     SendMany,
     TakeBack,
 )
+from actors.system_actor.direct_clients import DirectClients
 from actors.wire import front_door
 from actors.wire.frames import FrameReader, WireError, encode_frame
 from actors.wire.tally import NOTHING, read_tally, tally_path

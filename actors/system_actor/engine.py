@@ -39,10 +39,10 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
-from actors.outbox import Outbox
 from actors.payload import PayloadError, unwrap, wrap_encoded
-from actors.receiving import Receiver, Work
-from actors.sending import send_many, send_one
+from actors.system_actor.receiving import Receiver, Work
+from actors.system_actor.reports import Outbox
+from actors.system_actor.sending import send_many, send_one
 
 DISCONNECT_GRACE = 1.0
 """Seconds a disconnect waits for the sends before it; then it cuts them off."""

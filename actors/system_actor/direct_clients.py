@@ -16,7 +16,6 @@ from typing import Any
 import attrs
 
 from actors import loggers
-from actors.engine import Engine
 from actors.errors import describe
 from actors.messages import (
     DIRECT_KINDS,
@@ -36,7 +35,8 @@ from actors.messages import (
     invalid_request,
 )
 from actors.messages.limits import measure, overload, too_many, weight_of
-from actors.outbox import Outbox
+from actors.system_actor.engine import Engine
+from actors.system_actor.reports import Outbox
 from actors.wire.front_door import Arrived, DoorClient, FrontDoor, Left
 from actors.wire.loop_selector import LoopSelector
 from actors.wire.tally import Tally, taken_items, tally_path

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from actors import ConnectorError, receiving
+from actors import ConnectorError
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -16,6 +16,7 @@ from actors.messages import (
     SendData,
     SendMany,
 )
+from actors.system_actor import receiving
 from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
 
 FOREVER = 3600.0

@@ -28,9 +28,9 @@ from actors.messages import (
     ReceiveMany,
     Reply,
 )
-from actors.outbox import Outbox
 from actors.payload import PayloadError, wrap_encoded
-from actors.sending import NOT_CONNECTED_TEXT
+from actors.system_actor.reports import Outbox
+from actors.system_actor.sending import NOT_CONNECTED_TEXT
 
 _LINGER: Final = 0.01
 """Seconds a ReceiveMany that has an item waits for the next."""

@@ -8,8 +8,8 @@ import pytest
 
 from actors import ConnectorError, ItemRefusedError, MockExternalSystem
 from actors.messages import FailureCode, Outcome, SendData, SendMany
-from actors.outbox import Outbox
-from actors.sending import send_many, send_one
+from actors.system_actor.reports import Outbox
+from actors.system_actor.sending import send_many, send_one
 
 
 class Picky(MockExternalSystem):

@@ -4,7 +4,7 @@ itself."""
 import pytest
 
 from actors.messages import ConnectSystem, SendData, StopSystem, SystemStopped
-from tests.actors.test_system_actor import Started
+from tests.actors.system_actor.test_actor import Started
 from tests.helpers.leaks import no_leaks
 from tests.helpers.parent import actor_system, family
 

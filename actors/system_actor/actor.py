@@ -1,7 +1,7 @@
 """The Thespian actor around one external system.
 
 A thin shell: messages go to the engine on the event-loop thread, what the engine has to
-say goes to the supervisor. All decisions are in :mod:`actors.engine` and in the
+say goes to the supervisor. All decisions are in :mod:`actors.system_actor.engine` and in the
 supervisor's core.
 """
 
@@ -27,11 +27,8 @@ from thespian.actors import (
 
 from actors import loggers
 from actors.connectors.kinds import build_system
-from actors.direct import DirectClients, open_door
-from actors.engine import Engine
 from actors.errors import EXPECTED_ERRORS, ActorSetupError
 from actors.interface import ExternalSystemInterface, command_names
-from actors.loop_thread import LoopThread, Mailslot
 from actors.messages import (
     Deliver,
     FailureCode,
@@ -51,9 +48,12 @@ from actors.messages import (
     Thread,
     invalid_request,
 )
-from actors.outbox import Outbox
 from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.processes.logs import restore_loggers
+from actors.system_actor.direct_clients import DirectClients, open_door
+from actors.system_actor.engine import Engine
+from actors.system_actor.loop_thread import LoopThread, Mailslot
+from actors.system_actor.reports import Outbox
 
 _POLL: Final = timedelta(milliseconds=5)
 """How often the mailslot is looked at where Thespian cannot watch a descriptor."""
