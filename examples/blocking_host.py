@@ -22,7 +22,7 @@ from supervisor import SynchronousManager, SystemSpec
 @contextmanager
 def instrument_simulator():
     """Gives the port of a simulated instrument, which ends with its standard input."""
-    command = [sys.executable, "-m", "actors.instrument", "--port", "0"]
+    command = [sys.executable, "-m", "actors.testing.instrument", "--port", "0"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

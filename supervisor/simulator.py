@@ -15,7 +15,7 @@ HOST: Final = "127.0.0.1"
 async def instrument_simulator() -> AsyncIterator[int]:
     """A TCP instrument in a process of its own, on this machine; gives its port."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "actors.instrument", "--port", "0"),
+        *(sys.executable, "-m", "actors.testing.instrument", "--port", "0"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from actors import TcpSystem
-from actors.instrument import InstrumentSimulator
+from actors.testing.instrument import InstrumentSimulator
 from supervisor import ExternalSystemManager
 from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, until, until_linked
 from tests.supervisor.test_recovery import answers

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from actors.connectors.tcp.system import TcpSystem
 from actors.connectors.tls import TlsOptions, make_context
 from actors.errors import ConnectorError
-from actors.instrument import InstrumentSimulator
+from actors.testing.instrument import InstrumentSimulator
 from tests.helpers.net import connected, eventually, run
 
 PASSWORD = "hunter2"

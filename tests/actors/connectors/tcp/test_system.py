@@ -14,7 +14,7 @@ import pytest
 from actors.connectors.tcp import connection
 from actors.connectors.tcp.system import TcpSystem
 from actors.errors import ActorSetupError, ConnectorError, ItemRefusedError
-from actors.instrument import InstrumentSimulator
+from actors.testing.instrument import InstrumentSimulator
 from tests.helpers.net import Peer, connected, eventually, open_sockets, run
 
 BIG = 32 * 1024 * 1024

@@ -6,7 +6,7 @@ It speaks lines like SCPI: ``*IDN?``, ``MEAS:VOLT?``, ``SET name value``, ``GET 
     async with InstrumentSimulator() as simulator:
         print(simulator.port)
 
-or as a process, ``python -m actors.instrument --port 0``, which prints its port on its
+or as a process, ``python -m actors.testing.instrument --port 0``, which prints its port on its
 first line and ends when its standard input closes, so that it never outlives its parent.
 """
 
@@ -252,7 +252,7 @@ async def _serve(simulator: InstrumentSimulator) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulator as a process; the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m actors.instrument",
+        prog="python -m actors.testing.instrument",
         description="A simulated instrument. Prints its port, and ends when stdin closes.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")

@@ -12,7 +12,7 @@ import pytest
 
 from actors.connectors.tcp.system import TcpSystem
 from actors.errors import ConnectorError
-from actors.instrument import MAX_SETTINGS, Instrument, InstrumentSimulator, main
+from actors.testing.instrument import MAX_SETTINGS, Instrument, InstrumentSimulator, main
 from tests.helpers.net import CAP, eventually, run
 
 # ---- what it answers ------------------------------------------------------------------
@@ -181,7 +181,7 @@ def test_stopping_closes_connections_and_port():
 @contextlib.contextmanager
 def process(*arguments: str):
     child = subprocess.Popen(
-        [sys.executable, "-m", "actors.instrument", *arguments],
+        [sys.executable, "-m", "actors.testing.instrument", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -220,7 +220,7 @@ def test_the_process_prints_its_port_answers_and_ends_cleanly(ending):
 
 def test_the_process_does_not_wait_for_an_input_that_cannot_be_waited_for():
     done = subprocess.run(
-        [sys.executable, "-m", "actors.instrument"],
+        [sys.executable, "-m", "actors.testing.instrument"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
