@@ -21,7 +21,7 @@ from supervisor import (
 )
 from supervisor.base import start_actor_system
 from supervisor.messages import RegisterSystem, SystemRegistered
-from supervisor.options import LogLevel
+from supervisor.specs.options import LogLevel
 
 T = TypeVar("T")
 

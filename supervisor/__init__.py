@@ -27,8 +27,8 @@ from supervisor.errors import (
     UnknownCommandError,
     UnknownSystemError,
 )
-from supervisor.options import SupervisorOptions
-from supervisor.policies import (
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import (
     AutoShutdown,
     BackoffPolicy,
     GiveUp,
@@ -37,7 +37,7 @@ from supervisor.policies import (
     RestartType,
     Strategy,
 )
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.spec import GroupSpec, SystemSpec
 
 if TYPE_CHECKING:
     from supervisor.manager import ExternalSystemManager

@@ -21,7 +21,7 @@ from supervisor.nodes import (
     System,
     TreeAction,
 )
-from supervisor.spec import ChildSpec, GroupSpec
+from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.timers import Timers
 
 

@@ -28,7 +28,7 @@ from supervisor.nodes import (
     TreeAction,
     Wish,
 )
-from supervisor.spec import ChildSpec, GroupSpec, refuse_combination
+from supervisor.specs.spec import ChildSpec, GroupSpec, refuse_combination
 from supervisor.tree import Tree
 
 

@@ -13,8 +13,8 @@ import attrs
 
 from actors.messages import Outcome
 from supervisor.messages import SystemStatus
-from supervisor.policies import RestartPolicy, Strategy
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.policies import RestartPolicy, Strategy
+from supervisor.specs.spec import GroupSpec, SystemSpec
 
 HANG_TIMEOUT: Final = 1.5
 """Seconds after which a stopped process counts as hung."""

@@ -49,8 +49,8 @@ from supervisor.child_messages import TreeNode
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import DesiredState, LifecycleEvent, SystemStatus
-from supervisor.options import LogLevel, SupervisorOptions
 from supervisor.simulator import HOST, instrument_simulator
+from supervisor.specs.options import LogLevel, SupervisorOptions
 
 _PAUSE: Final = 0.05
 """Seconds between two questions to a system,"""

@@ -17,7 +17,7 @@ from supervisor.child_messages import (
     WhichChildren,
 )
 from supervisor.messages import RegisterSystem, Subscribe
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.spec import GroupSpec, SystemSpec
 
 
 def mistake_in(request: Any, max_payload_bytes: int) -> str | None:

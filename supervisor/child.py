@@ -20,7 +20,7 @@ from supervisor.messages import (
     SystemStatus,
 )
 from supervisor.nodes import Down, Node, Status, System
-from supervisor.spec import SystemSpec
+from supervisor.specs.spec import SystemSpec
 from supervisor.timers import Timer
 
 

@@ -13,7 +13,7 @@ import attrs
 
 from actors.messages import Reply
 from supervisor.messages import SupervisorRequest, SystemState
-from supervisor.spec import ChildSpec, GroupSpec, seal_details
+from supervisor.specs.spec import ChildSpec, GroupSpec, seal_details
 
 
 @attrs.frozen

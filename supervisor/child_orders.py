@@ -32,8 +32,8 @@ from supervisor.messages import (
 )
 from supervisor.nodes import RefusedError
 from supervisor.orders import Order, Orders
-from supervisor.policies import as_seconds
-from supervisor.spec import ChildSpec, GroupSpec
+from supervisor.specs.policies import as_seconds
+from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.tree import Tree
 from supervisor.tree_view import count_children, spec_of, tree_node, which_children
 

@@ -12,7 +12,7 @@ import attrs
 
 from supervisor.crashes import CrashReport
 from supervisor.messages import LifecycleEvent, SystemStatus
-from supervisor.spec import GroupSpec
+from supervisor.specs.spec import GroupSpec
 
 _CRASH_COLUMNS = ("TIME", "INCARNATION", "UPTIME", "IN PROGRESS", "CAUSE")
 _COLUMNS = ("NAME", "STATE", "INCARNATION", "UPTIME", "RESTARTS", "SENT", "RECEIVED", "PID")

@@ -17,8 +17,8 @@ import attrs
 from actors.connectors.kinds import resolve_kind
 from actors.errors import ActorSetupError
 from supervisor.config_reader import CheckKind, Reader
-from supervisor.options import SupervisorOptions
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.spec import GroupSpec, SystemSpec
 
 
 @attrs.frozen

@@ -19,8 +19,8 @@ from actors.settings import (
     unknown_key,
 )
 from supervisor.config_variables import expand_variables
-from supervisor.options import SupervisorOptions
-from supervisor.spec import (
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.spec import (
     ROOT,
     ChildSpec,
     GroupSpec,

@@ -9,8 +9,8 @@ from random import Random
 from actors.messages import Failure, Reply, SystemConnected
 from supervisor.actions import Action, Log
 from supervisor.child import Child, Pending
-from supervisor.restarts import backoff_delay
 from supervisor.router import Router
+from supervisor.specs.restarts import backoff_delay
 from supervisor.timers import Timers
 
 

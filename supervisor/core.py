@@ -70,12 +70,12 @@ from supervisor.messages import (
     Unsubscribed,
 )
 from supervisor.nodes import RootEnded, Status
-from supervisor.options import SupervisorOptions
 from supervisor.orders import Order, Orders
-from supervisor.policies import as_seconds
 from supervisor.record import KeepRecord, Record, RecordGiven
 from supervisor.router import Router
-from supervisor.spec import ROOT, GroupSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import as_seconds
+from supervisor.specs.spec import ROOT, GroupSpec
 from supervisor.timers import Timers
 from supervisor.tree import Tree
 from supervisor.watchdog import Watchdog

@@ -24,9 +24,9 @@ from supervisor.cli_format import event_as_text, statuses_as_table
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import SystemStatus
-from supervisor.options import LogLevel, SupervisorOptions
 from supervisor.simulator import HOST, instrument_simulator
-from supervisor.spec import SystemSpec
+from supervisor.specs.options import LogLevel, SupervisorOptions
+from supervisor.specs.spec import SystemSpec
 
 EXCHANGES: Final = 40
 """Questions to each system."""

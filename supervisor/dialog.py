@@ -49,9 +49,9 @@ from supervisor.messages import (
     SystemStatus,
     UnregisterSystem,
 )
-from supervisor.options import SupervisorOptions
 from supervisor.session import Session
-from supervisor.spec import SystemSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.spec import SystemSpec
 from supervisor.streams import EventStream, Streams
 
 _ORDERS: Final = (

@@ -20,8 +20,8 @@ from typing import Any, Final
 import cattrs
 
 from supervisor.directory import private_directory_path
-from supervisor.options import SupervisorOptions
 from supervisor.record import Record
+from supervisor.specs.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0
 """Seconds a root may take to end before it is killed."""

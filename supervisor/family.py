@@ -27,7 +27,7 @@ from supervisor.child_messages import (
     WhichChildren,
 )
 from supervisor.messages import SupervisorRequest
-from supervisor.spec import ChildSpec, GroupSpec
+from supervisor.specs.spec import ChildSpec, GroupSpec
 
 
 class _Asks(Protocol):

@@ -9,9 +9,9 @@ from typing import Final
 import attrs
 
 from supervisor.messages import SupervisorClosing
-from supervisor.policies import RestartPolicy
 from supervisor.record import ConfigureSupervisor, Record, RecordChanged
-from supervisor.restarts import RestartHistory
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.restarts import RestartHistory
 
 INTENSITY: Final = RestartPolicy(max_restarts=5, period=30.0, backoff_min=0.1, backoff_max=1.0)
 """More ends of a supervisor than that are not mended by one more start."""

@@ -50,9 +50,9 @@ from supervisor.nodes import (
     TreeAction,
 )
 from supervisor.orders import Order, Orders
-from supervisor.policies import as_seconds
 from supervisor.record import ChildKept
 from supervisor.router import Router
+from supervisor.specs.policies import as_seconds
 from supervisor.timers import Timers
 from supervisor.tree import Tree
 from supervisor.watchdog import Watchdog

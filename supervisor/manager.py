@@ -54,8 +54,8 @@ from supervisor.messages import (
     SystemUnregistered,
     UnregisterSystem,
 )
-from supervisor.options import SupervisorOptions
-from supervisor.spec import SystemSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.spec import SystemSpec
 from supervisor.streams import EventStream
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from actors.messages import (
 )
 from actors.payload import unwrap, wrap_each
 from supervisor.crashes import CrashReport
-from supervisor.spec import ROOT, SystemSpec, seal_details
+from supervisor.specs.spec import ROOT, SystemSpec, seal_details
 
 
 def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:

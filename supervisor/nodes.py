@@ -12,9 +12,9 @@ import attrs
 
 from actors.messages import FailureCode, Reason
 from supervisor.messages import EventKind
-from supervisor.policies import AutoShutdown, GiveUp, RestartType, Strategy
-from supervisor.restarts import RestartWindow
-from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
+from supervisor.specs.policies import AutoShutdown, GiveUp, RestartType, Strategy
+from supervisor.specs.restarts import RestartWindow
+from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
 
 class Status(enum.Enum):

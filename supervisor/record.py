@@ -15,8 +15,8 @@ import attrs
 from actors.messages import Reason, Reply
 from supervisor.crashes import CrashReport, with_newest
 from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
-from supervisor.options import SupervisorOptions
-from supervisor.spec import ChildSpec, GroupSpec, seal_details, with_children
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.spec import ChildSpec, GroupSpec, seal_details, with_children
 
 EVENTS_KEPT: Final = 1000
 """The last of them, for subscribers that were away."""

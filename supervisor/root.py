@@ -30,8 +30,6 @@ from supervisor.messages import (
     SupervisorClosing,
     SupervisorReady,
 )
-from supervisor.options import SupervisorOptions
-from supervisor.policies import RestartPolicy
 from supervisor.processes import (
     WatchedProcess,
     kill,
@@ -42,8 +40,10 @@ from supervisor.processes import (
     wait_readable,
 )
 from supervisor.record import ConfigureSupervisor, KeepRecord, Record, RecordChanged, RecordGiven
-from supervisor.restarts import RestartHistory
-from supervisor.spec import GroupSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.restarts import RestartHistory
+from supervisor.specs.spec import GroupSpec
 
 START_TIMEOUT: Final = 20.0
 """Seconds the supervisor may take to answer for the first time, or to come back."""

@@ -26,11 +26,11 @@ from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
 from supervisor.directory import RuntimeDirectory
 from supervisor.embedded import EmbeddedRuntime
 from supervisor.messages import Ping, ReturnData, StopSupervisor, Subscribe, SupervisorRequest
-from supervisor.options import SupervisorOptions
-from supervisor.policies import RestartPolicy
 from supervisor.processes import kill
 from supervisor.record import KeepRecord, Record, RecordChanged, RecordGiven
-from supervisor.restarts import RestartHistory
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.restarts import RestartHistory
 
 PING_EVERY = 5.0
 """Seconds between two questions whether the supervisor hangs."""

@@ -63,9 +63,9 @@ from supervisor.doors import DirectoryOfDoors
 from supervisor.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.oom import OomCounter
-from supervisor.options import SupervisorOptions
 from supervisor.processes import newest_process
 from supervisor.record import ConfigureSupervisor
+from supervisor.specs.options import SupervisorOptions
 
 _LOOK_EVERY: Final = 0.5
 """Seconds between two looks for processes that ended unnoticed."""

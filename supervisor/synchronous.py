@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 from supervisor.child_messages import ChildInfo, ChildrenCounted, TreeNode
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import LifecycleEvent, SystemStatus
-from supervisor.options import SupervisorOptions
-from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
 T = TypeVar("T")
 

@@ -32,7 +32,7 @@ from supervisor.nodes import (
     System,
     Wish,
 )
-from supervisor.policies import (
+from supervisor.specs.policies import (
     BRUTAL_KILL,
     BackoffPolicy,
     GiveUp,
@@ -41,7 +41,7 @@ from supervisor.policies import (
     Strategy,
     as_seconds,
 )
-from supervisor.restarts import backoff_delay
+from supervisor.specs.restarts import backoff_delay
 
 _RUNS = (Status.STARTING, Status.UP, Status.STOPPING)
 

@@ -11,8 +11,8 @@ import attrs
 from supervisor.child_messages import ChildInfo, ChildrenCounted, TreeNode
 from supervisor.cli_format import duration
 from supervisor.messages import SystemState
-from supervisor.policies import BackoffPolicy
-from supervisor.spec import ChildSpec, GroupSpec
+from supervisor.specs.policies import BackoffPolicy
+from supervisor.specs.spec import ChildSpec, GroupSpec
 
 _RESET: Final = "\x1b[0m"
 _DIM: Final = "\x1b[2m"

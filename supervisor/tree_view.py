@@ -8,7 +8,7 @@ from supervisor.child import Child, state_of
 from supervisor.child_messages import ChildInfo, ChildrenCounted, ChildType, TreeNode
 from supervisor.messages import SystemState
 from supervisor.nodes import Group, Node, Status
-from supervisor.spec import ChildSpec, with_children
+from supervisor.specs.spec import ChildSpec, with_children
 
 
 def spec_of(node: Node) -> ChildSpec:

@@ -11,7 +11,7 @@ from supervisor.announcer import Announcer
 from supervisor.child import Child
 from supervisor.heartbeats import Heartbeats, Hung
 from supervisor.messages import EventKind
-from supervisor.policies import as_seconds
+from supervisor.specs.policies import as_seconds
 from supervisor.timers import Timer, Timers
 
 

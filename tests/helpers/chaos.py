@@ -27,7 +27,7 @@ from supervisor import (
     UnknownSystemError,
 )
 from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
-from supervisor.options import LogLevel
+from supervisor.specs.options import LogLevel
 from tests.helpers.chaos_clients import Ledger, WireClient, host_client
 from tests.helpers.chaos_plant import GROUPS, plant, systems
 from tests.helpers.processes import parts_of

@@ -31,7 +31,7 @@ from supervisor.nodes import (
     StopProcess,
     TreeAction,
 )
-from supervisor.spec import GroupSpec
+from supervisor.specs.spec import GroupSpec
 from supervisor.timers import Timers
 from supervisor.tree import Tree
 

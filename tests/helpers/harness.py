@@ -41,9 +41,9 @@ from supervisor.actions import (
 from supervisor.core import SupervisorCore
 from supervisor.exits import ProcessExit
 from supervisor.messages import RegisterSystem
-from supervisor.options import SupervisorOptions
-from supervisor.policies import RestartPolicy
-from supervisor.spec import SystemSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.spec import SystemSpec
 
 NO_JITTER = type("NoJitter", (Random,), {"random": lambda self: 0.0})()
 BUG = Reason("ZeroDivisionError", "ZeroDivisionError: division by zero", "Traceback...")

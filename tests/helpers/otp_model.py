@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import attrs
 
-from supervisor.policies import AutoShutdown, GiveUp, OnStartFailure, RestartType, Strategy
-from supervisor.spec import ChildSpec, GroupSpec
+from supervisor.specs.policies import AutoShutdown, GiveUp, OnStartFailure, RestartType, Strategy
+from supervisor.specs.spec import ChildSpec, GroupSpec
 from tests.helpers.grove import Outcome
 
 GAVE_UP, AUTO_SHUTDOWN, ASKED, START_FAILED = "gave_up", "auto_shutdown", "asked", "start_failed"

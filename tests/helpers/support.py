@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from supervisor import ExternalSystemManager, SystemSpec
 from supervisor.messages import SystemState, SystemStatus
-from supervisor.options import LogLevel, SupervisorOptions
+from supervisor.specs.options import LogLevel, SupervisorOptions
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import os
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 
-from supervisor.policies import (
+from supervisor.specs.policies import (
     BRUTAL_KILL,
     INFINITY,
     AutoShutdown,
@@ -18,7 +18,7 @@ from supervisor.policies import (
     RestartType,
     Strategy,
 )
-from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
+from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
 PERIODS = st.sampled_from([2.5, 5.5])
 """Histories take whole seconds: no restart is exactly a period ago, whatever waits add."""

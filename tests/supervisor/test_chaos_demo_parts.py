@@ -30,8 +30,8 @@ from supervisor.chaos_view import (
 )
 from supervisor.child_messages import ChildType, TreeNode
 from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
-from supervisor.policies import Strategy
-from supervisor.spec import GroupSpec
+from supervisor.specs.policies import Strategy
+from supervisor.specs.spec import GroupSpec
 
 NAMES = {"a", "b", INSTRUMENT}
 

@@ -14,9 +14,9 @@ from supervisor.config import (
     load_config,
     parse_config,
 )
-from supervisor.options import LogLevel, SupervisorOptions
-from supervisor.policies import RestartPolicy
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.options import LogLevel, SupervisorOptions
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.spec import GroupSpec, SystemSpec
 
 SECRET = "hunter2-and-more"
 

@@ -7,7 +7,7 @@ import pytest
 
 from supervisor.cli_format import spec_as_tree
 from supervisor.config import ConfigError, parse_config
-from supervisor.policies import AutoShutdown, GiveUp, OnStartFailure, RestartType, Strategy
+from supervisor.specs.policies import AutoShutdown, GiveUp, OnStartFailure, RestartType, Strategy
 
 PLANT = """
 [supervisor]

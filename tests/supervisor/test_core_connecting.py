@@ -24,7 +24,7 @@ from supervisor.messages import (
     SystemState,
     UnregisterSystem,
 )
-from supervisor.policies import BackoffPolicy
+from supervisor.specs.policies import BackoffPolicy
 from tests.helpers.harness import Harness, failed
 
 RECONNECT = BackoffPolicy(backoff_min=1, backoff_max=4)

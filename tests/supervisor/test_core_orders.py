@@ -15,7 +15,7 @@ from supervisor.messages import (
     SystemState,
     UnregisterSystem,
 )
-from supervisor.spec import GroupSpec
+from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import Harness, failed, spec
 
 

@@ -16,7 +16,7 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.record import KeepRecord, RecordChanged
-from supervisor.spec import GroupSpec
+from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import Harness, failed, spec
 
 

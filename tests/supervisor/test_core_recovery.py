@@ -15,7 +15,7 @@ from supervisor.child_messages import (
 from supervisor.exits import ProcessExit
 from supervisor.messages import DesiredState, EventKind, GetStatus, UnregisterSystem
 from supervisor.record import KeepRecord
-from supervisor.spec import GroupSpec
+from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import Harness, spec
 from tests.supervisor.test_core_record import kept
 

@@ -41,8 +41,8 @@ from supervisor.messages import (
     SupervisorRequest,
     UnregisterSystem,
 )
-from supervisor.options import SupervisorOptions
 from supervisor.record import ConfigureSupervisor
+from supervisor.specs.options import SupervisorOptions
 from tests.helpers.harness import Harness, failed, spec
 
 NAN = float("nan")

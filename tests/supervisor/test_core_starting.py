@@ -15,9 +15,9 @@ from supervisor.messages import (
     SystemRegistered,
     SystemState,
 )
-from supervisor.options import SupervisorOptions
-from supervisor.policies import BackoffPolicy
-from supervisor.spec import GroupSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import BackoffPolicy
+from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import BUG, NO_JITTER, Harness, failed, spec
 
 

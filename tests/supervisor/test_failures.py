@@ -28,7 +28,7 @@ from supervisor import (
     UnknownSystemError,
 )
 from supervisor.messages import SystemState
-from supervisor.options import LogLevel
+from supervisor.specs.options import LogLevel
 from tests.helpers.support import QUIET, mock, until_state, with_manager
 
 pytestmark = pytest.mark.usefixtures("way", "nothing_left")

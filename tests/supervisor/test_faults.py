@@ -25,7 +25,7 @@ from supervisor import (
     session,
 )
 from supervisor.messages import EventKind, SystemState
-from supervisor.options import LogLevel
+from supervisor.specs.options import LogLevel
 from tests.conftest import MARK, marked_processes, wait_until_none
 from tests.helpers.processes import parts_of, until_gone
 from tests.helpers.support import (

@@ -8,8 +8,8 @@ from typing import Any
 from actors.wire.front_door import Arrived, WatchedDoor
 from supervisor.guardian import Guardian, _Ward
 from supervisor.guarding import Guarding
-from supervisor.options import SupervisorOptions
 from supervisor.record import ConfigureSupervisor, KeepRecord
+from supervisor.specs.options import SupervisorOptions
 
 
 class Still(Guardian):

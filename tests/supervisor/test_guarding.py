@@ -16,9 +16,9 @@ from supervisor.guarding import (
     StartSupervisor,
 )
 from supervisor.messages import SupervisorClosing
-from supervisor.options import SupervisorOptions
 from supervisor.record import ChildForgotten, ChildKept, ConfigureSupervisor, Record, RecordChanged
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.spec import GroupSpec, SystemSpec
 
 TREE = GroupSpec("root", [SystemSpec("a", "mock")])
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from supervisor.policies import RestartPolicy
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.spec import GroupSpec, SystemSpec
 from tests.helpers.grove import BUG, IN_ORDER, Grove, Outcome
 
 FAST = RestartPolicy(

@@ -6,8 +6,8 @@ from typing import Any
 
 from actors.messages import Failure
 from supervisor.messages import AllStatusGiven, GetAllStatus, RegisterSystem
-from supervisor.options import SupervisorOptions
 from supervisor.record import ConfigureSupervisor, Record
+from supervisor.specs.options import SupervisorOptions
 from supervisor.supervisor import Supervisor
 from tests.helpers.support import mock
 

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 )
 
 from supervisor.messages import EventKind
-from supervisor.policies import AutoShutdown
-from supervisor.spec import ChildSpec, GroupSpec, SystemSpec
+from supervisor.specs.policies import AutoShutdown
+from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 from tests.helpers.grove import BUG, IN_ORDER, Grove, Outcome
 from tests.helpers.otp_model import ASKED, Child, Model, is_alive
 from tests.helpers.trees import groups, look, systems

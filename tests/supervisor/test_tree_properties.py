@@ -22,7 +22,7 @@ from supervisor.nodes import (
     Status,
     TreeAction,
 )
-from supervisor.policies import AutoShutdown, Strategy
+from supervisor.specs.policies import AutoShutdown, Strategy
 from tests.helpers.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome, Process
 from tests.helpers.trees import SHUTDOWNS, groups, look, systems
 

@@ -1,8 +1,8 @@
 """What happens in the middle of a start, a stop or a restart of several children."""
 
 from supervisor.messages import EventKind
-from supervisor.policies import RestartPolicy
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.spec import GroupSpec, SystemSpec
 from tests.helpers.grove import BUG, IN_ORDER, Grove, Outcome
 
 FAST = RestartPolicy(max_restarts=9, period=100.0, backoff_min=1.0, backoff_max=1.0)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from supervisor.policies import (
+from supervisor.specs.policies import (
     BackoffPolicy,
     RestartPolicy,
     as_seconds,
     refuse_unreachable,
 )
-from supervisor.spec import GroupSpec, SystemSpec
+from supervisor.specs.spec import GroupSpec, SystemSpec
 
 EIGHTHS = st.integers(1, 64).map(lambda number: number / 8)
 """Times that add up exactly."""

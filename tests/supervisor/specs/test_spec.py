@@ -4,9 +4,9 @@ import pickle
 
 import pytest
 
-from supervisor.options import LogLevel, SupervisorOptions
-from supervisor.policies import BackoffPolicy, RestartPolicy, RestartType, Strategy
-from supervisor.spec import GroupSpec, SystemSpec, seal_details
+from supervisor.specs.options import LogLevel, SupervisorOptions
+from supervisor.specs.policies import BackoffPolicy, RestartPolicy, RestartType, Strategy
+from supervisor.specs.spec import GroupSpec, SystemSpec, seal_details
 
 
 def spec(**options):

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from supervisor.policies import BackoffPolicy, RestartPolicy
-from supervisor.restarts import RestartWindow, backoff_delay
+from supervisor.specs.policies import BackoffPolicy, RestartPolicy
+from supervisor.specs.restarts import RestartWindow, backoff_delay
 from tests.helpers.grove import NO_JITTER
 
 

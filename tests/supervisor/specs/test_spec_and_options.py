@@ -6,8 +6,8 @@ import pytest
 
 from actors.connectors.mock.system import MockExternalSystem
 from actors.payload import PayloadError, decode
-from supervisor.options import LogLevel, SupervisorOptions
-from supervisor.spec import SystemSpec
+from supervisor.specs.options import LogLevel, SupervisorOptions
+from supervisor.specs.spec import SystemSpec
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from actors.interface import ExternalSystemInterface, check_system_name
 from actors.messages import SystemDefinition
 from actors.payload import Payload, encode
 from actors.settings import Allowed, flag, one_of, seconds, table_of, text, whole_number
-from supervisor.policies import (
+from supervisor.specs.policies import (
     INFINITY,
     AutoShutdown,
     BackoffPolicy,

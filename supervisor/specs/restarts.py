@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 
-from supervisor.policies import BackoffPolicy, RestartPolicy
+from supervisor.specs.policies import BackoffPolicy, RestartPolicy
 
 
 @attrs.define
