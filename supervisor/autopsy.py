@@ -18,7 +18,7 @@ from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers
 from supervisor.messages import EventKind
 from supervisor.record import CrashKept
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 
 _LONGEST_TEXT: Final = 4_000
 _LONGEST_TRACEBACK: Final = 32_000

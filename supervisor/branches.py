@@ -22,7 +22,7 @@ from supervisor.nodes import (
     TreeAction,
 )
 from supervisor.specs.spec import ChildSpec, GroupSpec
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 
 
 class Branches:

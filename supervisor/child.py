@@ -21,7 +21,7 @@ from supervisor.messages import (
 )
 from supervisor.nodes import Down, Node, Status, System
 from supervisor.specs.spec import SystemSpec
-from supervisor.timers import Timer
+from supervisor.timing.timers import Timer
 
 
 @attrs.define(eq=False)

@@ -11,7 +11,7 @@ from supervisor.actions import Action, Log
 from supervisor.child import Child, Pending
 from supervisor.router import Router
 from supervisor.specs.restarts import backoff_delay
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 
 
 class Connecting:

@@ -76,7 +76,7 @@ from supervisor.router import Router
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ROOT, GroupSpec
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 from supervisor.tree import Tree
 from supervisor.watchdog import Watchdog
 

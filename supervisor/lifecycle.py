@@ -53,7 +53,7 @@ from supervisor.orders import Order, Orders
 from supervisor.record import ChildKept
 from supervisor.router import Router
 from supervisor.specs.policies import as_seconds
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 from supervisor.tree import Tree
 from supervisor.watchdog import Watchdog
 

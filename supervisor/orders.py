@@ -14,7 +14,7 @@ import attrs
 from actors.messages import Failure, FailureCode, Outcome, Reply, Request
 from supervisor.actions import Action, Client, TellClient
 from supervisor.messages import SupervisorRequest
-from supervisor.timers import Timer, Timers
+from supervisor.timing.timers import Timer, Timers
 
 
 @attrs.frozen(eq=False)

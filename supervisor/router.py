@@ -44,9 +44,9 @@ from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.child import Child, Gathering, Pending, why_down
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.nodes import Status
-from supervisor.patience import patience_of
 from supervisor.specs.options import SupervisorOptions
-from supervisor.timers import Timers
+from supervisor.timing.patience import patience_of
+from supervisor.timing.timers import Timers
 
 
 class Router:

@@ -12,7 +12,7 @@ from supervisor.child import Child
 from supervisor.heartbeats import Heartbeats, Hung
 from supervisor.messages import EventKind
 from supervisor.specs.policies import as_seconds
-from supervisor.timers import Timer, Timers
+from supervisor.timing.timers import Timer, Timers
 
 
 class Watchdog:

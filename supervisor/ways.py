@@ -51,9 +51,9 @@ from actors.messages.limits import (
     too_many,
 )
 from supervisor.checks import mistake_in
-from supervisor.deadlines import Deadlines
 from supervisor.messages import ReturnData, SystemResolved
-from supervisor.patience import patience_of
+from supervisor.timing.deadlines import Deadlines
+from supervisor.timing.patience import patience_of
 
 FENCE_PATIENCE: Final = 0.25
 """Seconds that a fence may take; what waits for it is held up no longer."""

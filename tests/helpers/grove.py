@@ -32,7 +32,7 @@ from supervisor.nodes import (
     TreeAction,
 )
 from supervisor.specs.spec import GroupSpec
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 from supervisor.tree import Tree
 
 NO_JITTER = type("NoJitter", (Random,), {"random": lambda self: 0.0})()

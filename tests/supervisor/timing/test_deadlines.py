@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from supervisor.deadlines import Deadlines
+from supervisor.timing.deadlines import Deadlines
 
 ids = st.integers(0, 20)
 

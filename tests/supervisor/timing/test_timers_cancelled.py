@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 
 
 def made(timers, now):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.timers import Timers
+from supervisor.timing.timers import Timers
 
 
 @pytest.fixture
