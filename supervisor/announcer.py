@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from actors.messages import Reason, TapData
 from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.child import Child
-from supervisor.crashes import CrashReport
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent, Subscribe
-from supervisor.record import EVENTS_KEPT
+from supervisor.messages.crashes import CrashReport
+from supervisor.messages.record import EVENTS_KEPT
 
 
 class Announcer:

@@ -13,11 +13,11 @@ from supervisor.actions import Action, Log
 from supervisor.announcer import Announcer
 from supervisor.child import Child
 from supervisor.crash_log import CrashLog
-from supervisor.crashes import CrashReport, with_newest
 from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers
 from supervisor.messages import EventKind
-from supervisor.record import CrashKept
+from supervisor.messages.crashes import CrashReport, with_newest
+from supervisor.messages.record import CrashKept
 from supervisor.timing.timers import Timers
 
 _LONGEST_TEXT: Final = 4_000

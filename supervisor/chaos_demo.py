@@ -45,10 +45,9 @@ from supervisor.chaos_view import (
     redrawn,
     report_as_text,
 )
-from supervisor.child_messages import TreeNode
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
-from supervisor.messages import DesiredState, LifecycleEvent, SystemStatus
+from supervisor.messages import DesiredState, LifecycleEvent, SystemStatus, TreeNode
 from supervisor.simulator import HOST, instrument_simulator
 from supervisor.specs.options import LogLevel, SupervisorOptions
 

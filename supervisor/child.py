@@ -11,7 +11,6 @@ from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request
 from actors.messages.limits import WINDOW
 from actors.wire.tally import NOTHING, Tallied
 from supervisor.actions import Client
-from supervisor.crashes import CrashReport
 from supervisor.messages import (
     DesiredState,
     EventKind,
@@ -19,6 +18,7 @@ from supervisor.messages import (
     SystemState,
     SystemStatus,
 )
+from supervisor.messages.crashes import CrashReport
 from supervisor.nodes import Down, Node, Status, System
 from supervisor.specs.spec import SystemSpec
 from supervisor.timing.timers import Timer

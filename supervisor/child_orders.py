@@ -8,7 +8,7 @@ from actors.messages import Failure, Reply, Request
 from supervisor.actions import Action, Client, TellClient
 from supervisor.by_hand import ByHand
 from supervisor.child import Child
-from supervisor.child_messages import (
+from supervisor.messages import (
     ChangeSpecs,
     ChildDeleted,
     ChildrenGiven,
@@ -17,18 +17,16 @@ from supervisor.child_messages import (
     DeleteChild,
     GetChildSpec,
     GetTree,
+    RegisterSystem,
     RestartChild,
+    RestartSystem,
     SpecsChanged,
     StartChild,
+    SupervisorRequest,
     TerminateChild,
     TreeGiven,
-    WhichChildren,
-)
-from supervisor.messages import (
-    RegisterSystem,
-    RestartSystem,
-    SupervisorRequest,
     UnregisterSystem,
+    WhichChildren,
 )
 from supervisor.nodes import RefusedError
 from supervisor.orders import Order, Orders

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from supervisor import cli_format as fmt
-from supervisor.child_messages import TreeNode
 from supervisor.cli_children import child, tree
 from supervisor.cli_client import (
     EXIT_BUSY,
@@ -30,6 +29,7 @@ from supervisor.cli_input import parse_args, parse_item, parts, read_lines
 from supervisor.connection import STOPPED
 from supervisor.directory import DirectoryError, RuntimeDirectory, default_directory
 from supervisor.manager import ExternalSystemManager
+from supervisor.messages import TreeNode
 
 _EPILOG = """\b
 Exit codes:

@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
-from supervisor.crashes import CrashReport
 from supervisor.messages import LifecycleEvent, SystemStatus
+from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import GroupSpec
 
 _CRASH_COLUMNS = ("TIME", "INCARNATION", "UPTIME", "IN PROGRESS", "CAUSE")

@@ -33,7 +33,7 @@ from supervisor.messages import (
     SupervisorClosing,
     SupervisorRequest,
 )
-from supervisor.record import RecordChanged
+from supervisor.messages.record import RecordChanged
 
 Event = LifecycleEvent | DataArrived
 Told = Event | RecordChanged

@@ -35,7 +35,6 @@ from supervisor.actions import (
 from supervisor.announcer import Announcer
 from supervisor.autopsy import Coroner
 from supervisor.by_hand import ByHand
-from supervisor.checks import mistake_in
 from supervisor.child import Child
 from supervisor.child_orders import ChildOrder, ChildOrders
 from supervisor.connecting import Connecting
@@ -69,9 +68,10 @@ from supervisor.messages import (
     Unsubscribe,
     Unsubscribed,
 )
+from supervisor.messages.checks import mistake_in
+from supervisor.messages.record import KeepRecord, Record, RecordGiven
 from supervisor.nodes import RootEnded, Status
 from supervisor.orders import Order, Orders
-from supervisor.record import KeepRecord, Record, RecordGiven
 from supervisor.router import Router
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import as_seconds

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from actors.messages import Reason
-from supervisor.crashes import CrashReport, crash_text
+from supervisor.messages.crashes import CrashReport, crash_text
 
 QUIET: Final = 60.0
 """Seconds without a crash after which a crash loop is over."""

@@ -27,7 +27,6 @@ from actors.messages import (
 )
 from actors.payload import PayloadError, payload_size, wrap
 from supervisor.batching import SendBatcher
-from supervisor.child_messages import ChangeSpecs, RestartChild, TerminateChild
 from supervisor.connection import Event, SupervisorConnection
 from supervisor.direct import Direct
 from supervisor.errors import error_of
@@ -35,18 +34,21 @@ from supervisor.messages import (
     AllConnected,
     AllDisconnected,
     AllStatusGiven,
+    ChangeSpecs,
     ConnectAll,
     DisconnectAll,
     EventKind,
     GetAllStatus,
     LifecycleEvent,
     RegisterSystem,
+    RestartChild,
     RestartSystem,
     StatusGiven,
     Subscribe,
     Subscribed,
     SupervisorRequest,
     SystemStatus,
+    TerminateChild,
     UnregisterSystem,
 )
 from supervisor.session import Session

@@ -20,7 +20,7 @@ from typing import Any, Final
 import cattrs
 
 from supervisor.directory import private_directory_path
-from supervisor.record import Record
+from supervisor.messages.record import Record
 from supervisor.specs.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from actors.messages import Reply
-from supervisor.child_messages import (
+from supervisor.messages import (
     ChangeSpecs,
     ChildDeleted,
     ChildInfo,
@@ -21,12 +21,12 @@ from supervisor.child_messages import (
     RestartChild,
     SpecsChanged,
     StartChild,
+    SupervisorRequest,
     TerminateChild,
     TreeGiven,
     TreeNode,
     WhichChildren,
 )
-from supervisor.messages import SupervisorRequest
 from supervisor.specs.spec import ChildSpec, GroupSpec
 
 

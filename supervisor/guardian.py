@@ -31,8 +31,8 @@ from supervisor.blocking import BlockingConnection
 from supervisor.exits import ProcessExit
 from supervisor.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
 from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
+from supervisor.messages.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
 from supervisor.processes import newest_process, wait_readable
-from supervisor.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
 from supervisor.supervisor import Supervisor
 
 _LOOK_EVERY: Final = 0.25

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from supervisor.messages import SupervisorClosing
-from supervisor.record import ConfigureSupervisor, Record, RecordChanged
+from supervisor.messages.record import ConfigureSupervisor, Record, RecordChanged
 from supervisor.specs.policies import RestartPolicy
 from supervisor.specs.restarts import RestartHistory
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from supervisor.actions import Action, Client, TellClient
 from supervisor.child import Child
 from supervisor.messages import DesiredState
-from supervisor.nodes import Down, Node, Status
-from supervisor.record import (
+from supervisor.messages.record import (
     ChildForgotten,
     ChildKept,
     Record,
@@ -16,6 +15,7 @@ from supervisor.record import (
     RecordChanged,
     StateKept,
 )
+from supervisor.nodes import Down, Node, Status
 from supervisor.tree import Tree
 
 

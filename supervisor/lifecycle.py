@@ -21,19 +21,23 @@ from supervisor.actions import Action, ForgetActor, KillActor, Log, StartActor, 
 from supervisor.announcer import Announcer
 from supervisor.autopsy import Coroner
 from supervisor.child import Child, why_down
-from supervisor.child_messages import ChildStarted, ChildTerminated, RestartChild, StartChild
 from supervisor.doors import Doors
 from supervisor.exits import ProcessExit
 from supervisor.keepers import Keepers
 from supervisor.messages import (
+    ChildStarted,
+    ChildTerminated,
     EventKind,
     RegisterSystem,
+    RestartChild,
     RestartSystem,
+    StartChild,
     SystemRegistered,
     SystemRestarted,
     SystemUnregistered,
     UnregisterSystem,
 )
+from supervisor.messages.record import ChildKept
 from supervisor.nodes import (
     End,
     Group,
@@ -50,7 +54,6 @@ from supervisor.nodes import (
     TreeAction,
 )
 from supervisor.orders import Order, Orders
-from supervisor.record import ChildKept
 from supervisor.router import Router
 from supervisor.specs.policies import as_seconds
 from supervisor.timing.timers import Timers

@@ -30,6 +30,13 @@ from supervisor.messages import (
     SupervisorClosing,
     SupervisorReady,
 )
+from supervisor.messages.record import (
+    ConfigureSupervisor,
+    KeepRecord,
+    Record,
+    RecordChanged,
+    RecordGiven,
+)
 from supervisor.processes import (
     WatchedProcess,
     kill,
@@ -39,7 +46,6 @@ from supervisor.processes import (
     wait_for_children,
     wait_readable,
 )
-from supervisor.record import ConfigureSupervisor, KeepRecord, Record, RecordChanged, RecordGiven
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import RestartPolicy
 from supervisor.specs.restarts import RestartHistory

@@ -26,8 +26,8 @@ from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
 from supervisor.directory import RuntimeDirectory
 from supervisor.embedded import EmbeddedRuntime
 from supervisor.messages import Ping, ReturnData, StopSupervisor, Subscribe, SupervisorRequest
+from supervisor.messages.record import KeepRecord, Record, RecordChanged, RecordGiven
 from supervisor.processes import kill
-from supervisor.record import KeepRecord, Record, RecordChanged, RecordGiven
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import RestartPolicy
 from supervisor.specs.restarts import RestartHistory

@@ -62,9 +62,9 @@ from supervisor.core import SupervisorCore
 from supervisor.doors import DirectoryOfDoors
 from supervisor.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
+from supervisor.messages.record import ConfigureSupervisor
 from supervisor.oom import OomCounter
 from supervisor.processes import newest_process
-from supervisor.record import ConfigureSupervisor
 from supervisor.specs.options import SupervisorOptions
 
 _LOOK_EVERY: Final = 0.5

@@ -11,9 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from supervisor.child_messages import ChildInfo, ChildrenCounted, TreeNode
 from supervisor.manager import ExternalSystemManager
-from supervisor.messages import LifecycleEvent, SystemStatus
+from supervisor.messages import ChildInfo, ChildrenCounted, LifecycleEvent, SystemStatus, TreeNode
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 

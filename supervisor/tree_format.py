@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import attrs
 
-from supervisor.child_messages import ChildInfo, ChildrenCounted, TreeNode
 from supervisor.cli_format import duration
-from supervisor.messages import SystemState
+from supervisor.messages import ChildInfo, ChildrenCounted, SystemState, TreeNode
 from supervisor.specs.policies import BackoffPolicy
 from supervisor.specs.spec import ChildSpec, GroupSpec
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from supervisor.child import Child, state_of
-from supervisor.child_messages import ChildInfo, ChildrenCounted, ChildType, TreeNode
-from supervisor.messages import SystemState
+from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState, TreeNode
 from supervisor.nodes import Group, Node, Status
 from supervisor.specs.spec import ChildSpec, with_children
 

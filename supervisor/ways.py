@@ -50,8 +50,8 @@ from actors.messages.limits import (
     overload,
     too_many,
 )
-from supervisor.checks import mistake_in
 from supervisor.messages import ReturnData, SystemResolved
+from supervisor.messages.checks import mistake_in
 from supervisor.timing.deadlines import Deadlines
 from supervisor.timing.patience import patience_of
 

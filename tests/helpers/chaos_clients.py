@@ -24,9 +24,8 @@ from actors.messages import (
     SendMany,
 )
 from supervisor import ExternalSystemError, ExternalSystemManager
-from supervisor.child_messages import GetTree, WhichChildren
 from supervisor.connection import SupervisorConnection
-from supervisor.messages import GetAllStatus, GetStatus, Ping, RestartSystem
+from supervisor.messages import GetAllStatus, GetStatus, GetTree, Ping, RestartSystem, WhichChildren
 
 ANSWERED_WITHIN = 60.0
 """Seconds after which a request counts as never answered."""

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from supervisor import ExternalSystemManager
-from supervisor.child_messages import TreeNode
-from supervisor.messages import EventKind, LifecycleEvent
+from supervisor.messages import EventKind, LifecycleEvent, TreeNode
 from tests.helpers.support import PATIENCE
 
 

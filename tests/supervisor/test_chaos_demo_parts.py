@@ -28,8 +28,15 @@ from supervisor.chaos_view import (
     redrawn,
     report_as_text,
 )
-from supervisor.child_messages import ChildType, TreeNode
-from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
+from supervisor.messages import (
+    ChildType,
+    DesiredState,
+    EventKind,
+    LifecycleEvent,
+    SystemState,
+    SystemStatus,
+    TreeNode,
+)
 from supervisor.specs.policies import Strategy
 from supervisor.specs.spec import GroupSpec
 

@@ -24,8 +24,7 @@ from supervisor import (
     SystemSpec,
     UnavailableError,
 )
-from supervisor.checks import mistake_in
-from supervisor.child_messages import (
+from supervisor.messages import (
     ChangeSpecs,
     ChildDeleted,
     ChildrenCounted,
@@ -35,16 +34,20 @@ from supervisor.child_messages import (
     ChildTerminated,
     CountChildren,
     DeleteChild,
+    EventKind,
     GetChildSpec,
     GetTree,
     RestartChild,
     SpecsChanged,
     StartChild,
+    StopSupervisor,
+    SupervisorStopped,
+    SystemState,
     TerminateChild,
     TreeGiven,
     WhichChildren,
 )
-from supervisor.messages import EventKind, StopSupervisor, SupervisorStopped, SystemState
+from supervisor.messages.checks import mistake_in
 from tests.helpers.actor_host import ActorHost
 from tests.helpers.support import PATIENCE, mock, pid_of, until_state, with_manager
 from tests.helpers.watch import Watch, lives, states, walk

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 from actors.messages import ConnectSystem, Failure, Forget, ReceiveData
-from supervisor.child_messages import GetTree, StartChild, TerminateChild
 from supervisor.messages import (
     CancelRequest,
     GetStatus,
+    GetTree,
     RestartSystem,
+    StartChild,
     StopSupervisor,
     Subscribe,
     SystemState,
+    TerminateChild,
     UnregisterSystem,
 )
 from supervisor.specs.spec import GroupSpec

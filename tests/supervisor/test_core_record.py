@@ -4,18 +4,21 @@ started from their record brings back everything as it was meant to be."""
 import pytest
 
 from actors.messages import ConnectSystem, DisconnectSystem
-from supervisor.child_messages import DeleteChild, GetTree, StartChild, TerminateChild
 from supervisor.messages import (
+    DeleteChild,
     DesiredState,
     EventKind,
     GetStatus,
+    GetTree,
     RestartSystem,
+    StartChild,
     StopSupervisor,
     Subscribe,
     SystemState,
+    TerminateChild,
     UnregisterSystem,
 )
-from supervisor.record import KeepRecord, RecordChanged
+from supervisor.messages.record import KeepRecord, RecordChanged
 from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import Harness, failed, spec
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 
 from actors.messages import ConnectSystem, DisconnectSystem, SystemDisconnected
-from supervisor.child_messages import (
+from supervisor.exits import ProcessExit
+from supervisor.messages import (
     ChangeSpecs,
+    DesiredState,
+    EventKind,
     GetChildSpec,
+    GetStatus,
     RestartChild,
     StartChild,
     TerminateChild,
+    UnregisterSystem,
 )
-from supervisor.exits import ProcessExit
-from supervisor.messages import DesiredState, EventKind, GetStatus, UnregisterSystem
-from supervisor.record import KeepRecord
+from supervisor.messages.record import KeepRecord
 from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import Harness, spec
 from tests.supervisor.test_core_record import kept

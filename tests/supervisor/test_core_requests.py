@@ -19,29 +19,27 @@ from actors.messages import (
     StartSystem,
     SystemDefinition,
 )
-from supervisor.child_messages import (
+from supervisor.messages import (
+    CancelRequest,
     ChangeSpecs,
+    ConnectAll,
     CountChildren,
     DeleteChild,
     GetChildSpec,
-    RestartChild,
-    StartChild,
-    TerminateChild,
-    WhichChildren,
-)
-from supervisor.messages import (
-    CancelRequest,
-    ConnectAll,
     GetStatus,
     RegisterSystem,
+    RestartChild,
     ReturnData,
+    StartChild,
     StopSupervisor,
     Subscribe,
     SupervisorClosing,
     SupervisorRequest,
+    TerminateChild,
     UnregisterSystem,
+    WhichChildren,
 )
-from supervisor.record import ConfigureSupervisor
+from supervisor.messages.record import ConfigureSupervisor
 from supervisor.specs.options import SupervisorOptions
 from tests.helpers.harness import Harness, failed, spec
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from actors.messages import Reason
 from supervisor.crash_log import FULL_EVERY, QUIET, SUMMARY_EVERY, CrashLog
-from supervisor.crashes import CrashReport, crash_text, with_newest
+from supervisor.messages.crashes import CrashReport, crash_text, with_newest
 
 
 def report(incarnation=1, text="ZeroDivisionError: division by zero", **fields):

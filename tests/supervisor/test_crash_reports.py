@@ -14,9 +14,9 @@ import pytest
 from actors import ExternalSystemInterface, command
 from supervisor import ExternalSystemManager
 from supervisor.cli_format import status_as_text
-from supervisor.crashes import CrashReport
 from supervisor.errors import ExternalSystemError
 from supervisor.messages import EventKind, SystemState
+from supervisor.messages.crashes import CrashReport
 from tests.helpers.support import PATIENCE, QUIET, pid_of, until_state
 
 pytestmark = pytest.mark.usefixtures("way", "nothing_left")

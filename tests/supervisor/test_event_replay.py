@@ -23,7 +23,7 @@ from supervisor.messages import (
     Subscribed,
     SystemState,
 )
-from supervisor.record import EVENTS_KEPT
+from supervisor.messages.record import EVENTS_KEPT
 from tests.helpers.support import PATIENCE, mock, until, until_state, with_manager
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -8,7 +8,7 @@ from typing import Any
 from actors.wire.front_door import Arrived, WatchedDoor
 from supervisor.guardian import Guardian, _Ward
 from supervisor.guarding import Guarding
-from supervisor.record import ConfigureSupervisor, KeepRecord
+from supervisor.messages.record import ConfigureSupervisor, KeepRecord
 from supervisor.specs.options import SupervisorOptions
 
 

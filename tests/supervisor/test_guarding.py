@@ -16,7 +16,13 @@ from supervisor.guarding import (
     StartSupervisor,
 )
 from supervisor.messages import SupervisorClosing
-from supervisor.record import ChildForgotten, ChildKept, ConfigureSupervisor, Record, RecordChanged
+from supervisor.messages.record import (
+    ChildForgotten,
+    ChildKept,
+    ConfigureSupervisor,
+    Record,
+    RecordChanged,
+)
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import GroupSpec, SystemSpec
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.messages import Failure
 from supervisor.messages import AllStatusGiven, GetAllStatus, RegisterSystem
-from supervisor.record import ConfigureSupervisor, Record
+from supervisor.messages.record import ConfigureSupervisor, Record
 from supervisor.specs.options import SupervisorOptions
 from supervisor.supervisor import Supervisor
 from tests.helpers.support import mock

@@ -9,8 +9,7 @@ import pytest
 
 from supervisor import GroupSpec, SystemSpec
 from supervisor import tree_format as fmt
-from supervisor.child_messages import ChildInfo, ChildrenCounted, ChildType, TreeNode
-from supervisor.messages import SystemState
+from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState, TreeNode
 
 
 def system(name: str, state: SystemState = SystemState.CONNECTED, **fields: object) -> TreeNode:

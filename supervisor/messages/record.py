@@ -13,8 +13,8 @@ from typing import Final
 import attrs
 
 from actors.messages import Reason, Reply
-from supervisor.crashes import CrashReport, with_newest
-from supervisor.messages import DesiredState, LifecycleEvent, SupervisorRequest
+from supervisor.messages.crashes import CrashReport, with_newest
+from supervisor.messages.requests import DesiredState, LifecycleEvent, SupervisorRequest
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import ChildSpec, GroupSpec, seal_details, with_children
 

@@ -5,8 +5,8 @@ import pytest
 from actors.interface import MAX_NAME_LENGTH
 from actors.messages import CallCommand, ConnectSystem, ReceiveData, SendData, SendMany
 from actors.messages.limits import size_of, weight_of
-from supervisor.checks import mistake_in
 from supervisor.messages import ConnectAll, Subscribe
+from supervisor.messages.checks import mistake_in
 
 LIMIT = 100
 

@@ -9,14 +9,14 @@ from actors.interface import check_system_name
 from actors.messages import CallCommand, ReceiveData, ReceiveMany, Request, SendData, SendMany
 from actors.messages.limits import size_of
 from actors.payload import PayloadError, payload_size
-from supervisor.child_messages import (
+from supervisor.messages.children import (
     ChangeSpecs,
     ChildRequest,
     CountChildren,
     StartChild,
     WhichChildren,
 )
-from supervisor.messages import RegisterSystem, Subscribe
+from supervisor.messages.requests import RegisterSystem, Subscribe
 from supervisor.specs.spec import GroupSpec, SystemSpec
 
 

@@ -23,7 +23,7 @@ from actors.messages import (
     new_request_id,
 )
 from actors.payload import unwrap, wrap_each
-from supervisor.crashes import CrashReport
+from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import ROOT, SystemSpec, seal_details
 
 

@@ -12,7 +12,7 @@ import enum
 import attrs
 
 from actors.messages import Reply
-from supervisor.messages import SupervisorRequest, SystemState
+from supervisor.messages.requests import SupervisorRequest, SystemState
 from supervisor.specs.spec import ChildSpec, GroupSpec, seal_details
 
 
