@@ -19,9 +19,9 @@ from supervisor.messages import (
     SystemStatus,
 )
 from supervisor.messages.crashes import CrashReport
-from supervisor.nodes import Down, Node, Status, System
 from supervisor.specs.spec import SystemSpec
 from supervisor.timing.timers import Timer
+from supervisor.tree.nodes import Down, Node, Status, System
 
 
 @attrs.define(eq=False)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from actors.messages import Failure, Reply, Request
 from supervisor.actions import Action, Client, TellClient
-from supervisor.by_hand import ByHand
 from supervisor.child import Child
 from supervisor.messages import (
     ChangeSpecs,
@@ -28,11 +27,12 @@ from supervisor.messages import (
     UnregisterSystem,
     WhichChildren,
 )
-from supervisor.nodes import RefusedError
 from supervisor.orders import Order, Orders
 from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ChildSpec, GroupSpec
-from supervisor.tree import Tree
+from supervisor.tree.by_hand import ByHand
+from supervisor.tree.nodes import RefusedError
+from supervisor.tree.tree import Tree
 from supervisor.tree_view import count_children, spec_of, tree_node, which_children
 
 ChildOrder = (

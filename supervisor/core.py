@@ -34,7 +34,6 @@ from supervisor.actions import (
 )
 from supervisor.announcer import Announcer
 from supervisor.autopsy import Coroner
-from supervisor.by_hand import ByHand
 from supervisor.child import Child
 from supervisor.child_orders import ChildOrder, ChildOrders
 from supervisor.connecting import Connecting
@@ -70,14 +69,15 @@ from supervisor.messages import (
 )
 from supervisor.messages.checks import mistake_in
 from supervisor.messages.record import KeepRecord, Record, RecordGiven
-from supervisor.nodes import RootEnded, Status
 from supervisor.orders import Order, Orders
 from supervisor.router import Router
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ROOT, GroupSpec
 from supervisor.timing.timers import Timers
-from supervisor.tree import Tree
+from supervisor.tree.by_hand import ByHand
+from supervisor.tree.nodes import RootEnded, Status
+from supervisor.tree.tree import Tree
 from supervisor.watchdog import Watchdog
 
 _NAMES_SHOWN: Final = 8

@@ -15,8 +15,8 @@ from supervisor.messages.record import (
     RecordChanged,
     StateKept,
 )
-from supervisor.nodes import Down, Node, Status
-from supervisor.tree import Tree
+from supervisor.tree.nodes import Down, Node, Status
+from supervisor.tree.tree import Tree
 
 
 class Keepers:

@@ -38,7 +38,11 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.messages.record import ChildKept
-from supervisor.nodes import (
+from supervisor.orders import Order, Orders
+from supervisor.router import Router
+from supervisor.specs.policies import as_seconds
+from supervisor.timing.timers import Timers
+from supervisor.tree.nodes import (
     End,
     Group,
     Happened,
@@ -53,11 +57,7 @@ from supervisor.nodes import (
     System,
     TreeAction,
 )
-from supervisor.orders import Order, Orders
-from supervisor.router import Router
-from supervisor.specs.policies import as_seconds
-from supervisor.timing.timers import Timers
-from supervisor.tree import Tree
+from supervisor.tree.tree import Tree
 from supervisor.watchdog import Watchdog
 
 EXIT_GRACE: Final = 1.0

@@ -43,10 +43,10 @@ from actors.wire.tally import taken_items
 from supervisor.actions import Action, Client, TellActor, TellClient
 from supervisor.child import Child, Gathering, Pending, why_down
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
-from supervisor.nodes import Status
 from supervisor.specs.options import SupervisorOptions
 from supervisor.timing.patience import patience_of
 from supervisor.timing.timers import Timers
+from supervisor.tree.nodes import Status
 
 
 class Router:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from supervisor.child import Child, state_of
 from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState, TreeNode
-from supervisor.nodes import Group, Node, Status
 from supervisor.specs.spec import ChildSpec, with_children
+from supervisor.tree.nodes import Group, Node, Status
 
 
 def spec_of(node: Node) -> ChildSpec:

@@ -14,9 +14,11 @@ from typing import Any
 import attrs
 
 from actors.messages import FailureCode, Reason
-from supervisor.by_hand import ByHand
 from supervisor.messages import EventKind
-from supervisor.nodes import (
+from supervisor.specs.spec import GroupSpec
+from supervisor.timing.timers import Timers
+from supervisor.tree.by_hand import ByHand
+from supervisor.tree.nodes import (
     Down,
     End,
     Group,
@@ -31,9 +33,7 @@ from supervisor.nodes import (
     StopProcess,
     TreeAction,
 )
-from supervisor.specs.spec import GroupSpec
-from supervisor.timing.timers import Timers
-from supervisor.tree import Tree
+from supervisor.tree.tree import Tree
 
 NO_JITTER = type("NoJitter", (Random,), {"random": lambda self: 0.0})()
 BUG = End(Reason("ZeroDivisionError", "ZeroDivisionError: division by zero"))

@@ -10,7 +10,9 @@ import attrs
 
 from actors.messages import FailureCode, Reason
 from supervisor.messages import EventKind
-from supervisor.nodes import (
+from supervisor.specs.spec import ChildSpec, GroupSpec
+from supervisor.timing.timers import Timers
+from supervisor.tree.nodes import (
     Down,
     Group,
     Happened,
@@ -21,8 +23,6 @@ from supervisor.nodes import (
     System,
     TreeAction,
 )
-from supervisor.specs.spec import ChildSpec, GroupSpec
-from supervisor.timing.timers import Timers
 
 
 class Branches:

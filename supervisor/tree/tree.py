@@ -15,9 +15,19 @@ from __future__ import annotations
 import math
 
 from actors.messages import FailureCode, Reason
-from supervisor.branches import Branches
 from supervisor.messages import EventKind
-from supervisor.nodes import (
+from supervisor.specs.policies import (
+    BRUTAL_KILL,
+    BackoffPolicy,
+    GiveUp,
+    OnStartFailure,
+    RestartType,
+    Strategy,
+    as_seconds,
+)
+from supervisor.specs.restarts import backoff_delay
+from supervisor.tree.branches import Branches
+from supervisor.tree.nodes import (
     Down,
     End,
     Ending,
@@ -32,16 +42,6 @@ from supervisor.nodes import (
     System,
     Wish,
 )
-from supervisor.specs.policies import (
-    BRUTAL_KILL,
-    BackoffPolicy,
-    GiveUp,
-    OnStartFailure,
-    RestartType,
-    Strategy,
-    as_seconds,
-)
-from supervisor.specs.restarts import backoff_delay
 
 _RUNS = (Status.STARTING, Status.UP, Status.STOPPING)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from supervisor.messages import EventKind
-from supervisor.nodes import (
+from supervisor.specs.policies import AutoShutdown, Strategy
+from supervisor.tree.nodes import (
     Down,
     Ending,
     Group,
@@ -22,7 +23,6 @@ from supervisor.nodes import (
     Status,
     TreeAction,
 )
-from supervisor.specs.policies import AutoShutdown, Strategy
 from tests.helpers.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome, Process
 from tests.helpers.trees import SHUTDOWNS, groups, look, systems
 

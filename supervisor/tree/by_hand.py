@@ -16,7 +16,8 @@ import attrs
 
 from actors.messages import FailureCode
 from supervisor.messages import EventKind
-from supervisor.nodes import (
+from supervisor.specs.spec import ChildSpec, GroupSpec, refuse_combination
+from supervisor.tree.nodes import (
     Down,
     Ending,
     Group,
@@ -28,8 +29,7 @@ from supervisor.nodes import (
     TreeAction,
     Wish,
 )
-from supervisor.specs.spec import ChildSpec, GroupSpec, refuse_combination
-from supervisor.tree import Tree
+from supervisor.tree.tree import Tree
 
 
 class ByHand:
