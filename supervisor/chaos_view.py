@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from actors.messages import Outcome
 from supervisor.chaos import Deed, Healed, Ledger, Plan, all_is_well
-from supervisor.cli_format import duration, event_as_text
 from supervisor.messages import EventKind, LifecycleEvent, TreeNode
-from supervisor.tree_format import tree_as_text
+from supervisor.views.status import duration, event_as_text
+from supervisor.views.tree import tree_as_text
 
 FIRST_FRAME: Final = "\x1b[?25l\x1b[?7l\x1b[2J"
 """Hides the cursor, and has long lines cut off; then an empty screen."""

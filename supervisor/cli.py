@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from supervisor import cli_format as fmt
 from supervisor.cli_children import child, tree
 from supervisor.cli_client import (
     EXIT_BUSY,
@@ -30,6 +29,7 @@ from supervisor.connection import STOPPED
 from supervisor.directory import DirectoryError, RuntimeDirectory, default_directory
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import TreeNode
+from supervisor.views import status as fmt
 
 _EPILOG = """\b
 Exit codes:

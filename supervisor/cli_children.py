@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from supervisor import tree_format as fmt
 from supervisor.cli_client import as_json, attached, load, say
 from supervisor.manager import ExternalSystemManager
+from supervisor.views import tree as fmt
 
 
 @click.command()

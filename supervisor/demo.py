@@ -20,13 +20,13 @@ import attrs
 
 from actors.connectors.mock.system import MockExternalSystem
 from actors.messages import Outcome
-from supervisor.cli_format import event_as_text, statuses_as_table
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import SystemStatus
 from supervisor.simulator import HOST, instrument_simulator
 from supervisor.specs.options import LogLevel, SupervisorOptions
 from supervisor.specs.spec import SystemSpec
+from supervisor.views.status import event_as_text, statuses_as_table
 
 EXCHANGES: Final = 40
 """Questions to each system."""

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
-from supervisor.cli_format import count
 from supervisor.config import Config
 from supervisor.directory import RuntimeDirectory
 from supervisor.processes import signals_as_descriptor
 from supervisor.root import EXIT_OK, EXIT_SUPERVISOR_DIED, Root
+from supervisor.views.status import count
 
 
 def run_standalone(config: Config, directory: Path) -> int:

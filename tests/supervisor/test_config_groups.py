@@ -5,9 +5,9 @@ import textwrap
 
 import pytest
 
-from supervisor.cli_format import spec_as_tree
 from supervisor.config import ConfigError, parse_config
 from supervisor.specs.policies import AutoShutdown, GiveUp, OnStartFailure, RestartType, Strategy
+from supervisor.views.status import spec_as_tree
 
 PLANT = """
 [supervisor]

@@ -13,10 +13,10 @@ import pytest
 
 from actors import ExternalSystemInterface, command
 from supervisor import ExternalSystemManager
-from supervisor.cli_format import status_as_text
 from supervisor.errors import ExternalSystemError
 from supervisor.messages import EventKind, SystemState
 from supervisor.messages.crashes import CrashReport
+from supervisor.views.status import status_as_text
 from tests.helpers.support import PATIENCE, QUIET, pid_of, until_state
 
 pytestmark = pytest.mark.usefixtures("way", "nothing_left")

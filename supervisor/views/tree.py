@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import attrs
 
-from supervisor.cli_format import duration
 from supervisor.messages import ChildInfo, ChildrenCounted, SystemState, TreeNode
 from supervisor.specs.policies import BackoffPolicy
 from supervisor.specs.spec import ChildSpec, GroupSpec
+from supervisor.views.status import duration
 
 _RESET: Final = "\x1b[0m"
 _DIM: Final = "\x1b[2m"

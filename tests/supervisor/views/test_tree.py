@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from supervisor import GroupSpec, SystemSpec
-from supervisor import tree_format as fmt
 from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState, TreeNode
+from supervisor.views import tree as fmt
 
 
 def system(name: str, state: SystemState = SystemState.CONNECTED, **fields: object) -> TreeNode:
