@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from actors.messages import FailureCode
-from supervisor.config import Config, ConfigError, load_config
+from supervisor.config.file import Config, ConfigError, load_config
 from supervisor.directory import DirectoryError, RuntimeDirectory
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager

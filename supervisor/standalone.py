@@ -13,7 +13,7 @@ from pathlib import Path
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
-from supervisor.config import Config
+from supervisor.config.file import Config
 from supervisor.directory import RuntimeDirectory
 from supervisor.processes import signals_as_descriptor
 from supervisor.root import EXIT_OK, EXIT_SUPERVISOR_DIED, Root

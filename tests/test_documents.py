@@ -22,7 +22,7 @@ from docutils import nodes
 
 from supervisor.base import free_port
 from supervisor.cli import main
-from supervisor.config import check_kind, parse_config
+from supervisor.config.file import check_kind, parse_config
 from tests.helpers.programs import ROOT, run_program
 
 DOCUMENTS = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *sorted((ROOT / "docs").glob("*.rst"))]

@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from supervisor.config import ConfigError, parse_config
+from supervisor.config.file import ConfigError, parse_config
 from supervisor.specs.policies import AutoShutdown, GiveUp, OnStartFailure, RestartType, Strategy
 from supervisor.views.status import spec_as_tree
 

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from actors.connectors.mock.system import MockExternalSystem
-from supervisor.config import (
+from supervisor.config.file import (
     Config,
     ConfigError,
     check_kind,

@@ -18,7 +18,7 @@ from actors.settings import (
     read_table,
     unknown_key,
 )
-from supervisor.config_variables import expand_variables
+from supervisor.config.variables import expand_variables
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import (
     ROOT,

@@ -16,7 +16,7 @@ import attrs
 
 from actors.connectors.kinds import resolve_kind
 from actors.errors import ActorSetupError
-from supervisor.config_reader import CheckKind, Reader
+from supervisor.config.reader import CheckKind, Reader
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import GroupSpec, SystemSpec
 
