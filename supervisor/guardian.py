@@ -28,7 +28,7 @@ from actors.messages import Failure, invalid_request
 from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.processes.logs import restore_loggers
 from supervisor.blocking import BlockingConnection
-from supervisor.exits import ProcessExit
+from supervisor.core.exits import ProcessExit
 from supervisor.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
 from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven

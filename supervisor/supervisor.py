@@ -1,4 +1,4 @@
-"""The supervisor as a Thespian actor: a thin shell around :mod:`supervisor.core`.
+"""The supervisor as a Thespian actor: a thin shell around :mod:`supervisor.core.core`.
 
 Messages and clients' requests go into the core, its actions are carried out here.
 """
@@ -48,7 +48,7 @@ from actors.processes.logs import restore_loggers
 from actors.system_actor.actor import SystemActor
 from actors.unix_base import never_wait, prepare_children, use_nursery
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
-from supervisor.actions import (
+from supervisor.core.actions import (
     Action,
     Finish,
     ForgetActor,
@@ -58,9 +58,9 @@ from supervisor.actions import (
     TellActor,
     TellClient,
 )
-from supervisor.core import SupervisorCore
-from supervisor.doors import DirectoryOfDoors
-from supervisor.exits import ProcessExit
+from supervisor.core.core import SupervisorCore
+from supervisor.core.doors import DirectoryOfDoors
+from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
 from supervisor.oom import OomCounter

@@ -29,7 +29,7 @@ from actors.messages import (
     SystemStopped,
 )
 from actors.messages.limits import WINDOW
-from supervisor.actions import (
+from supervisor.core.actions import (
     Finish,
     ForgetActor,
     KillActor,
@@ -38,8 +38,8 @@ from supervisor.actions import (
     TellActor,
     TellClient,
 )
-from supervisor.core import SupervisorCore
-from supervisor.exits import ProcessExit
+from supervisor.core.core import SupervisorCore
+from supervisor.core.exits import ProcessExit
 from supervisor.messages import RegisterSystem
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import RestartPolicy

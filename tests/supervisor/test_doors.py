@@ -12,8 +12,8 @@ import pytest
 from actors.messages import Outcome
 from actors.wire.tally import tally_path
 from supervisor import ExternalSystemManager, SystemCrashedError
+from supervisor.core.doors import DirectoryOfDoors
 from supervisor.directory import doors_directory
-from supervisor.doors import DirectoryOfDoors
 from supervisor.messages import SystemState
 from tests.helpers.processes import kill_part, parts_of
 from tests.helpers.support import (

@@ -32,7 +32,7 @@ from actors.messages import (
     TakeBack,
 )
 from actors.messages.limits import weight_of
-from supervisor.actions import TellClient
+from supervisor.core.actions import TellClient
 from supervisor.messages import (
     CancelRequest,
     ConnectAll,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from supervisor.actions import Action, Client, TellClient
-from supervisor.child import Child
+from supervisor.core.actions import Action, Client, TellClient
+from supervisor.core.child import Child
 from supervisor.messages import DesiredState
 from supervisor.messages.record import (
     ChildForgotten,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import attrs
 
 from actors.messages import Failure, FailureCode, Outcome, Reply, Request
-from supervisor.actions import Action, Client, TellClient
+from supervisor.core.actions import Action, Client, TellClient
 from supervisor.messages import SupervisorRequest
 from supervisor.timing.timers import Timer, Timers
 

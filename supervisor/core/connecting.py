@@ -7,9 +7,9 @@ from collections.abc import Callable
 from random import Random
 
 from actors.messages import Failure, Reply, SystemConnected
-from supervisor.actions import Action, Log
-from supervisor.child import Child, Pending
-from supervisor.router import Router
+from supervisor.core.actions import Action, Log
+from supervisor.core.child import Child, Pending
+from supervisor.core.router import Router
 from supervisor.specs.restarts import backoff_delay
 from supervisor.timing.timers import Timers
 

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Mapping
 
 from actors.messages import Heartbeat, HeartbeatAnswered, Reason
-from supervisor.actions import Action, Log, TellActor
-from supervisor.announcer import Announcer
-from supervisor.child import Child
-from supervisor.heartbeats import Heartbeats, Hung
+from supervisor.core.actions import Action, Log, TellActor
+from supervisor.core.child import Child
+from supervisor.core.events import Announcer
+from supervisor.core.heartbeats import Heartbeats, Hung
 from supervisor.messages import EventKind
 from supervisor.specs.policies import as_seconds
 from supervisor.timing.timers import Timer, Timers

@@ -12,9 +12,9 @@ from actors.messages import (
     SendData,
     SystemCrashed,
 )
-from supervisor.crash_log import FULL_EVERY
-from supervisor.exits import ProcessExit
-from supervisor.lifecycle import EXIT_GRACE
+from supervisor.core.crash_log import FULL_EVERY
+from supervisor.core.exits import ProcessExit
+from supervisor.core.lifecycle import EXIT_GRACE
 from supervisor.messages import (
     EventKind,
     GetStatus,

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.messages import SendData
-from supervisor.lifecycle import EXIT_GRACE
+from supervisor.core.lifecycle import EXIT_GRACE
 from supervisor.messages import GetStatus, RegisterSystem, RestartSystem
 from tests.helpers.harness import Harness, failed, spec
 

@@ -4,8 +4,8 @@ import pytest
 
 from actors.messages import Failure, FailureCode, Reason, SendData
 from actors.payload import unwrap
-from supervisor.core import SupervisorCore
-from supervisor.exits import ProcessExit
+from supervisor.core.core import SupervisorCore
+from supervisor.core.exits import ProcessExit
 from supervisor.messages import (
     EventKind,
     GetAllStatus,

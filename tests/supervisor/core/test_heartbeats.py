@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from actors.messages import Thread
-from supervisor.heartbeats import Heartbeats
+from supervisor.core.heartbeats import Heartbeats
 
 LIMIT = 24.0
 BOTH = (Thread.MESSAGES, Thread.LOOP)

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.messages import Reason
-from supervisor.exits import ProcessExit
+from supervisor.core.exits import ProcessExit
 from supervisor.oom import RECENT, OomCounter
 
 V2 = "/sys/fs/cgroup/plant/a/memory.events"

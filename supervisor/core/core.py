@@ -26,21 +26,24 @@ from actors.messages import (
     SystemStopped,
     invalid_request,
 )
-from supervisor.actions import (
+from supervisor.core.actions import (
     Action,
     Client,
     Finish,
     TellClient,
 )
-from supervisor.announcer import Announcer
-from supervisor.autopsy import Coroner
-from supervisor.child import Child
-from supervisor.child_orders import ChildOrder, ChildOrders
-from supervisor.connecting import Connecting
-from supervisor.doors import Doors, NoDoors
-from supervisor.exits import ProcessExit
-from supervisor.keepers import Keepers, restore
-from supervisor.lifecycle import Lifecycle
+from supervisor.core.child import Child
+from supervisor.core.child_orders import ChildOrder, ChildOrders
+from supervisor.core.connecting import Connecting
+from supervisor.core.crash_reports import Coroner
+from supervisor.core.doors import Doors, NoDoors
+from supervisor.core.events import Announcer
+from supervisor.core.exits import ProcessExit
+from supervisor.core.keepers import Keepers, restore
+from supervisor.core.lifecycle import Lifecycle
+from supervisor.core.orders import Order, Orders
+from supervisor.core.router import Router
+from supervisor.core.watchdog import Watchdog
 from supervisor.messages import (
     AllStatusGiven,
     CancelRequest,
@@ -69,8 +72,6 @@ from supervisor.messages import (
 )
 from supervisor.messages.checks import mistake_in
 from supervisor.messages.record import KeepRecord, Record, RecordGiven
-from supervisor.orders import Order, Orders
-from supervisor.router import Router
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ROOT, GroupSpec
@@ -78,7 +79,6 @@ from supervisor.timing.timers import Timers
 from supervisor.tree.by_hand import ByHand
 from supervisor.tree.nodes import RootEnded, Status
 from supervisor.tree.tree import Tree
-from supervisor.watchdog import Watchdog
 
 _NAMES_SHOWN: Final = 8
 """Of the systems there are, to whoever asks for one that there is not."""

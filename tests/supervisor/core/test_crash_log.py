@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.messages import Reason
-from supervisor.crash_log import FULL_EVERY, QUIET, SUMMARY_EVERY, CrashLog
+from supervisor.core.crash_log import FULL_EVERY, QUIET, SUMMARY_EVERY, CrashLog
 from supervisor.messages.crashes import CrashReport, crash_text, with_newest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.messages import ConnectSystem, DisconnectSystem, SystemDisconnected
-from supervisor.exits import ProcessExit
+from supervisor.core.exits import ProcessExit
 from supervisor.messages import (
     ChangeSpecs,
     DesiredState,
@@ -20,7 +20,7 @@ from supervisor.messages import (
 from supervisor.messages.record import KeepRecord
 from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import Harness, spec
-from tests.supervisor.test_core_record import kept
+from tests.supervisor.core.test_record import kept
 
 
 @pytest.fixture

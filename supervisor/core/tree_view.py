@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from supervisor.child import Child, state_of
+from supervisor.core.child import Child, state_of
 from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState, TreeNode
 from supervisor.specs.spec import ChildSpec, with_children
 from supervisor.tree.nodes import Group, Node, Status

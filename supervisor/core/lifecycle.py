@@ -17,13 +17,16 @@ from actors.messages import (
     SystemStarted,
     SystemStartFailed,
 )
-from supervisor.actions import Action, ForgetActor, KillActor, Log, StartActor, TellActor
-from supervisor.announcer import Announcer
-from supervisor.autopsy import Coroner
-from supervisor.child import Child, why_down
-from supervisor.doors import Doors
-from supervisor.exits import ProcessExit
-from supervisor.keepers import Keepers
+from supervisor.core.actions import Action, ForgetActor, KillActor, Log, StartActor, TellActor
+from supervisor.core.child import Child, why_down
+from supervisor.core.crash_reports import Coroner
+from supervisor.core.doors import Doors
+from supervisor.core.events import Announcer
+from supervisor.core.exits import ProcessExit
+from supervisor.core.keepers import Keepers
+from supervisor.core.orders import Order, Orders
+from supervisor.core.router import Router
+from supervisor.core.watchdog import Watchdog
 from supervisor.messages import (
     ChildStarted,
     ChildTerminated,
@@ -38,8 +41,6 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.messages.record import ChildKept
-from supervisor.orders import Order, Orders
-from supervisor.router import Router
 from supervisor.specs.policies import as_seconds
 from supervisor.timing.timers import Timers
 from supervisor.tree.nodes import (
@@ -58,7 +59,6 @@ from supervisor.tree.nodes import (
     TreeAction,
 )
 from supervisor.tree.tree import Tree
-from supervisor.watchdog import Watchdog
 
 EXIT_GRACE: Final = 1.0
 """Seconds from when a process says that it is about to exit until it is killed, and from

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from actors.messages import Failure, Reply, Request
-from supervisor.actions import Action, Client, TellClient
-from supervisor.child import Child
+from supervisor.core.actions import Action, Client, TellClient
+from supervisor.core.child import Child
+from supervisor.core.orders import Order, Orders
+from supervisor.core.tree_view import count_children, spec_of, tree_node, which_children
 from supervisor.messages import (
     ChangeSpecs,
     ChildDeleted,
@@ -27,13 +29,11 @@ from supervisor.messages import (
     UnregisterSystem,
     WhichChildren,
 )
-from supervisor.orders import Order, Orders
 from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.tree.by_hand import ByHand
 from supervisor.tree.nodes import RefusedError
 from supervisor.tree.tree import Tree
-from supervisor.tree_view import count_children, spec_of, tree_node, which_children
 
 ChildOrder = (
     StartChild

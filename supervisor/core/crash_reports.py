@@ -9,12 +9,12 @@ from typing import Final
 import attrs
 
 from actors.messages import RECEIVING_KINDS, Fence, Reason, Request
-from supervisor.actions import Action, Log
-from supervisor.announcer import Announcer
-from supervisor.child import Child
-from supervisor.crash_log import CrashLog
-from supervisor.exits import ProcessExit
-from supervisor.keepers import Keepers
+from supervisor.core.actions import Action, Log
+from supervisor.core.child import Child
+from supervisor.core.crash_log import CrashLog
+from supervisor.core.events import Announcer
+from supervisor.core.exits import ProcessExit
+from supervisor.core.keepers import Keepers
 from supervisor.messages import EventKind
 from supervisor.messages.crashes import CrashReport, with_newest
 from supervisor.messages.record import CrashKept

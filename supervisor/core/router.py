@@ -40,8 +40,8 @@ from actors.messages.limits import (
     weight_of,
 )
 from actors.wire.tally import taken_items
-from supervisor.actions import Action, Client, TellActor, TellClient
-from supervisor.child import Child, Gathering, Pending, why_down
+from supervisor.core.actions import Action, Client, TellActor, TellClient
+from supervisor.core.child import Child, Gathering, Pending, why_down
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.specs.options import SupervisorOptions
 from supervisor.timing.patience import patience_of

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from actors.messages import Reason, TapData
-from supervisor.actions import Action, Client, TellActor, TellClient
-from supervisor.child import Child
+from supervisor.core.actions import Action, Client, TellActor, TellClient
+from supervisor.core.child import Child
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent, Subscribe
 from supervisor.messages.crashes import CrashReport
 from supervisor.messages.record import EVENTS_KEPT

@@ -10,7 +10,7 @@ from actors.messages import (
     SendData,
     StopSystem,
 )
-from supervisor.lifecycle import EXIT_GRACE
+from supervisor.core.lifecycle import EXIT_GRACE
 from supervisor.messages import (
     ConnectAll,
     EventKind,
