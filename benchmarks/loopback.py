@@ -1,7 +1,7 @@
 """Thespian's IP bases on loopback only.
 
-The runtime has this too (``supervisor.base``); but whoever imports that has imported all of
-the runtime, which a bare Thespian program would not have in its memory.
+The runtime has this too (``supervisor.runtime.actor_system``); but whoever imports that has
+imported all of the runtime, which a bare Thespian program would not have in its memory.
 """
 
 from __future__ import annotations

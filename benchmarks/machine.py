@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from supervisor.base import choose_base
+from supervisor.runtime.actor_system import choose_base
 
 
 def machine_facts() -> dict[str, Any]:

@@ -19,8 +19,8 @@ from supervisor import (
     SupervisorOptions,
     SystemSpec,
 )
-from supervisor.base import start_actor_system
 from supervisor.messages import RegisterSystem, SystemRegistered
+from supervisor.runtime.actor_system import start_actor_system
 from supervisor.specs.options import LogLevel
 
 T = TypeVar("T")

@@ -41,8 +41,8 @@ from supervisor.specs.spec import GroupSpec, SystemSpec
 
 if TYPE_CHECKING:
     from supervisor.manager import ExternalSystemManager
+    from supervisor.runtime.supervisor_actor import Supervisor
     from supervisor.streams import FellBehindError
-    from supervisor.supervisor import Supervisor
     from supervisor.synchronous import SynchronousManager
 
 __all__ = [
@@ -84,7 +84,7 @@ __all__ = [
 _MODULES: Final = {
     "ExternalSystemManager": "manager",
     "FellBehindError": "streams",
-    "Supervisor": "supervisor",
+    "Supervisor": "runtime.supervisor_actor",
     "SynchronousManager": "synchronous",
 }
 """Where to find what is imported when it is first used: a host needs no Thespian in its

@@ -26,9 +26,9 @@ from supervisor.cli_client import (
 )
 from supervisor.cli_input import parse_args, parse_item, parts, read_lines
 from supervisor.connection import STOPPED
-from supervisor.directory import DirectoryError, RuntimeDirectory, default_directory
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import TreeNode
+from supervisor.runtime.directory import DirectoryError, RuntimeDirectory, default_directory
 from supervisor.views import status as fmt
 
 _EPILOG = """\b
@@ -70,7 +70,7 @@ def run(directory: Path, config: Path) -> None:
 
     SIGTERM and Ctrl-C stop it: all systems disconnect, and nothing is left behind.
     """
-    from supervisor.root import EXIT_SUPERVISOR_DIED
+    from supervisor.runtime.root import EXIT_SUPERVISOR_DIED
     from supervisor.standalone import run_standalone
 
     loaded = load(config)

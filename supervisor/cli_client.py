@@ -13,9 +13,9 @@ import click
 
 from actors.messages import FailureCode
 from supervisor.config.file import Config, ConfigError, load_config
-from supervisor.directory import DirectoryError, RuntimeDirectory
 from supervisor.errors import ExternalSystemError
 from supervisor.manager import ExternalSystemManager
+from supervisor.runtime.directory import DirectoryError, RuntimeDirectory
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -35,7 +35,6 @@ from actors.messages import (
 from actors.payload import PayloadError, payload_size, unwrap
 from supervisor.bound import bind, is_bound
 from supervisor.dialog import Dialog, host_failure
-from supervisor.directory import RuntimeDirectory, default_directory
 from supervisor.errors import error_of
 from supervisor.family import Family
 from supervisor.messages import (
@@ -54,6 +53,7 @@ from supervisor.messages import (
     SystemUnregistered,
     UnregisterSystem,
 )
+from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import SystemSpec
 from supervisor.streams import EventStream

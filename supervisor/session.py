@@ -23,11 +23,11 @@ from actors.messages import (
     Request,
 )
 from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
-from supervisor.directory import RuntimeDirectory
-from supervisor.embedded import EmbeddedRuntime
 from supervisor.messages import Ping, ReturnData, StopSupervisor, Subscribe, SupervisorRequest
 from supervisor.messages.record import KeepRecord, Record, RecordChanged, RecordGiven
-from supervisor.processes import kill
+from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.runtime.embedded import EmbeddedRuntime
+from supervisor.runtime.processes import kill
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import RestartPolicy
 from supervisor.specs.restarts import RestartHistory

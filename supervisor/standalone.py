@@ -14,9 +14,9 @@ from pathlib import Path
 from actors import loggers
 from actors.processes.logs import log_to_stderr
 from supervisor.config.file import Config
-from supervisor.directory import RuntimeDirectory
-from supervisor.processes import signals_as_descriptor
-from supervisor.root import EXIT_OK, EXIT_SUPERVISOR_DIED, Root
+from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.runtime.processes import signals_as_descriptor
+from supervisor.runtime.root import EXIT_OK, EXIT_SUPERVISOR_DIED, Root
 from supervisor.views.status import count
 
 

@@ -20,9 +20,9 @@ import docutils.core
 import pytest
 from docutils import nodes
 
-from supervisor.base import free_port
 from supervisor.cli import main
 from supervisor.config.file import check_kind, parse_config
+from supervisor.runtime.actor_system import free_port
 from tests.helpers.programs import ROOT, run_program
 
 DOCUMENTS = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *sorted((ROOT / "docs").glob("*.rst"))]

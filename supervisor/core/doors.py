@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from actors.wire.tally import NOTHING, Tallied, read_tally, tally_path
-from supervisor.directory import doors_directory
+from supervisor.runtime.directory import doors_directory
 
 
 class Doors(Protocol):

@@ -18,7 +18,7 @@ from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExit
 
 from actors.system_actor.actor import SystemActor
 from actors.unix_base import BASE_NAME
-from supervisor.base import free_port
+from supervisor.runtime.actor_system import free_port
 
 CAP = 15.0
 _ROOT = Path(__file__).parents[2]

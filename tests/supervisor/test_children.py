@@ -51,7 +51,7 @@ from supervisor.messages.checks import mistake_in
 from tests.helpers.actor_host import ActorHost
 from tests.helpers.support import PATIENCE, mock, pid_of, until_state, with_manager
 from tests.helpers.watch import Watch, lives, states, walk
-from tests.supervisor.test_strategies import kill, raise_system_exit, scripted
+from tests.supervisor.runtime.test_strategies import kill, raise_system_exit, scripted
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from supervisor import ExternalSystemManager, session
-from supervisor.root import EXIT_SUPERVISOR_DIED
+from supervisor.runtime.root import EXIT_SUPERVISOR_DIED
 from tests.helpers.processes import kill_part, parts_of, until_gone
 from tests.helpers.support import PATIENCE, status_of, until
-from tests.supervisor.test_recovery import answers
+from tests.supervisor.runtime.test_recovery import answers
 from tests.supervisor.test_standalone import extsys, running, statuses, until_connected
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

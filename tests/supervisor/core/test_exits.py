@@ -4,7 +4,7 @@ import pytest
 
 from actors.messages import Reason
 from supervisor.core.exits import ProcessExit
-from supervisor.oom import RECENT, OomCounter
+from supervisor.runtime.oom import RECENT, OomCounter
 
 V2 = "/sys/fs/cgroup/plant/a/memory.events"
 V1 = "/sys/fs/cgroup/memory/memory.oom_control"

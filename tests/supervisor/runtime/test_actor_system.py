@@ -6,7 +6,7 @@ import logging
 import socket
 
 from actors.unix_base import BASE_NAME
-from supervisor.base import BASE_VARIABLE, FALLBACK, choose_base
+from supervisor.runtime.actor_system import BASE_VARIABLE, FALLBACK, choose_base
 
 
 def test_without_a_choice_it_is_the_one_over_unix_sockets(monkeypatch, caplog):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.wire.front_door import Arrived, WatchedDoor
-from supervisor.guardian import Guardian, _Ward
-from supervisor.guarding import Guarding
 from supervisor.messages.record import ConfigureSupervisor, KeepRecord
+from supervisor.runtime.guardian import Guardian, _Ward
+from supervisor.runtime.guarding import Guarding
 from supervisor.specs.options import SupervisorOptions
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from actors.wire.frames import encode_frame
-from supervisor.blocking import BlockingConnection
 from supervisor.messages import SupervisorClosing
+from supervisor.runtime.blocking_connection import BlockingConnection
 
 
 @pytest.fixture

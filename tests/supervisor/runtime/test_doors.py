@@ -13,8 +13,8 @@ from actors.messages import Outcome
 from actors.wire.tally import tally_path
 from supervisor import ExternalSystemManager, SystemCrashedError
 from supervisor.core.doors import DirectoryOfDoors
-from supervisor.directory import doors_directory
 from supervisor.messages import SystemState
+from supervisor.runtime.directory import doors_directory
 from tests.helpers.processes import kill_part, parts_of
 from tests.helpers.support import (
     PATIENCE,
@@ -27,7 +27,7 @@ from tests.helpers.support import (
     until_state,
     with_manager,
 )
-from tests.supervisor.test_recovery import until_lost
+from tests.supervisor.runtime.test_recovery import until_lost
 
 
 @pytest.fixture

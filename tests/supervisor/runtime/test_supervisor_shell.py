@@ -7,8 +7,8 @@ from typing import Any
 from actors.messages import Failure
 from supervisor.messages import AllStatusGiven, GetAllStatus, RegisterSystem
 from supervisor.messages.record import ConfigureSupervisor, Record
+from supervisor.runtime.supervisor_actor import Supervisor
 from supervisor.specs.options import SupervisorOptions
-from supervisor.supervisor import Supervisor
 from tests.helpers.support import mock
 
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import cattrs
 
-from supervisor.directory import private_directory_path
 from supervisor.messages.record import Record
+from supervisor.runtime.directory import private_directory_path
 from supervisor.specs.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0
@@ -64,7 +64,7 @@ class EmbeddedRuntime:
         try:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-P", "-m", "supervisor.root"),
+                    *(sys.executable, "-P", "-m", "supervisor.runtime.root"),
                     *(str(life_read), str(ready_write), str(os.getpid())),
                 ],
                 pass_fds=(life_read, ready_write),
@@ -151,7 +151,7 @@ def _import_path() -> list[str]:
 
 def _environment() -> dict[str, str]:
     """The host's environment, in which the root can import this package as well."""
-    home = str(Path(__file__).resolve().parent.parent)
+    home = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": home if not path else f"{home}{os.pathsep}{path}"}
 

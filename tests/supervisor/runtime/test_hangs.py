@@ -42,7 +42,7 @@ class Slow(MockExternalSystem):
 
 
 def slow(name: str = "a") -> SystemSpec:
-    kind = "tests.supervisor.test_hangs:Slow"
+    kind = "tests.supervisor.runtime.test_hangs:Slow"
     return SystemSpec(name, kind, {}, connect=True, hang_timeout=LIMIT)
 
 

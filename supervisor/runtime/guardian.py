@@ -1,7 +1,7 @@
 """The guardian as a Thespian actor: it restarts a killed supervisor, with its systems.
 
 It does so little that nothing is left to kill it but a signal from outside. It keeps the
-supervisor's record; what it decides is in :mod:`supervisor.guarding`.
+supervisor's record; what it decides is in :mod:`supervisor.runtime.guarding`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from actors import loggers
 from actors.messages import Failure, invalid_request
 from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
 from actors.processes.logs import restore_loggers
-from supervisor.blocking import BlockingConnection
 from supervisor.core.exits import ProcessExit
-from supervisor.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
 from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
-from supervisor.processes import newest_process, wait_readable
-from supervisor.supervisor import Supervisor
+from supervisor.runtime.blocking_connection import BlockingConnection
+from supervisor.runtime.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
+from supervisor.runtime.processes import newest_process, wait_readable
+from supervisor.runtime.supervisor_actor import Supervisor
 
 _LOOK_EVERY: Final = 0.25
 """Seconds between two looks whether the supervisor ended unnoticed."""

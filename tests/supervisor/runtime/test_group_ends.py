@@ -21,7 +21,7 @@ from supervisor import (
 from supervisor.messages import EventKind, SystemState
 from tests.helpers.support import until_state, with_manager
 from tests.helpers.watch import Watch, lives, states
-from tests.supervisor.test_strategies import (
+from tests.supervisor.runtime.test_strategies import (
     STOPS_AND_STARTS,
     kill,
     raise_system_exit,

@@ -13,7 +13,7 @@ from thespian.system.transport.IPBase import IPActorAddress
 
 from actors import loggers
 from actors.unix_base import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
-from supervisor.directory import ACTOR_SOCKETS
+from supervisor.runtime.directory import ACTOR_SOCKETS
 
 BASE_VARIABLE: Final = "EXTSYS_BASE"
 """The environment variable that chooses another base than the one that fits best."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from supervisor.directory import RuntimeDirectory
+from supervisor.runtime.directory import RuntimeDirectory
 
 
 def test_a_released_directory_goes_with_all_that_a_runtime_wrote(runtime_dir: Path) -> None:

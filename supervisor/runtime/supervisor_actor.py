@@ -63,8 +63,8 @@ from supervisor.core.doors import DirectoryOfDoors
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
-from supervisor.oom import OomCounter
-from supervisor.processes import newest_process
+from supervisor.runtime.oom import OomCounter
+from supervisor.runtime.processes import newest_process
 from supervisor.specs.options import SupervisorOptions
 
 _LOOK_EVERY: Final = 0.5

@@ -16,8 +16,8 @@ import pytest
 from actors import ExternalSystemInterface, command
 from actors.unix_base import BASE_NAME
 from supervisor import ExternalSystemManager, SystemSpec
-from supervisor.base import BASE_VARIABLE, FALLBACK
-from supervisor.embedded import EmbeddedRuntime
+from supervisor.runtime.actor_system import BASE_VARIABLE, FALLBACK
+from supervisor.runtime.embedded import EmbeddedRuntime
 from tests.conftest import MARK, marked_processes, wait_until_none
 from tests.helpers.support import QUIET, with_manager
 
@@ -49,7 +49,7 @@ def test_a_connectors_own_subprocess_ends_with_the_runtime() -> None:
     async def work(manager: ExternalSystemManager) -> Any:
         return await manager.call_command("s", "spawn")
 
-    spec = SystemSpec("s", "tests.supervisor.test_embedded:Spawner")
+    spec = SystemSpec("s", "tests.supervisor.runtime.test_embedded:Spawner")
     pid = with_manager(work, spec)
     assert not Path(f"/proc/{pid}").exists()
 
@@ -72,7 +72,7 @@ def test_a_host_that_forked_meanwhile_does_not_keep_its_runtime_alive() -> None:
     """The fork holds a copy of the lifeline, which would never end by itself."""
     program = """
         import os, sys, time
-        from supervisor.embedded import EmbeddedRuntime
+        from supervisor.runtime.embedded import EmbeddedRuntime
         from supervisor import SupervisorOptions
         runtime = EmbeddedRuntime.start(SupervisorOptions())
         if os.fork() == 0:

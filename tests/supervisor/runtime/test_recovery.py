@@ -351,7 +351,7 @@ def test_a_manager_closed_while_it_recovers_leaves_nothing() -> None:
 def test_a_connectors_own_subprocess_ends_with_the_supervisor() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):
-            spawner = SystemSpec("spawner", "tests.supervisor.test_embedded:Spawner")
+            spawner = SystemSpec("spawner", "tests.supervisor.runtime.test_embedded:Spawner")
             manager.register_system(spawner)
             pid = await manager.call_command("spawner", "spawn")
             parts_of(manager)["supervisor"].kill()

@@ -6,15 +6,6 @@ from random import Random
 
 import pytest
 
-from supervisor.guarding import (
-    ASK_AFTER,
-    HANGS_AFTER,
-    INTENSITY,
-    GiveUp,
-    Guarding,
-    Look,
-    StartSupervisor,
-)
 from supervisor.messages import SupervisorClosing
 from supervisor.messages.record import (
     ChildForgotten,
@@ -22,6 +13,15 @@ from supervisor.messages.record import (
     ConfigureSupervisor,
     Record,
     RecordChanged,
+)
+from supervisor.runtime.guarding import (
+    ASK_AFTER,
+    HANGS_AFTER,
+    INTENSITY,
+    GiveUp,
+    Guarding,
+    Look,
+    StartSupervisor,
 )
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import GroupSpec, SystemSpec

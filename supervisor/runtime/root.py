@@ -23,8 +23,6 @@ from typing import Any, Final
 from actors import loggers
 from actors.processes.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
 from actors.processes.logs import log_to_stderr
-from supervisor.blocking import BlockingConnection
-from supervisor.directory import RuntimeDirectory
 from supervisor.messages import (
     StopSupervisor,
     SupervisorClosing,
@@ -37,7 +35,9 @@ from supervisor.messages.record import (
     RecordChanged,
     RecordGiven,
 )
-from supervisor.processes import (
+from supervisor.runtime.blocking_connection import BlockingConnection
+from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.runtime.processes import (
     WatchedProcess,
     kill,
     open_pidfd,
@@ -114,8 +114,8 @@ class Root:
         self._start()
 
     def _start(self) -> None:
-        from supervisor.base import start_actor_system
-        from supervisor.guardian import Guardian
+        from supervisor.runtime.actor_system import start_actor_system
+        from supervisor.runtime.guardian import Guardian
 
         # What is forked now shall find what it would at any process's start.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -243,7 +243,7 @@ class Root:
 
     def _clear_away(self) -> None:
         """End all processes but this one."""
-        from supervisor.base import forget_actor_system
+        from supervisor.runtime.actor_system import forget_actor_system
 
         self._disconnect()
         if self._admin is not None and can_die_with_parent():
