@@ -25,7 +25,7 @@ from supervisor.cli_client import (
     say,
 )
 from supervisor.cli_input import parse_args, parse_item, parts, read_lines
-from supervisor.connection import STOPPED
+from supervisor.client.connection import STOPPED
 from supervisor.manager import ExternalSystemManager
 from supervisor.messages import TreeNode
 from supervisor.runtime.directory import DirectoryError, RuntimeDirectory, default_directory

@@ -26,9 +26,10 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.payload import PayloadError, payload_size, wrap
-from supervisor.batching import SendBatcher
-from supervisor.connection import Event, SupervisorConnection
-from supervisor.direct import Direct
+from supervisor.client.batching import SendBatcher
+from supervisor.client.connection import Event, SupervisorConnection
+from supervisor.client.session import Session
+from supervisor.client.system_links import Direct
 from supervisor.errors import error_of
 from supervisor.messages import (
     AllConnected,
@@ -51,7 +52,6 @@ from supervisor.messages import (
     TerminateChild,
     UnregisterSystem,
 )
-from supervisor.session import Session
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import SystemSpec
 from supervisor.streams import EventStream, Streams

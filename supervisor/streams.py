@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Generic, Self, TypeVar
 from weakref import WeakSet
 
-from supervisor.connection import Event
+from supervisor.client.connection import Event
 from supervisor.messages import DataArrived, LifecycleEvent
 
 T = TypeVar("T")

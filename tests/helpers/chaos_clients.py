@@ -24,7 +24,7 @@ from actors.messages import (
     SendMany,
 )
 from supervisor import ExternalSystemError, ExternalSystemManager
-from supervisor.connection import SupervisorConnection
+from supervisor.client.connection import SupervisorConnection
 from supervisor.messages import GetAllStatus, GetStatus, GetTree, Ping, RestartSystem, WhichChildren
 
 ANSWERED_WITHIN = 60.0

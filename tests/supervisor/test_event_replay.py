@@ -12,7 +12,7 @@ import pytest
 
 from actors.messages import Failure, FailureCode
 from supervisor import EventsLostError, ExternalSystemManager, SupervisorOptions
-from supervisor.connection import SupervisorConnection
+from supervisor.client.connection import SupervisorConnection
 from supervisor.dialog import Dialog
 from supervisor.errors import error_of
 from supervisor.messages import (

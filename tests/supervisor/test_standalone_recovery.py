@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor import ExternalSystemManager, session
+from supervisor import ExternalSystemManager
+from supervisor.client import session
 from supervisor.runtime.root import EXIT_SUPERVISOR_DIED
 from tests.helpers.processes import kill_part, parts_of, until_gone
 from tests.helpers.support import PATIENCE, status_of, until

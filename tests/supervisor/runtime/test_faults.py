@@ -22,8 +22,8 @@ from supervisor import (
     SupervisorOptions,
     SystemCrashedError,
     UnavailableError,
-    session,
 )
+from supervisor.client import session
 from supervisor.messages import EventKind, SystemState
 from supervisor.specs.options import LogLevel
 from tests.conftest import MARK, marked_processes, wait_until_none

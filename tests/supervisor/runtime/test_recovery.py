@@ -19,8 +19,8 @@ from supervisor import (
     ExternalSystemManager,
     SystemSpec,
     UnavailableError,
-    session,
 )
+from supervisor.client import session
 from supervisor.messages import EventKind
 from tests.helpers.processes import PARTS, kill_part, parts_of, runs, until_gone
 from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked

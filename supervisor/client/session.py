@@ -22,7 +22,7 @@ from actors.messages import (
     Reply,
     Request,
 )
-from supervisor.connection import STOPPED, Event, SupervisorConnection, Told
+from supervisor.client.connection import STOPPED, Event, SupervisorConnection, Told
 from supervisor.messages import Ping, ReturnData, StopSupervisor, Subscribe, SupervisorRequest
 from supervisor.messages.record import KeepRecord, Record, RecordChanged, RecordGiven
 from supervisor.runtime.directory import RuntimeDirectory

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.messages import DataSent, FailureCode, ManySent, SendData, SendMany
-from supervisor.batching import SendBatcher
+from supervisor.client.batching import SendBatcher
 
 
 class Asked:

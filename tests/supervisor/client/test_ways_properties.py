@@ -36,8 +36,8 @@ from actors.messages import (
     TakeBack,
 )
 from actors.messages.limits import WINDOW
+from supervisor.client.ways import GiveBack, Route, Tell, Unroute, Ways
 from supervisor.messages import SystemResolved
-from supervisor.ways import GiveBack, Route, Tell, Unroute, Ways
 
 MAILBOX = 12
 

@@ -12,7 +12,7 @@ import pytest
 from actors.messages import CheckHealth, DataSent, Failure, SendData, SendMany
 from actors.wire import frames
 from actors.wire.frames import FrameReader, encode_frame
-from supervisor.connection import SupervisorConnection
+from supervisor.client.connection import SupervisorConnection
 from supervisor.messages import CancelRequest, SupervisorClosing
 
 

@@ -1,4 +1,4 @@
-"""The shell around :mod:`supervisor.ways`: the links of one manager to its systems.
+"""The shell around :mod:`supervisor.client.ways`: the links of one manager to its systems.
 
 Everything here runs on the host's event loop. A link is opened in the background when a
 system is first asked something, and again for each incarnation; no request waits for one.
@@ -24,10 +24,10 @@ from actors.messages import (
     Reply,
     Request,
 )
-from supervisor.link import KNOCKS, Link
+from supervisor.client.session import Session
+from supervisor.client.system_link import KNOCKS, Link
+from supervisor.client.ways import GiveBack, OnReply, Route, Tell, Unroute, Ways
 from supervisor.messages import EventKind, LifecycleEvent, ResolveSystem, SystemResolved
-from supervisor.session import Session
-from supervisor.ways import GiveBack, OnReply, Route, Tell, Unroute, Ways
 
 RETRY: Final = 0.5
 """Seconds between two attempts to open a link."""
