@@ -40,10 +40,10 @@ from supervisor.specs.policies import (
 from supervisor.specs.spec import GroupSpec, SystemSpec
 
 if TYPE_CHECKING:
-    from supervisor.manager import ExternalSystemManager
+    from supervisor.host.manager import ExternalSystemManager
+    from supervisor.host.streams import FellBehindError
+    from supervisor.host.synchronous import SynchronousManager
     from supervisor.runtime.supervisor_actor import Supervisor
-    from supervisor.streams import FellBehindError
-    from supervisor.synchronous import SynchronousManager
 
 __all__ = [
     "AlreadyPresentError",
@@ -82,10 +82,10 @@ __all__ = [
 
 
 _MODULES: Final = {
-    "ExternalSystemManager": "manager",
-    "FellBehindError": "streams",
+    "ExternalSystemManager": "host.manager",
+    "FellBehindError": "host.streams",
     "Supervisor": "runtime.supervisor_actor",
-    "SynchronousManager": "synchronous",
+    "SynchronousManager": "host.synchronous",
 }
 """Where to find what is imported when it is first used: a host needs no Thespian in its
 process, and the runtime's own processes, which are to start quickly, no manager."""

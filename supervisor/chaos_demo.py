@@ -46,7 +46,7 @@ from supervisor.chaos_view import (
     report_as_text,
 )
 from supervisor.errors import ExternalSystemError
-from supervisor.manager import ExternalSystemManager
+from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import DesiredState, LifecycleEvent, SystemStatus, TreeNode
 from supervisor.simulator import HOST, instrument_simulator
 from supervisor.specs.options import LogLevel, SupervisorOptions

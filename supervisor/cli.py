@@ -26,7 +26,7 @@ from supervisor.cli_client import (
 )
 from supervisor.cli_input import parse_args, parse_item, parts, read_lines
 from supervisor.client.connection import STOPPED
-from supervisor.manager import ExternalSystemManager
+from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import TreeNode
 from supervisor.runtime.directory import DirectoryError, RuntimeDirectory, default_directory
 from supervisor.views import status as fmt

@@ -14,7 +14,7 @@ import click
 from actors.messages import FailureCode
 from supervisor.config.file import Config, ConfigError, load_config
 from supervisor.errors import ExternalSystemError
-from supervisor.manager import ExternalSystemManager
+from supervisor.host.manager import ExternalSystemManager
 from supervisor.runtime.directory import DirectoryError, RuntimeDirectory
 
 EXIT_FAILED = 1

@@ -21,7 +21,7 @@ import attrs
 from actors.connectors.mock.system import MockExternalSystem
 from actors.messages import Outcome
 from supervisor.errors import ExternalSystemError
-from supervisor.manager import ExternalSystemManager
+from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import SystemStatus
 from supervisor.simulator import HOST, instrument_simulator
 from supervisor.specs.options import LogLevel, SupervisorOptions

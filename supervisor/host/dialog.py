@@ -31,6 +31,7 @@ from supervisor.client.connection import Event, SupervisorConnection
 from supervisor.client.session import Session
 from supervisor.client.system_links import Direct
 from supervisor.errors import error_of
+from supervisor.host.streams import EventStream, Streams
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
@@ -54,7 +55,6 @@ from supervisor.messages import (
 )
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import SystemSpec
-from supervisor.streams import EventStream, Streams
 
 _ORDERS: Final = (
     ConnectAll,

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from supervisor.manager import ExternalSystemManager
+from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import ChildInfo, ChildrenCounted, LifecycleEvent, SystemStatus, TreeNode
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec

@@ -33,10 +33,11 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.payload import PayloadError, payload_size, unwrap
-from supervisor.bound import bind, is_bound
-from supervisor.dialog import Dialog, host_failure
 from supervisor.errors import error_of
-from supervisor.family import Family
+from supervisor.host.children import Family
+from supervisor.host.dialog import Dialog, host_failure
+from supervisor.host.handles import bind, is_bound
+from supervisor.host.streams import EventStream
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
@@ -56,7 +57,6 @@ from supervisor.messages import (
 from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import SystemSpec
-from supervisor.streams import EventStream
 
 T = TypeVar("T")
 

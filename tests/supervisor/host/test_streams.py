@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from supervisor import FellBehindError, streams
+from supervisor import FellBehindError
+from supervisor.host import streams
+from supervisor.host.streams import EventStream, Streams
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent
-from supervisor.streams import EventStream, Streams
 
 
 def event(sequence: int) -> LifecycleEvent:

@@ -13,8 +13,8 @@ import pytest
 from actors.messages import Failure, FailureCode
 from supervisor import EventsLostError, ExternalSystemManager, SupervisorOptions
 from supervisor.client.connection import SupervisorConnection
-from supervisor.dialog import Dialog
 from supervisor.errors import error_of
+from supervisor.host.dialog import Dialog
 from supervisor.messages import (
     EventKind,
     LifecycleEvent,

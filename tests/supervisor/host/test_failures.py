@@ -266,8 +266,8 @@ def test_a_large_payload_within_the_limit() -> None:
     ("kind", "text"),
     [
         ("no.such.module:Thing", "module no.such.module cannot be imported"),
-        ("tests.supervisor.test_failures:Missing", "has no Missing"),
-        ("tests.supervisor.test_failures:Unreadable", "no class that inherits"),
+        ("tests.supervisor.host.test_failures:Missing", "has no Missing"),
+        ("tests.supervisor.host.test_failures:Unreadable", "no class that inherits"),
         ("plc", "plc"),
     ],
 )
