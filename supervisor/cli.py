@@ -112,12 +112,12 @@ def demo(json_: bool, chaos: bool, seconds: float, seed: int | None) -> None:
     """See it work: three systems, one is killed, it comes back. Or with --chaos: a tree of
     systems, live, while one after the other is killed, and all come back."""
     if chaos:
-        from supervisor.chaos_demo import run_chaos
+        from supervisor.demo.chaos_demo import run_chaos
 
         chosen = random.randrange(1_000_000) if seed is None else seed
         show = run_chaos(seconds=seconds, seed=chosen, json_=json_)
     else:
-        from supervisor.demo import run_demo
+        from supervisor.demo.demo import run_demo
 
         show = run_demo(json_=json_)
     try:

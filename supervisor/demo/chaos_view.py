@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from actors.messages import Outcome
-from supervisor.chaos import Deed, Healed, Ledger, Plan, all_is_well
+from supervisor.demo.chaos import Deed, Healed, Ledger, Plan, all_is_well
 from supervisor.messages import EventKind, LifecycleEvent, TreeNode
 from supervisor.views.status import duration, event_as_text
 from supervisor.views.tree import tree_as_text

@@ -2,7 +2,7 @@
 
 Thirteen systems answer questions all the time, while one after the other is killed,
 raises, exits or hangs, and now and then the supervisor itself is killed. What is done next
-is decided in :mod:`supervisor.chaos`, how it is shown in :mod:`supervisor.chaos_view`.
+is decided in :mod:`supervisor.demo.chaos`, how it is shown in :mod:`supervisor.demo.chaos_view`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Final
 import attrs
 
 from actors import loggers
-from supervisor.chaos import (
+from supervisor.demo.chaos import (
     INSTRUMENT,
     Deed,
     Healed,
@@ -36,7 +36,7 @@ from supervisor.chaos import (
     ready_systems,
     report,
 )
-from supervisor.chaos_view import (
+from supervisor.demo.chaos_view import (
     AFTER_FRAMES,
     FIRST_FRAME,
     deed_as_text,
@@ -45,10 +45,10 @@ from supervisor.chaos_view import (
     redrawn,
     report_as_text,
 )
+from supervisor.demo.simulator import HOST, instrument_simulator
 from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import DesiredState, LifecycleEvent, SystemStatus, TreeNode
-from supervisor.simulator import HOST, instrument_simulator
 from supervisor.specs.options import LogLevel, SupervisorOptions
 
 _PAUSE: Final = 0.05

@@ -20,10 +20,10 @@ import attrs
 
 from actors.connectors.mock.system import MockExternalSystem
 from actors.messages import Outcome
+from supervisor.demo.simulator import HOST, instrument_simulator
 from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import SystemStatus
-from supervisor.simulator import HOST, instrument_simulator
 from supervisor.specs.options import LogLevel, SupervisorOptions
 from supervisor.specs.spec import SystemSpec
 from supervisor.views.status import event_as_text, statuses_as_table

@@ -7,7 +7,7 @@ from random import Random
 import attrs
 
 from actors.messages import Outcome
-from supervisor.chaos import (
+from supervisor.demo.chaos import (
     ALL_SYSTEMS,
     INSTRUMENT,
     Deed,
@@ -20,7 +20,7 @@ from supervisor.chaos import (
     ready_systems,
     report,
 )
-from supervisor.chaos_view import (
+from supervisor.demo.chaos_view import (
     counters,
     deed_as_text,
     frame,
