@@ -20,7 +20,7 @@ import docutils.core
 import pytest
 from docutils import nodes
 
-from supervisor.cli import main
+from supervisor.cli.commands import main
 from supervisor.config.file import check_kind, parse_config
 from supervisor.runtime.actor_system import free_port
 from tests.helpers.programs import ROOT, run_program

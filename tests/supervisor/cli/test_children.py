@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.support import PATIENCE
-from tests.supervisor.test_standalone import extsys, running
+from tests.supervisor.cli.test_commands import extsys, running
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from supervisor.cli_children import child, tree
-from supervisor.cli_client import (
+from supervisor.cli.children import child, tree
+from supervisor.cli.client import (
     EXIT_BUSY,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -24,7 +24,7 @@ from supervisor.cli_client import (
     load,
     say,
 )
-from supervisor.cli_input import parse_args, parse_item, parts, read_lines
+from supervisor.cli.input import parse_args, parse_item, parts, read_lines
 from supervisor.client.connection import STOPPED
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import TreeNode
@@ -70,8 +70,8 @@ def run(directory: Path, config: Path) -> None:
 
     SIGTERM and Ctrl-C stop it: all systems disconnect, and nothing is left behind.
     """
+    from supervisor.cli.run import run_standalone
     from supervisor.runtime.root import EXIT_SUPERVISOR_DIED
-    from supervisor.standalone import run_standalone
 
     loaded = load(config)
     try:

@@ -20,8 +20,8 @@ from supervisor.client import session
 from supervisor.runtime.root import EXIT_SUPERVISOR_DIED
 from tests.helpers.processes import kill_part, parts_of, until_gone
 from tests.helpers.support import PATIENCE, status_of, until
+from tests.supervisor.cli.test_commands import extsys, running, statuses, until_connected
 from tests.supervisor.runtime.test_recovery import answers
-from tests.supervisor.test_standalone import extsys, running, statuses, until_connected
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from supervisor.cli_client import as_json, attached, load, say
+from supervisor.cli.client import as_json, attached, load, say
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.views import tree as fmt
 
