@@ -71,7 +71,7 @@ def run(directory: Path, config: Path) -> None:
     SIGTERM and Ctrl-C stop it: all systems disconnect, and nothing is left behind.
     """
     from supervisor.cli.run import run_standalone
-    from supervisor.runtime.root import EXIT_SUPERVISOR_DIED
+    from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 
     loaded = load(config)
     try:

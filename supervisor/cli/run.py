@@ -15,8 +15,9 @@ from actors import loggers
 from actors.processes.logs import log_to_stderr
 from supervisor.config.file import Config
 from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.runtime.limits import EXIT_OK, EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import signals_as_descriptor
-from supervisor.runtime.root import EXIT_OK, EXIT_SUPERVISOR_DIED, Root
+from supervisor.runtime.root import Root
 from supervisor.views.status import count
 
 

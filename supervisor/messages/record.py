@@ -148,3 +148,31 @@ class ConfigureSupervisor(SupervisorRequest):
     """What to start; None is a root group with nothing in it."""
     record: Record | None = attrs.field(default=None, repr=False)
     """What to come back from, in place of ``tree``."""
+
+
+# ---- keeping it ---------------------------------------------------------------------------
+
+
+@attrs.define
+class RecordKeeper:
+    """The record as a supervisor tells it: whole at first, then what changes."""
+
+    record: Record | None = None
+    """None until one was given."""
+
+    def hear(self, message: object) -> bool:
+        """Take note of what a supervisor said.
+
+        Returns:
+            whether it was about the record.
+        """
+        match message:
+            case RecordGiven():
+                self.record = message.record
+            case RecordChanged():
+                if self.record is not None:
+                    for change in message.changes:
+                        self.record.apply(change)
+            case _:
+                return False
+        return True

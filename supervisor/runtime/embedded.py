@@ -64,7 +64,7 @@ class EmbeddedRuntime:
         try:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-P", "-m", "supervisor.runtime.root"),
+                    *(sys.executable, "-P", "-m", "supervisor.runtime.embedded_root"),
                     *(str(life_read), str(ready_write), str(os.getpid())),
                 ],
                 pass_fds=(life_read, ready_write),

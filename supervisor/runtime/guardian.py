@@ -32,6 +32,7 @@ from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
 from supervisor.runtime.blocking_connection import BlockingConnection
 from supervisor.runtime.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
+from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import newest_process, wait_readable
 from supervisor.runtime.supervisor_actor import Supervisor
 
@@ -41,7 +42,6 @@ _START_TIMEOUT: Final = 10.0
 """Seconds that a supervisor may take to be ready, before it is killed."""
 _LAST_WORDS: Final = 0.5
 """Seconds in which the end of a dead supervisor's line is to show."""
-EXIT_GAVE_UP: Final = 70
 
 
 @attrs.define(eq=False)
@@ -140,10 +140,8 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
                 _kill(ward)
             case Pong():
                 self._guarding.answered()
-            case RecordGiven():
-                self._guarding.keep(message.record)
-            case RecordChanged():
-                self._guarding.apply(message)
+            case RecordGiven() | RecordChanged():
+                self._guarding.keeper.hear(message)
             case SupervisorClosing():
                 self._guarding.closing = message
 
@@ -196,7 +194,7 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
     def _decided(self, decision: Decision) -> None:
         if isinstance(decision, GiveUp):
             _log().error("giving up: %s", decision.reason)
-            os._exit(EXIT_GAVE_UP)  # the root notices; nothing of this process is needed
+            os._exit(EXIT_SUPERVISOR_DIED)  # the root notices; nothing of this process is needed
         elif decision.delay > 0.0:
             self.wakeupAfter(timedelta(seconds=decision.delay), payload=decision)
         else:

@@ -9,12 +9,9 @@ from typing import Final
 import attrs
 
 from supervisor.messages import SupervisorClosing
-from supervisor.messages.record import ConfigureSupervisor, Record, RecordChanged
-from supervisor.specs.policies import RestartPolicy
+from supervisor.messages.record import ConfigureSupervisor, RecordKeeper
+from supervisor.runtime.limits import SUPERVISOR_INTENSITY
 from supervisor.specs.restarts import RestartHistory
-
-INTENSITY: Final = RestartPolicy(max_restarts=5, period=30.0, backoff_min=0.1, backoff_max=1.0)
-"""More ends of a supervisor than that are not mended by one more start."""
 
 ASK_AFTER: Final = 20
 """Looks at a supervisor after which it is asked whether it is there."""
@@ -59,15 +56,15 @@ class Guarding:
     setup: ConfigureSupervisor
     _random: Random = attrs.field(factory=Random)
     life: int = 0
-    record: Record | None = None
-    """As far as a supervisor gave it."""
+    keeper: RecordKeeper = attrs.field(factory=RecordKeeper)
+    """What the supervisors told to be kept."""
     closing: SupervisorClosing | None = None
     """Set once the supervisor ended for good: nothing is started after that."""
     _is_alive: bool = False
     _looks: int = 0
     """Since it was asked, or since it answered."""
     _asked: bool = False
-    _history: RestartHistory = attrs.field(factory=lambda: RestartHistory(INTENSITY))
+    _history: RestartHistory = attrs.field(factory=lambda: RestartHistory(SUPERVISOR_INTENSITY))
 
     def begin(self) -> StartSupervisor:
         """Start the first one."""
@@ -81,7 +78,7 @@ class Guarding:
 
     def configuration(self) -> ConfigureSupervisor:
         """What to tell the next supervisor."""
-        record = self.setup.record if self.record is None else self.record
+        record = self.keeper.record or self.setup.record
         return ConfigureSupervisor(
             self.setup.options, self.setup.socket_path, self.setup.tree, record
         )
@@ -100,16 +97,6 @@ class Guarding:
         """The supervisor does not hang."""
         self._asked, self._looks = False, 0
 
-    def keep(self, given: Record) -> None:
-        """The supervisor that runs now gave its record."""
-        self.record = given
-
-    def apply(self, changed: RecordChanged) -> None:
-        """Take note of what changed."""
-        if self.record is not None:
-            for change in changed.changes:
-                self.record.apply(change)
-
     def supervisor_ended(self, life: int, how: str, now: float) -> Decision | None:
         """A supervisor's process is gone.
 
@@ -124,7 +111,7 @@ class Guarding:
         delay = self._history.next_delay(now, self._random)
         if delay is None:
             return GiveUp(
-                f"the supervisor ended more than {INTENSITY.max_restarts} times within "
-                f"{INTENSITY.period:g} s, the last time: {how}"
+                f"the supervisor ended more than {SUPERVISOR_INTENSITY.max_restarts} times within "
+                f"{SUPERVISOR_INTENSITY.period:g} s, the last time: {how}"
             )
         return self._start(delay)

@@ -2,65 +2,46 @@
 
 It starts the actor system and the guardian in it, which starts the supervisor. It starts
 both again when they are killed, and leaves nothing behind when it ends. An embedded
-runtime's root is started by its host and dies with it; a standalone one is ``extsys run``
-itself.
+runtime's root is started by its host and dies with it (``embedded_root``); a standalone one
+is ``extsys run`` itself.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import pickle
 import random
 import signal
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from actors import loggers
 from actors.processes.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
-from actors.processes.logs import log_to_stderr
 from supervisor.messages import (
     StopSupervisor,
     SupervisorClosing,
     SupervisorReady,
 )
-from supervisor.messages.record import (
-    ConfigureSupervisor,
-    KeepRecord,
-    Record,
-    RecordChanged,
-    RecordGiven,
-)
+from supervisor.messages.record import ConfigureSupervisor, KeepRecord, Record, RecordKeeper
 from supervisor.runtime.blocking_connection import BlockingConnection
 from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.runtime.limits import RUNTIME_INTENSITY
 from supervisor.runtime.processes import (
     WatchedProcess,
     kill,
-    open_pidfd,
     started_before,
     uptime,
     wait_for_children,
     wait_readable,
 )
 from supervisor.specs.options import SupervisorOptions
-from supervisor.specs.policies import RestartPolicy
 from supervisor.specs.restarts import RestartHistory
 from supervisor.specs.spec import GroupSpec
 
 START_TIMEOUT: Final = 20.0
 """Seconds the supervisor may take to answer for the first time, or to come back."""
-ORPHAN_GRACE: Final = 0.5
-"""Seconds that systems have to disconnect in when the host has died."""
-INTENSITY: Final = RestartPolicy(max_restarts=3, period=60.0, backoff_min=0.1, backoff_max=1.0)
-"""More ends of an actor system than that are not mended by one more start."""
 LAST_WORDS: Final = 1.0
 """Seconds that a supervisor which ends may take to tell its clients so."""
-EXIT_OK: Final = 0
-EXIT_SUPERVISOR_DIED: Final = 70
 
 _RETRY: Final = 0.01
 """Seconds between two looks whether the next supervisor listens."""
@@ -88,7 +69,7 @@ class Root:
         self._directory = directory
         self._options = options
         self._tree = tree
-        self._record = record
+        self._keeper = RecordKeeper(record)
         self._actor_system: Any = None
         self._admin: WatchedProcess | None = None
         self._guardian: WatchedProcess | None = None
@@ -97,7 +78,7 @@ class Root:
         """Until when to wait for the next supervisor; None while connected."""
         self._sweep: float | None = None
         """When the last supervisor ended, while what it left may still come to light."""
-        self._history = RestartHistory(INTENSITY)
+        self._history = RestartHistory(RUNTIME_INTENSITY)
         self._random = random.Random()
 
     def start(self, private_fds: Sequence[int] = ()) -> None:
@@ -122,7 +103,7 @@ class Root:
         self._actor_system = start_actor_system(self._directory.path)
         address = self._actor_system.createActor(Guardian)
         request = ConfigureSupervisor(
-            self._options, self._directory.socket_path, self._tree, self._record
+            self._options, self._directory.socket_path, self._tree, self._keeper.record
         )
         ready = self._actor_system.ask(address, request, START_TIMEOUT)
         if not isinstance(ready, SupervisorReady):
@@ -181,12 +162,7 @@ class Root:
 
     def _read(self, connection: BlockingConnection) -> None:
         for message in connection.read():
-            match message:
-                case RecordGiven():
-                    self._record = message.record
-                case RecordChanged() if self._record is not None:
-                    for change in message.changes:
-                        self._record.apply(change)
+            self._keeper.hear(message)
         if connection.at_end and connection.closing is None:
             self._disconnect()
             self._reconnect_by = time.monotonic() + START_TIMEOUT
@@ -227,9 +203,10 @@ class Root:
         while True:
             delay = self._history.next_delay(time.monotonic(), self._random)
             if delay is None:
+                most, period = RUNTIME_INTENSITY.max_restarts, RUNTIME_INTENSITY.period
                 raise RuntimeError(
-                    f"the {which} ended; it was started anew {INTENSITY.max_restarts} times "
-                    f"within {INTENSITY.period:g} s already"
+                    f"the {which} ended; it was started anew {most} times "
+                    f"within {period:g} s already"
                 )
             _log().error("the %s ended; starting the runtime anew", which)
             time.sleep(delay)
@@ -297,85 +274,3 @@ class Root:
 
 def _log() -> logging.Logger:
     return logging.getLogger(loggers.ROOT)
-
-
-# ---- an embedded runtime's root --------------------------------------------------------
-
-
-def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
-    """Run a runtime for a host, until the host stops it or is gone.
-
-    Args:
-        lifeline_fd: a pipe from the host: first a line of JSON that says what to run, and
-            the record to come back from if there is one, then nothing; its end is the
-            host's end.
-        ready_fd: a pipe to the host: one line of JSON when the runtime is up.
-
-    Returns:
-        the exit code.
-    """
-    setup, pickled = _read_setup(lifeline_fd)
-    sys.path[:] = setup["sys_path"]
-    log_to_stderr(setup["log_level"])
-    directory = RuntimeDirectory(Path(setup["directory"]))
-    record = pickle.loads(pickled) if pickled else None
-    root = Root(directory, SupervisorOptions(**setup["options"]), record=record)
-    wake_fds = [lifeline_fd]
-    host = open_pidfd(host_pid)
-    if host is not None:
-        # The lifeline alone would not end while some other child of the host, forked
-        # later, holds a copy of it.
-        wake_fds.append(host)
-    private_fds = [ready_fd, *wake_fds]
-    try:
-        try:
-            directory.take()
-            root.start(private_fds)
-        except Exception as error:
-            _tell_host(ready_fd, {"error": f"{type(error).__name__}: {error}"})
-            return EXIT_SUPERVISOR_DIED
-        private_fds.remove(ready_fd)  # closed, and may be another's by the next fork
-        _tell_host(ready_fd, {"socket": directory.socket_path})
-        return _serve_host(root, wake_fds)
-    finally:
-        root.end()
-        directory.release(remove=True)
-
-
-def _serve_host(root: Root, wake_fds: list[int]) -> int:
-    try:
-        closing = root.wait(wake_fds)
-    except RuntimeError as error:
-        _log().error("%s; its systems were ended with it", error)
-        return EXIT_SUPERVISOR_DIED
-    if closing is None:
-        root.stop(ORPHAN_GRACE)
-        return EXIT_OK
-    return closing.exit_code
-
-
-def _tell_host(ready_fd: int, answer: dict[str, str]) -> None:
-    try:
-        os.write(ready_fd, json.dumps(answer).encode() + b"\n")
-    except BrokenPipeError:
-        pass  # nobody listens any more: the end of the lifeline says so
-    os.close(ready_fd)
-
-
-def _read_setup(fd: int) -> tuple[dict[str, Any], bytes]:
-    with os.fdopen(fd, "rb", buffering=0, closefd=False) as pipe:
-        line = pipe.readline()
-        if not line.endswith(b"\n"):
-            raise SystemExit("the host ended before it said what to run")
-        setup: dict[str, Any] = json.loads(line)
-        pickled = b""
-        while len(pickled) < setup["record_bytes"]:
-            data = pipe.read(setup["record_bytes"] - len(pickled))
-            if not data:
-                raise SystemExit("the host ended before it gave the record")
-            pickled += data
-    return setup, pickled
-
-
-if __name__ == "__main__":
-    sys.exit(run_embedded(*map(int, sys.argv[1:])))

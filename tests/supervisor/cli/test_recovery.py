@@ -17,7 +17,7 @@ import pytest
 
 from supervisor import ExternalSystemManager
 from supervisor.client import session
-from supervisor.runtime.root import EXIT_SUPERVISOR_DIED
+from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 from tests.helpers.processes import kill_part, parts_of, until_gone
 from tests.helpers.support import PATIENCE, status_of, until
 from tests.supervisor.cli.test_commands import extsys, running, statuses, until_connected

@@ -13,16 +13,17 @@ from supervisor.messages.record import (
     ConfigureSupervisor,
     Record,
     RecordChanged,
+    RecordGiven,
 )
 from supervisor.runtime.guarding import (
     ASK_AFTER,
     HANGS_AFTER,
-    INTENSITY,
     GiveUp,
     Guarding,
     Look,
     StartSupervisor,
 )
+from supervisor.runtime.limits import SUPERVISOR_INTENSITY
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import GroupSpec, SystemSpec
 
@@ -53,9 +54,9 @@ def test_the_first_supervisor_starts_with_the_tree(guarding: Guarding) -> None:
 
 def test_the_next_starts_at_once_with_what_the_last_one_had(guarding: Guarding) -> None:
     guarding.begin()
-    guarding.keep(recorded("a"))
-    guarding.apply(RecordChanged((ChildKept(SystemSpec("b", "mock"), "root"),)))
-    guarding.apply(RecordChanged((ChildForgotten("a"),)))
+    guarding.keeper.hear(RecordGiven(request_id=1, record=recorded("a")))
+    guarding.keeper.hear(RecordChanged((ChildKept(SystemSpec("b", "mock"), "root"),)))
+    guarding.keeper.hear(RecordChanged((ChildForgotten("a"),)))
     assert guarding.supervisor_ended(1, "was killed", 10.0) == StartSupervisor(2)
     record = guarding.configuration().record
     assert record is not None
@@ -88,7 +89,7 @@ def test_ends_in_a_row_are_followed_by_longer_waits_and_then_by_giving_up(
 ) -> None:
     guarding.begin()
     delays = []
-    for life in range(1, INTENSITY.max_restarts + 1):
+    for life in range(1, SUPERVISOR_INTENSITY.max_restarts + 1):
         decision = guarding.supervisor_ended(life, "was killed", 10.0)
         assert isinstance(decision, StartSupervisor)
         delays.append(decision.delay)
@@ -102,7 +103,7 @@ def test_ends_in_a_row_are_followed_by_longer_waits_and_then_by_giving_up(
 def test_ends_long_apart_are_never_too_many(guarding: Guarding) -> None:
     guarding.begin()
     for life in range(1, 50):
-        now = life * (INTENSITY.period + 1.0)
+        now = life * (SUPERVISOR_INTENSITY.period + 1.0)
         assert guarding.supervisor_ended(life, "was killed", now) == StartSupervisor(life + 1)
 
 

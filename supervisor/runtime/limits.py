@@ -1,0 +1,22 @@
+"""How often a runtime's own processes are started again, and with what its root exits."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from supervisor.specs.policies import RestartPolicy
+
+RUNTIME_INTENSITY: Final = RestartPolicy(
+    max_restarts=3, period=60.0, backoff_min=0.1, backoff_max=1.0
+)
+"""More ends than that of what a runtime stands on, its root process or its actor system, are
+not mended by one more start."""
+SUPERVISOR_INTENSITY: Final = RestartPolicy(
+    max_restarts=5, period=30.0, backoff_min=0.1, backoff_max=1.0
+)
+"""More ends of a supervisor than that are not mended by one more start."""
+
+EXIT_OK: Final = os.EX_OK
+EXIT_SUPERVISOR_DIED: Final = os.EX_SOFTWARE
+"""The systems are gone because their supervisor could not be kept running."""
