@@ -35,11 +35,12 @@ from actors.messages import (
     invalid_request,
 )
 from actors.messages.limits import measure, overload, too_many, weight_of
+from actors.messages.tallied import taken_items
 from actors.system_actor.engine import Engine
 from actors.system_actor.reports import Outbox
 from actors.wire.front_door import Arrived, DoorClient, FrontDoor, Left
 from actors.wire.loop_selector import LoopSelector
-from actors.wire.tally import Tally, taken_items, tally_path
+from actors.wire.tally import Tally, tally_path
 
 
 @attrs.define(eq=False)

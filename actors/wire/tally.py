@@ -11,20 +11,16 @@ import os
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from actors.messages import (
     CallCommand,
     CheckHealth,
-    DataSent,
-    ManySent,
     ReceiveData,
     ReceiveMany,
-    Reply,
     Request,
     SendData,
     SendMany,
 )
+from actors.messages.tallied import NOTHING, Tallied
 
 _KINDS: Final = (SendData, SendMany, CallCommand, CheckHealth, ReceiveData, ReceiveMany)
 _CODES: Final = {kind: code for code, kind in enumerate(_KINDS, 1)}
@@ -32,26 +28,6 @@ _SENT, _RECEIVED, _WAITING, _BUSY, _CONNECTED = range(5)
 _WORD: Final = 8
 """Bytes; a number of this size is never seen half written."""
 _SIZE: Final = 5 * _WORD
-
-
-@attrs.frozen
-class Tallied:
-    """The tally at one moment, of one incarnation."""
-
-    sent: int = 0
-    """Items that the system took."""
-    received: int = 0
-    """Items that were handed out, and shown to no subscriber."""
-    waiting: int = 0
-    """Items and requests that it has taken and not answered."""
-    busy_with: type[Request] | None = None
-    """The oldest request among these; one that only waits for data counts last."""
-    is_connected: bool = True
-    """Whether the system was connected when something was last said to a client: it may have
-    heard before its supervisor that it is not any more."""
-
-
-NOTHING: Final = Tallied()
 
 
 def tally_path(door_path: str) -> str:
@@ -113,13 +89,3 @@ def read_tally(path: str) -> Tallied:
     code = words[_BUSY]
     busy = _KINDS[code - 1] if 0 < code <= len(_KINDS) else None
     return Tallied(words[_SENT], words[_RECEIVED], words[_WAITING], busy, bool(words[_CONNECTED]))
-
-
-def taken_items(reply: Reply) -> int:
-    """How many items the system took, by this answer."""
-    match reply:
-        case DataSent():
-            return 1
-        case ManySent():
-            return sum(1 for result in reply.results if result is True)
-    return 0

@@ -9,7 +9,7 @@ import attrs
 
 from actors.messages import ConnectSystem, Failure, FailureCode, Reason, Request, SendMany
 from actors.messages.limits import WINDOW
-from actors.wire.tally import NOTHING, Tallied
+from actors.messages.tallied import NOTHING, Tallied
 from supervisor.core.actions import Client
 from supervisor.messages import (
     DesiredState,

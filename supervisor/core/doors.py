@@ -12,7 +12,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from actors.wire.tally import NOTHING, Tallied, read_tally, tally_path
+from actors.messages.tallied import NOTHING, Tallied
+from actors.wire.tally import read_tally, tally_path
 from supervisor.runtime.directory import doors_directory
 
 

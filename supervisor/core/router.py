@@ -39,7 +39,7 @@ from actors.messages.limits import (
     too_many,
     weight_of,
 )
-from actors.wire.tally import taken_items
+from actors.messages.tallied import taken_items
 from supervisor.core.actions import Action, Client, TellActor, TellClient
 from supervisor.core.child import Child, Gathering, Pending, why_down
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest

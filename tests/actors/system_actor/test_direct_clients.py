@@ -20,10 +20,11 @@ from actors.messages import (
     SendMany,
     TakeBack,
 )
+from actors.messages.tallied import NOTHING
 from actors.system_actor.direct_clients import DirectClients
 from actors.wire import front_door
 from actors.wire.frames import FrameReader, WireError, encode_frame
-from actors.wire.tally import NOTHING, read_tally, tally_path
+from actors.wire.tally import read_tally, tally_path
 from tests.helpers.bench import Bench, Held, Puppet, Source, scenario, turns
 
 MAILBOX = 5

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.messages import ReceiveData, SendData, SendMany
-from actors.wire.tally import NOTHING, Tallied
+from actors.messages.tallied import NOTHING, Tallied
 from supervisor.messages import GetAllStatus, GetStatus, ResolveSystem, SystemResolved, SystemState
 from tests.helpers.harness import BUG, Harness, failed
 

@@ -1,0 +1,39 @@
+"""What a system actor has of its direct clients at one moment, as data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from actors.messages.requests import DataSent, ManySent, Reply, Request
+
+
+@attrs.frozen
+class Tallied:
+    """The tally at one moment, of one incarnation."""
+
+    sent: int = 0
+    """Items that the system took."""
+    received: int = 0
+    """Items that were handed out, and shown to no subscriber."""
+    waiting: int = 0
+    """Items and requests that it has taken and not answered."""
+    busy_with: type[Request] | None = None
+    """The oldest request among these; one that only waits for data counts last."""
+    is_connected: bool = True
+    """Whether the system was connected when something was last said to a client: it may have
+    heard before its supervisor that it is not any more."""
+
+
+NOTHING: Final = Tallied()
+
+
+def taken_items(reply: Reply) -> int:
+    """How many items the system took, by this answer."""
+    match reply:
+        case DataSent():
+            return 1
+        case ManySent():
+            return sum(1 for result in reply.results if result is True)
+    return 0
