@@ -24,19 +24,16 @@ from supervisor.messages.children import (
     WhichChildren,
 )
 from supervisor.messages.crashes import CrashReport
+from supervisor.messages.events import DataArrived, EventKind, LifecycleEvent, SupervisorClosing
 from supervisor.messages.requests import (
     AllConnected,
     AllDisconnected,
     AllStatusGiven,
     CancelRequest,
     ConnectAll,
-    DataArrived,
-    DesiredState,
     DisconnectAll,
-    EventKind,
     GetAllStatus,
     GetStatus,
-    LifecycleEvent,
     Ping,
     Pong,
     RegisterSystem,
@@ -47,20 +44,18 @@ from supervisor.messages.requests import (
     StopSupervisor,
     Subscribe,
     Subscribed,
-    SupervisorClosing,
     SupervisorReady,
     SupervisorRequest,
     SupervisorStopped,
     SystemRegistered,
     SystemResolved,
     SystemRestarted,
-    SystemState,
-    SystemStatus,
     SystemUnregistered,
     UnregisterSystem,
     Unsubscribe,
     Unsubscribed,
 )
+from supervisor.messages.status import DesiredState, SystemState, SystemStatus
 
 __all__ = [
     "AllConnected",

@@ -12,7 +12,8 @@ import enum
 import attrs
 
 from actors.messages import Reply
-from supervisor.messages.requests import SupervisorRequest, SystemState
+from supervisor.messages.requests import SupervisorRequest
+from supervisor.messages.status import SystemState
 from supervisor.specs.spec import ChildSpec, GroupSpec, seal_details
 
 

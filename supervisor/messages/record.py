@@ -14,7 +14,9 @@ import attrs
 
 from actors.messages import Reason, Reply
 from supervisor.messages.crashes import CrashReport, with_newest
-from supervisor.messages.requests import DesiredState, LifecycleEvent, SupervisorRequest
+from supervisor.messages.events import LifecycleEvent
+from supervisor.messages.requests import SupervisorRequest
+from supervisor.messages.status import DesiredState
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import ChildSpec, GroupSpec, seal_details, with_children
 

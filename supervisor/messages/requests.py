@@ -3,11 +3,13 @@
 It understands the requests of :mod:`actors.messages` as well, and passes them on to the
 system they name. Every request gets exactly one reply: the typed result named in its
 docstring, or a :class:`~actors.messages.Failure`.
+
+``RegisterSystem``, ``RestartSystem`` and ``UnregisterSystem`` are the manager's words. Those of
+OTP for the same orders, and for groups too, are in :mod:`supervisor.messages.children`.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,47 +19,19 @@ from actors.messages import (
     Failure,
     FailureCode,
     Outcome,
-    Reason,
     Reply,
     Request,
     new_request_id,
 )
-from actors.payload import unwrap, wrap_each
-from supervisor.messages.crashes import CrashReport
-from supervisor.specs.spec import ROOT, SystemSpec, seal_details
+from actors.payload import wrap_each
+from supervisor.messages.status import SystemStatus
+from supervisor.specs.spec import SystemSpec, seal_details
 
 
 def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:
     if isinstance(names, str):
         raise TypeError(f"data_from is a sequence of names, not one string: ({names!r},)")
     return None if names is None else tuple(names)
-
-
-class SystemState(enum.StrEnum):
-    """What a system is doing."""
-
-    STARTING = "starting"
-    """Its process is being made."""
-    DISCONNECTED = "disconnected"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    RESTARTING = "restarting"
-    """It crashed, and its next incarnation starts soon."""
-    QUARANTINED = "quarantined"
-    """It crashed too often, and waits for a :class:`RestartSystem`."""
-    STOPPING = "stopping"
-    TERMINATED = "terminated"
-    """It does not run, and is not meant to: it was terminated, or has ended for good."""
-    UP = "up"
-    """Of a group: it is started."""
-
-
-class DesiredState(enum.StrEnum):
-    """What a system is meant to be; whatever restarts it brings it back to this."""
-
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
-    TERMINATED = "terminated"
 
 
 @attrs.frozen
@@ -237,39 +211,6 @@ class AllDisconnected(Reply):
 
 
 @attrs.frozen(kw_only=True)
-class SystemStatus:
-    """One system at one moment, for outsiders."""
-
-    name: str
-    kind: str
-    state: SystemState
-    incarnation: int
-    """Which life of its actor this is: 1, 2, 3..."""
-    is_connected: bool
-    pid: int | None
-    """The system actor's process; None while there is none."""
-    uptime: float
-    """Seconds since this incarnation started; 0 while there is none."""
-    restarts: int
-    """How often it was restarted after a crash."""
-    sent: int
-    """Items the system took, over all incarnations under this supervisor."""
-    received: int
-    """Items received from it and handed out, over all incarnations under this supervisor."""
-    waiting: int
-    """Items and requests not answered yet."""
-    commands: tuple[str, ...]
-    last_crash: Reason | None
-    last_error: str | None
-    """Why it could not be connected, or is not any more; None once it is."""
-    group: str = ROOT
-    """The group it is in."""
-    desired: DesiredState = DesiredState.DISCONNECTED
-    crashes: tuple[CrashReport, ...] = ()
-    """The last of them, oldest first."""
-
-
-@attrs.frozen(kw_only=True)
 class StatusGiven(Reply):
     status: SystemStatus
 
@@ -295,84 +236,3 @@ class Unsubscribed(Reply):
 @attrs.frozen(kw_only=True)
 class SupervisorStopped(Reply):
     """All systems are gone; the supervisor ends."""
-
-
-# ---- events -------------------------------------------------------------------------------
-
-
-class EventKind(enum.StrEnum):
-    """What happened to a system."""
-
-    REGISTERED = "registered"
-    """Its spec was added."""
-    STARTING = "starting"
-    """A process for its next incarnation is being made; a group begins to start."""
-    STARTED = "started"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
-    """Also after a connect that failed."""
-    HUNG = "hung"
-    """It is silent for too long, and is being killed; ``crashed`` follows."""
-    CRASHED = "crashed"
-    """It ended abnormally, or could not be started."""
-    ABANDONED = "abandoned"
-    """Its process did not end by SIGKILL, and is left to itself."""
-    RESTARTING = "restarting"
-    """It is to be started again, after ``delay`` seconds."""
-    QUARANTINED = "quarantined"
-    GAVE_UP = "gave_up"
-    """A group has used up its restarts, and ends."""
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    """It ended as it was asked to, or by itself in order."""
-    CHANGED = "changed"
-    """Its spec was changed while it runs."""
-    UNREGISTERED = "unregistered"
-    """Its spec was removed."""
-
-
-@attrs.frozen(kw_only=True)
-class LifecycleEvent:
-    """Something happened to a system or a group."""
-
-    sequence: int
-    """Counts the events of a supervisor without a gap: 1, 2, 3..."""
-    time: float
-    """Seconds since the epoch."""
-    kind: EventKind
-    system_name: str
-    incarnation: int
-    reason: Reason | None = None
-    """Of a crash, or of a quarantine."""
-    delay: float | None = None
-    """Of ``restarting``: seconds until the next incarnation starts."""
-    report: CrashReport | None = None
-    """Of ``crashed``."""
-
-
-@attrs.frozen
-class DataArrived:
-    """Items received from a system, for subscribers."""
-
-    system_name: str
-    items: tuple[Any, ...] = attrs.field(repr=False)
-
-    def load(self) -> list[Any]:
-        """The items.
-
-        Raises:
-            PayloadError: one of them cannot be unpickled in this process.
-        """
-        return [unwrap(item) for item in self.items]
-
-
-@attrs.frozen
-class SupervisorClosing:
-    """The last message on every client's connection when the supervisor ends in order: it
-    is not to be restarted."""
-
-    reason: str | None = None
-    """Why it ended for good by itself; None when it was asked to."""
-    exit_code: int = 0
-    """Of the runtime's root process."""

@@ -1,0 +1,71 @@
+"""How a system fares at one moment."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from actors.messages import Reason
+from supervisor.messages.crashes import CrashReport
+from supervisor.specs.spec import ROOT
+
+
+class SystemState(enum.StrEnum):
+    """What a system is doing."""
+
+    STARTING = "starting"
+    """Its process is being made."""
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RESTARTING = "restarting"
+    """It crashed, and its next incarnation starts soon."""
+    QUARANTINED = "quarantined"
+    """It crashed too often, and waits for a :class:`RestartSystem`."""
+    STOPPING = "stopping"
+    TERMINATED = "terminated"
+    """It does not run, and is not meant to: it was terminated, or has ended for good."""
+    UP = "up"
+    """Of a group: it is started."""
+
+
+class DesiredState(enum.StrEnum):
+    """What a system is meant to be; whatever restarts it brings it back to this."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    TERMINATED = "terminated"
+
+
+@attrs.frozen(kw_only=True)
+class SystemStatus:
+    """One system at one moment, for outsiders."""
+
+    name: str
+    kind: str
+    state: SystemState
+    incarnation: int
+    """Which life of its actor this is: 1, 2, 3..."""
+    is_connected: bool
+    pid: int | None
+    """The system actor's process; None while there is none."""
+    uptime: float
+    """Seconds since this incarnation started; 0 while there is none."""
+    restarts: int
+    """How often it was restarted after a crash."""
+    sent: int
+    """Items the system took, over all incarnations under this supervisor."""
+    received: int
+    """Items received from it and handed out, over all incarnations under this supervisor."""
+    waiting: int
+    """Items and requests not answered yet."""
+    commands: tuple[str, ...]
+    last_crash: Reason | None
+    last_error: str | None
+    """Why it could not be connected, or is not any more; None once it is."""
+    group: str = ROOT
+    """The group it is in."""
+    desired: DesiredState = DesiredState.DISCONNECTED
+    crashes: tuple[CrashReport, ...] = ()
+    """The last of them, oldest first."""
