@@ -32,7 +32,7 @@ from supervisor.messages import (
 from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.tree.by_hand import ByHand
-from supervisor.tree.nodes import RefusedError
+from supervisor.tree.decisions import RefusedError
 from supervisor.tree.tree import Tree
 
 ChildOrder = (

@@ -8,7 +8,8 @@ from random import Random
 
 from actors.messages import Failure, Reply, SystemConnected
 from supervisor.core.actions import Action, Log
-from supervisor.core.child import Child, Pending
+from supervisor.core.child import Child
+from supervisor.core.pending import Pending
 from supervisor.core.router import Router
 from supervisor.specs.restarts import backoff_delay
 from supervisor.timing.timers import Timers

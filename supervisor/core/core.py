@@ -77,7 +77,8 @@ from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ROOT, GroupSpec
 from supervisor.timing.timers import Timers
 from supervisor.tree.by_hand import ByHand
-from supervisor.tree.nodes import RootEnded, Status
+from supervisor.tree.decisions import RootEnded
+from supervisor.tree.nodes import Status
 from supervisor.tree.tree import Tree
 
 _NAMES_SHOWN: Final = 8

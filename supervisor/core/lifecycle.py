@@ -43,20 +43,22 @@ from supervisor.messages import (
 from supervisor.messages.record import ChildKept
 from supervisor.specs.policies import as_seconds
 from supervisor.timing.timers import Timers
-from supervisor.tree.nodes import (
-    End,
-    Group,
+from supervisor.tree.decisions import (
     Happened,
-    Node,
     Removed,
     RootEnded,
     Settled,
-    StartedBy,
     StartProcess,
-    Status,
     StopProcess,
-    System,
     TreeAction,
+)
+from supervisor.tree.nodes import (
+    End,
+    Group,
+    Node,
+    StartedBy,
+    Status,
+    System,
 )
 from supervisor.tree.tree import Tree
 

@@ -41,7 +41,8 @@ from actors.messages.limits import (
 )
 from actors.messages.tallied import taken_items
 from supervisor.core.actions import Action, Client, TellActor, TellClient
-from supervisor.core.child import Child, Gathering, Pending, why_down
+from supervisor.core.child import Child, why_down
+from supervisor.core.pending import Gathering, Pending
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.specs.options import SupervisorOptions
 from supervisor.timing.patience import patience_of

@@ -12,21 +12,23 @@ from actors.messages import FailureCode, Reason
 from supervisor.messages import EventKind
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.timing.timers import Timers
+from supervisor.tree.decisions import (
+    Happened,
+    Removed,
+    Settled,
+    TreeAction,
+)
 from supervisor.tree.nodes import (
     Down,
     Group,
-    Happened,
     Node,
-    Removed,
-    Settled,
     Status,
     System,
-    TreeAction,
 )
 
 
 class Branches:
-    """The part of a :class:`~supervisor.tree.Tree` that decides nothing."""
+    """The part of a :class:`~supervisor.tree.tree.Tree` that decides nothing."""
 
     def __init__(
         self, spec: GroupSpec, timers: Timers, random: Random, act: Callable[[TreeAction], None]

@@ -2,7 +2,7 @@
 
 OTP's functions of a supervisor, with OTP's refusals
 (https://www.erlang.org/doc/apps/stdlib/supervisor.html). An ``order`` is whatever the
-caller wants back in a :class:`~supervisor.nodes.Settled`, once what it asked for has come
+caller wants back in a :class:`~supervisor.tree.decisions.Settled`, once what it asked for has come
 to pass or failed.
 """
 
@@ -17,16 +17,14 @@ import attrs
 from actors.messages import FailureCode
 from supervisor.messages import EventKind
 from supervisor.specs.spec import ChildSpec, GroupSpec, refuse_combination
+from supervisor.tree.decisions import RefusedError, Settled, TreeAction
 from supervisor.tree.nodes import (
     Down,
     Ending,
     Group,
     Node,
-    RefusedError,
-    Settled,
     StartedBy,
     Status,
-    TreeAction,
     Wish,
 )
 from supervisor.tree.tree import Tree

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import enum
 import math
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
-from actors.messages import FailureCode, Reason
-from supervisor.messages import EventKind
+from actors.messages import Reason
 from supervisor.specs.policies import AutoShutdown, GiveUp, RestartType, Strategy
 from supervisor.specs.restarts import RestartWindow
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
@@ -251,92 +249,3 @@ class Group(Node):
             ):
                 cause.status, cause.down = Status.DOWN, Down.WAITING
         return Round(stop=stop[::-1], start=start, not_before=not_before, cause=node)
-
-
-# ---- what a tree decides ----------------------------------------------------------------
-
-
-@attrs.frozen
-class StartProcess:
-    """Have a system's next incarnation built."""
-
-    name: str
-    incarnation: int
-
-
-@attrs.frozen
-class StopProcess:
-    """Have a system's process end."""
-
-    name: str
-    incarnation: int
-    brutal: bool
-    """Kill it at once."""
-
-
-@attrs.frozen
-class Happened:
-    """An event for whoever watches."""
-
-    kind: EventKind
-    name: str
-    incarnation: int
-    reason: Reason | None = None
-    delay: float | None = None
-
-
-@attrs.frozen
-class Settled:
-    """What somebody waits for has come to pass, or never will."""
-
-    order: Any
-    name: str
-    incarnation: int
-    failure: tuple[FailureCode, str] | None = None
-    """Why it never will."""
-
-
-@attrs.frozen
-class Removed:
-    """A child is in the tree no more."""
-
-    node: Node
-
-
-@attrs.frozen
-class RootEnded:
-    """The whole tree is down."""
-
-    ending: Ending
-    end: End | None
-
-    @property
-    def why(self) -> str | None:
-        """Why the supervisor ends by itself; None if it was asked to."""
-        cause = f": {self.end.reason.text}" if self.end is not None else ""
-        match self.ending:
-            case Ending.START_FAILED:
-                return f"the systems could not be started{cause}"
-            case Ending.GAVE_UP:
-                text = "the supervisor gave up: more restarts than its root group allows"
-                return f"{text}; the last cause{cause}"
-            case Ending.AUTO_SHUTDOWN:
-                return f"the significant systems have ended{cause}"
-        return None
-
-    @property
-    def exit_code(self) -> int:
-        """Of the runtime's root process."""
-        failed = self.ending in (Ending.START_FAILED, Ending.GAVE_UP)
-        return os.EX_SOFTWARE if failed else os.EX_OK
-
-
-TreeAction = StartProcess | StopProcess | Happened | Settled | Removed | RootEnded
-
-
-class RefusedError(Exception):
-    """An order cannot be carried out; nothing was changed."""
-
-    def __init__(self, code: FailureCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code

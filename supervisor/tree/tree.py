@@ -1,12 +1,12 @@
 """Who is started, stopped, restarted and given up, in which order: OTP's supervisor. Pure.
 
 Events and orders go in together with the time, actions come out
-(:data:`~supervisor.nodes.TreeAction`). The words and the rules are those of
+(:data:`~supervisor.tree.decisions.TreeAction`). The words and the rules are those of
 https://www.erlang.org/doc/apps/stdlib/supervisor.html; docs/supervision.rst says where
 they differ.
 
 What OTP does in one go, such as stopping and starting all children of a group, takes time
-here: it is a :class:`~supervisor.nodes.Round`, which goes on whenever a child is up or
+here: it is a :class:`~supervisor.tree.nodes.Round`, which goes on whenever a child is up or
 down. Orders and exits are dealt with meanwhile.
 """
 
@@ -27,18 +27,16 @@ from supervisor.specs.policies import (
 )
 from supervisor.specs.restarts import backoff_delay
 from supervisor.tree.branches import Branches
+from supervisor.tree.decisions import RootEnded, StartProcess, StopProcess
 from supervisor.tree.nodes import (
     Down,
     End,
     Ending,
     Group,
     Node,
-    RootEnded,
     Round,
     StartedBy,
-    StartProcess,
     Status,
-    StopProcess,
     System,
     Wish,
 )

@@ -18,20 +18,22 @@ from supervisor.messages import EventKind
 from supervisor.specs.spec import GroupSpec
 from supervisor.timing.timers import Timers
 from supervisor.tree.by_hand import ByHand
-from supervisor.tree.nodes import (
-    Down,
-    End,
-    Group,
+from supervisor.tree.decisions import (
     Happened,
-    Node,
     RefusedError,
     Removed,
     RootEnded,
     Settled,
     StartProcess,
-    Status,
     StopProcess,
     TreeAction,
+)
+from supervisor.tree.nodes import (
+    Down,
+    End,
+    Group,
+    Node,
+    Status,
 )
 from supervisor.tree.tree import Tree
 

@@ -12,16 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from supervisor.messages import EventKind
 from supervisor.specs.policies import AutoShutdown, Strategy
+from supervisor.tree.decisions import Happened, RootEnded, TreeAction
 from supervisor.tree.nodes import (
     Down,
     Ending,
     Group,
-    Happened,
     Node,
-    RootEnded,
     StartedBy,
     Status,
-    TreeAction,
 )
 from tests.helpers.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome, Process
 from tests.helpers.trees import SHUTDOWNS, groups, look, systems

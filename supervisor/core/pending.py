@@ -1,0 +1,52 @@
+"""Requests to systems while they are in flight. Pure."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from actors.messages import Failure, Request, SendMany
+from supervisor.core.actions import Client
+from supervisor.messages import SupervisorRequest
+from supervisor.timing.timers import Timer
+
+
+@attrs.define(eq=False)
+class Gathering:
+    """A request to all systems, while their answers come in."""
+
+    client: Client | None
+    """None when nobody waits for the answer any more."""
+    request: SupervisorRequest
+    missing: int
+    results: dict[str, bool | Failure] = attrs.field(factory=dict)
+
+
+@attrs.define(eq=False)
+class Pending:
+    """A request to a system, until it is answered."""
+
+    ref: int
+    client: Client | None
+    """None when nobody waits for the answer any more, or the supervisor asks itself."""
+    request: Request
+    weight: int
+    size: int
+    gathering: Gathering | None = None
+    own: bool = False
+    """The supervisor's own connect, to bring a restarted system back."""
+    deadline: float = math.inf
+    timer: Timer | None = None
+    """Of the deadline."""
+    delivered: bool = False
+    results: list[bool | Failure] = attrs.field(factory=list)
+    """Of a SendMany: what is known so far, if it is not streamed."""
+    answered: int = 0
+    """Of a SendMany: how many items have a result."""
+    refused: tuple[Failure, ...] = ()
+    """Of a SendMany that did not fit into the mailbox: the results of its last items."""
+
+    @property
+    def streamed(self) -> bool:
+        return isinstance(self.request, SendMany) and self.request.stream
