@@ -74,4 +74,4 @@ class Finish:
     """Of the runtime's root process."""
 
 
-Action = StartActor | TellActor | KillActor | ForgetActor | TellClient | Log | Finish
+CoreAction = StartActor | TellActor | KillActor | ForgetActor | TellClient | Log | Finish

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from actors.messages import Failure, Reply, Request
-from supervisor.core.actions import Action, Client, TellClient
+from supervisor.core.actions import Client, CoreAction, TellClient
 from supervisor.core.child import Child
 from supervisor.core.orders import Order, Orders
 from supervisor.core.tree_view import count_children, spec_of, tree_node, which_children
@@ -59,7 +59,7 @@ class ChildOrders:
         children: Mapping[str, Child],
         orders: Orders,
         request_timeout: float,
-        act: Callable[[Action], None],
+        act: Callable[[CoreAction], None],
     ) -> None:
         self._tree = tree
         self._by_hand = by_hand

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from actors.messages import Failure, Reply, SystemConnected
-from supervisor.core.actions import Action, Log
+from supervisor.core.actions import CoreAction, Log
 from supervisor.core.child import Child
 from supervisor.core.pending import Pending
 from supervisor.core.router import Router
@@ -17,7 +17,7 @@ from supervisor.timing.timers import Timers
 
 class Connecting:
     def __init__(
-        self, router: Router, timers: Timers, act: Callable[[Action], None], random: Random
+        self, router: Router, timers: Timers, act: Callable[[CoreAction], None], random: Random
     ) -> None:
         self._router = router
         self._timers = timers

@@ -27,17 +27,17 @@ from actors.messages import (
     invalid_request,
 )
 from supervisor.core.actions import (
-    Action,
     Client,
+    CoreAction,
     Finish,
     TellClient,
 )
 from supervisor.core.child import Child
 from supervisor.core.child_orders import ChildOrder, ChildOrders
 from supervisor.core.connecting import Connecting
-from supervisor.core.crash_reports import Coroner
+from supervisor.core.crash_reports import CrashReports
 from supervisor.core.doors import Doors, NoDoors
-from supervisor.core.events import Announcer
+from supervisor.core.events import Events
 from supervisor.core.exits import ProcessExit
 from supervisor.core.keepers import Keepers, restore
 from supervisor.core.lifecycle import Lifecycle
@@ -106,13 +106,13 @@ class SupervisorCore:
         self._doors: Doors = doors or NoDoors()
         self._record = record
         self._children: dict[str, Child] = {}
-        self._actions: list[Action] = []
+        self._actions: list[CoreAction] = []
         act = self._actions.append
         self._timers = Timers()
         self._router = Router(options, self._timers, act)
         self._orders = Orders(self._timers, act)
         self._keepers = Keepers(self._children, act)
-        self._announcer = Announcer(
+        self._events = Events(
             self._children,
             act,
             wall_clock,
@@ -120,15 +120,17 @@ class SupervisorCore:
             record.events if record is not None else (),
         )
         self._connecting = Connecting(self._router, self._timers, act, random)
-        coroner = Coroner(self._announcer, self._keepers, self._timers, act, options.crash_reports)
+        crash_reports = CrashReports(
+            self._events, self._keepers, self._timers, act, options.crash_reports
+        )
         self._lifecycle = Lifecycle(
             self._children,
             self._router,
             self._timers,
-            self._announcer,
+            self._events,
             self._orders,
             self._keepers,
-            coroner,
+            crash_reports,
             act,
             self._doors,
         )
@@ -136,7 +138,7 @@ class SupervisorCore:
         self._tree = Tree(spec, self._timers, random, self._lifecycle.decide)
         self._lifecycle.tree = self._tree
         self._watchdog = Watchdog(
-            self._children, self._timers, self._announcer, act, self._lifecycle.told_of_crash
+            self._children, self._timers, self._events, act, self._lifecycle.told_of_crash
         )
         self._lifecycle.watchdog = self._watchdog
         self._by_hand = ByHand(self._tree, self._lifecycle.decide)
@@ -165,11 +167,11 @@ class SupervisorCore:
         reason = Reason("supervisor", "its supervisor was killed, and it with it")
         for child in self._children.values():
             if child.incarnation and child.node.comes_with_all:
-                self._announcer.publish(child.name, child.incarnation, EventKind.CRASHED, reason)
+                self._events.publish(child.name, child.incarnation, EventKind.CRASHED, reason)
 
     # ---- what the shell asks ----------------------------------------------------------------
 
-    def take_actions(self) -> list[Action]:
+    def take_actions(self) -> list[CoreAction]:
         """What is to be done now, in order."""
         for child in self._router.ready:
             self._announce_connection(child)
@@ -224,7 +226,7 @@ class SupervisorCore:
         """A client's connection ended."""
         self._router.forget_client(client)
         self._orders.forget_client(client)
-        self._announcer.unsubscribe(client)
+        self._events.unsubscribe(client)
         self._keepers.remove(client)
 
     def _to_system(self, client: Client, request: Request, now: float) -> None:
@@ -281,7 +283,7 @@ class SupervisorCore:
             case KeepRecord():
                 self._keepers.add(client)
                 record = self._keepers.record(self._tree)
-                record.events.extend(self._announcer.events)
+                record.events.extend(self._events.kept)
                 given = RecordGiven(request_id=request.request_id, record=record)
                 self._actions.append(TellClient(client, given))
             case ConnectAll():
@@ -299,7 +301,7 @@ class SupervisorCore:
             case Subscribe():
                 self._subscribe(client, request)
             case Unsubscribe():
-                self._announcer.unsubscribe(client)
+                self._events.unsubscribe(client)
                 self._actions.append(
                     TellClient(client, Unsubscribed(request_id=request.request_id))
                 )
@@ -335,16 +337,16 @@ class SupervisorCore:
             self._router.answer_gathering(gathering)
 
     def _subscribe(self, client: Client, request: Subscribe) -> None:
-        first = self._announcer.subscribe(client, request)
+        first = self._events.subscribe(client, request)
         reply: Reply
         if first is None:
-            text = self._announcer.why_lost(request)
+            text = self._events.why_lost(request)
             reply = request.failure(FailureCode.EVENTS_LOST, text)
         else:
             reply = Subscribed(request_id=request.request_id, next_sequence=first)
         self._actions.append(TellClient(client, reply))
         if first is not None:
-            self._announcer.replay(client, first)
+            self._events.replay(client, first)
 
     def _who_else(self, request: Request) -> str:
         if request.system_name in self._tree.nodes:
@@ -397,7 +399,7 @@ class SupervisorCore:
             self._connecting.connection_lost(child, now)
         if report.tapped:
             child.received += len(report.tapped)
-            self._announcer.data_arrived(child, report.tapped)
+            self._events.data_arrived(child, report.tapped)
         self._router.touch(child)
 
     def child_exited(
@@ -422,7 +424,7 @@ class SupervisorCore:
             kind = EventKind.DISCONNECTED
         if kind is not None and kind is not child.announced:
             child.announced = kind
-            self._announcer.publish(child.name, child.incarnation, kind)
+            self._events.publish(child.name, child.incarnation, kind)
 
     def _finish(self, ended: RootEnded) -> None:
         for order in self._stop_orders:

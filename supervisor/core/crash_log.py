@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from actors.messages import Reason
-from supervisor.messages.crashes import CrashReport, crash_text
+from supervisor.messages.crashes import CrashReport
 
 QUIET: Final = 60.0
 """Seconds without a crash after which a crash loop is over."""
@@ -85,10 +85,6 @@ class CrashLog:
         loop = self._loops.pop(name, None)
         return loop.summary(name, now) if loop is not None else None
 
-    def forget(self, name: str) -> None:
-        """Log nothing more of this system's crashes."""
-        self._loops.pop(name, None)
-
     def due(self, now: float) -> list[str]:
         """The counts to log now: once a minute, and when a loop is over."""
         lines = []
@@ -106,6 +102,18 @@ class CrashLog:
     def next_due(self) -> float | None:
         """When :meth:`due` is to be called next."""
         return min((loop.since + SUMMARY_EVERY for loop in self._loops.values()), default=None)
+
+
+def crash_text(name: str, report: CrashReport) -> str:
+    """What the log says of a crash.
+
+    Exit code, signal and want of memory are in the reason's own words.
+    """
+    more = [f"up {report.uptime:.1f} s"] if report.uptime else []
+    more += [f"busy with {report.in_progress}"] if report.in_progress else []
+    text = f"{name}: incarnation {report.incarnation} crashed: {report.reason.text}"
+    text += f" ({', '.join(more)})" if more else ""
+    return f"{text}\n{report.reason.traceback}" if report.reason.traceback else text
 
 
 def _key(reason: Reason) -> tuple[str, int]:

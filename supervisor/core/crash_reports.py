@@ -9,10 +9,10 @@ from typing import Final
 import attrs
 
 from actors.messages import RECEIVING_KINDS, Fence, Reason, Request
-from supervisor.core.actions import Action, Log
+from supervisor.core.actions import CoreAction, Log
 from supervisor.core.child import Child
 from supervisor.core.crash_log import CrashLog
-from supervisor.core.events import Announcer
+from supervisor.core.events import Events
 from supervisor.core.exits import ProcessExit
 from supervisor.core.keepers import Keepers
 from supervisor.messages import EventKind
@@ -25,22 +25,22 @@ _LONGEST_TRACEBACK: Final = 32_000
 """Characters. An exception may show all of the data it was raised for, and reports are kept."""
 
 
-class Coroner:
+class CrashReports:
     """Reports the crashes of all systems."""
 
     def __init__(
         self,
-        announcer: Announcer,
+        events: Events,
         keepers: Keepers,
         timers: Timers,
-        act: Callable[[Action], None],
+        act: Callable[[CoreAction], None],
         most: int,
     ) -> None:
         """
         Args:
             most: so many reports are kept of each system.
         """
-        self._announcer = announcer
+        self._events = events
         self._timers = timers
         self._act = act
         self._keepers = keepers
@@ -62,10 +62,10 @@ class Coroner:
         Args:
             how: None if its process was killed because it had crashed: its end says nothing.
         """
-        report = crash_report(child, reason, how, self._announcer.wall_clock(), now)
+        report = crash_report(child, reason, how, self._events.wall_clock(), now)
         child.crashes = with_newest(child.crashes, report, self._most)
         self._keepers.note(CrashKept(child.name, report, self._most))
-        self._announcer.publish(
+        self._events.publish(
             child.name, child.incarnation, EventKind.CRASHED, report.reason, report=report
         )
         if to_log:

@@ -1,20 +1,13 @@
-"""Where each system of a runtime is to be reached by clients, without its supervisor.
+"""What the core asks about doors, where clients reach systems without their supervisor. Pure.
 
-Each incarnation has a door and a tally, files that it makes itself. The supervisor chooses
-where, reads the tallies, and removes both when an incarnation's end is dealt with. What a
-killed supervisor left, the next one removes.
+Each incarnation has a door and a tally of what came in by it.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-from pathlib import Path
 from typing import Protocol
 
 from actors.messages.tallied import NOTHING, Tallied
-from actors.wire.tally import read_tally, tally_path
-from supervisor.runtime.directory import doors_directory
 
 
 class Doors(Protocol):
@@ -35,52 +28,3 @@ class NoDoors:
 
     def tally_of(self, name: str, incarnation: int) -> Tallied:
         return NOTHING
-
-
-class DirectoryOfDoors:
-    """In the directory of the supervisor's own socket."""
-
-    def __init__(self, socket_path: str) -> None:
-        """
-        Args:
-            socket_path: the supervisor's own; no door's is longer.
-
-        Raises:
-            OSError: the directory cannot be made.
-        """
-        self._directory = doors_directory(Path(socket_path).parent)
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        for left in self._directory.iterdir():
-            left.unlink(missing_ok=True)
-        self._numbers = itertools.count(1)
-        self._paths: dict[tuple[str, int], str] = {}
-
-    def choose(self, name: str, incarnation: int) -> str:
-        """The path of the door of an incarnation that is about to start. It is used once:
-        whoever still knows the last one finds nobody there."""
-        path = str(self._directory / f"{os.getpid():x}-{next(self._numbers):x}")
-        self._paths[name, incarnation] = path
-        return path
-
-    def path_of(self, name: str, incarnation: int) -> str | None:
-        return self._paths.get((name, incarnation))
-
-    def tally_of(self, name: str, incarnation: int) -> Tallied:
-        path = self._paths.get((name, incarnation))
-        return NOTHING if path is None else read_tally(tally_path(path))
-
-    def remove(self, name: str, incarnation: int) -> None:
-        """This incarnation has ended."""
-        path = self._paths.pop((name, incarnation), None)
-        if path is not None:
-            Path(path).unlink(missing_ok=True)
-            Path(tally_path(path)).unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Remove all."""
-        for name, incarnation in list(self._paths):
-            self.remove(name, incarnation)
-        try:
-            self._directory.rmdir()
-        except OSError:
-            pass

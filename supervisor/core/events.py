@@ -6,20 +6,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from actors.messages import Reason, TapData
-from supervisor.core.actions import Action, Client, TellActor, TellClient
+from supervisor.core.actions import Client, CoreAction, TellActor, TellClient
 from supervisor.core.child import Child
 from supervisor.messages import DataArrived, EventKind, LifecycleEvent, Subscribe
 from supervisor.messages.crashes import CrashReport
 from supervisor.messages.record import EVENTS_KEPT
 
 
-class Announcer:
+class Events:
     """Subscriptions, and the events they are for."""
 
     def __init__(
         self,
         children: Mapping[str, Child],
-        act: Callable[[Action], None],
+        act: Callable[[CoreAction], None],
         wall_clock: Callable[[], float],
         keep: Callable[[LifecycleEvent], None],
         past: Iterable[LifecycleEvent] = (),
@@ -34,8 +34,8 @@ class Announcer:
         self.wall_clock = wall_clock
         self._keep = keep
         self._by_client: dict[Client, Subscribe] = {}
-        self.events: deque[LifecycleEvent] = deque(past, maxlen=EVENTS_KEPT)
-        self._sequence = self.events[-1].sequence if self.events else 0
+        self.kept: deque[LifecycleEvent] = deque(past, maxlen=EVENTS_KEPT)
+        self._sequence = self.kept[-1].sequence if self.kept else 0
 
     def subscribe(self, client: Client, request: Subscribe) -> int | None:
         """In place of what the client subscribed to before.
@@ -45,7 +45,7 @@ class Announcer:
             changed, if not all events are kept that were asked for.
         """
         first = self._sequence + 1 if request.since is None else request.since + 1
-        kept = self.events[0].sequence if self.events else self._sequence + 1
+        kept = self.kept[0].sequence if self.kept else self._sequence + 1
         if not kept <= first <= self._sequence + 1:
             return None
         self._by_client[client] = request
@@ -62,7 +62,7 @@ class Announcer:
     def replay(self, client: Client, first: int) -> None:
         """Tell a client the events from a sequence number on."""
         if self._by_client[client].lifecycle:
-            for event in self.events:
+            for event in self.kept:
                 if event.sequence >= first:
                     self._act(TellClient(client, event))
 
@@ -91,7 +91,7 @@ class Announcer:
             delay=delay,
             report=report,
         )
-        self.events.append(event)
+        self.kept.append(event)
         self._keep(event)
         for client, request in self._by_client.items():
             if request.lifecycle:

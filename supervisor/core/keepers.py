@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from supervisor.core.actions import Action, Client, TellClient
+from supervisor.core.actions import Client, CoreAction, TellClient
 from supervisor.core.child import Child
 from supervisor.messages import DesiredState
 from supervisor.messages.record import (
@@ -20,7 +20,7 @@ from supervisor.tree.tree import Tree
 
 
 class Keepers:
-    def __init__(self, children: Mapping[str, Child], act: Callable[[Action], None]) -> None:
+    def __init__(self, children: Mapping[str, Child], act: Callable[[CoreAction], None]) -> None:
         self._children = children
         self._act = act
         self._clients: set[Client] = set()

@@ -17,11 +17,11 @@ from actors.messages import (
     SystemStarted,
     SystemStartFailed,
 )
-from supervisor.core.actions import Action, ForgetActor, KillActor, Log, StartActor, TellActor
+from supervisor.core.actions import CoreAction, ForgetActor, KillActor, Log, StartActor, TellActor
 from supervisor.core.child import Child, why_down
-from supervisor.core.crash_reports import Coroner
+from supervisor.core.crash_reports import CrashReports
 from supervisor.core.doors import Doors
-from supervisor.core.events import Announcer
+from supervisor.core.events import Events
 from supervisor.core.exits import ProcessExit
 from supervisor.core.keepers import Keepers
 from supervisor.core.orders import Order, Orders
@@ -73,20 +73,20 @@ class Lifecycle:
         children: dict[str, Child],
         router: Router,
         timers: Timers,
-        announcer: Announcer,
+        events: Events,
         orders: Orders,
         keepers: Keepers,
-        coroner: Coroner,
-        act: Callable[[Action], None],
+        crash_reports: CrashReports,
+        act: Callable[[CoreAction], None],
         doors: Doors,
     ) -> None:
         self._children = children
         self._router = router
         self._timers = timers
-        self._announcer = announcer
+        self._events = events
         self._orders = orders
         self._keepers = keepers
-        self._coroner = coroner
+        self._crash_reports = crash_reports
         self._act = act
         self._doors = doors
         self._decided: deque[TreeAction] = deque()
@@ -160,7 +160,7 @@ class Lifecycle:
 
     def _happened(self, event: Happened, now: float) -> None:
         if not self._silent:
-            self._announcer.publish(
+            self._events.publish(
                 event.name, event.incarnation, event.kind, event.reason, delay=event.delay
             )
         node = self.tree.nodes.get(event.name)
@@ -173,7 +173,7 @@ class Lifecycle:
         match event.kind:
             case EventKind.QUARANTINED:
                 assert event.reason is not None
-                self._coroner.loop_ended(event.name, now)
+                self._crash_reports.loop_ended(event.name, now)
                 self._say_quarantined(event.name, event.reason)
             case EventKind.RESTARTING if child is not None and event.delay:
                 text = f"crashed ({event.reason.text})" if event.reason else "crashed"
@@ -235,7 +235,7 @@ class Lifecycle:
         self._orders.answer(order, _answer(order, settled, child))
 
     def _removed(self, removed: Removed, now: float) -> None:
-        self._coroner.loop_ended(removed.node.name, now)
+        self._crash_reports.loop_ended(removed.node.name, now)
         self._keepers.forget(removed.node)
         child = self._children.pop(removed.node.name, None)
         if child is not None:
@@ -261,7 +261,7 @@ class Lifecycle:
         if child.wanted:
             self._router.connect_on_its_own(child, now)
         self._router.touch(child)
-        self._announcer.adjust_tap(child)
+        self._events.adjust_tap(child)
 
     def start_failed(self, child: Child, message: SystemStartFailed, now: float) -> None:
         """It could not be built."""
@@ -296,7 +296,7 @@ class Lifecycle:
             self._router.fail_delivered(child, FailureCode.UNAVAILABLE, text)
         elif normal:
             text = f"the system ended by itself ({reason.text})"
-            self._announcer.publish(child.name, child.incarnation, EventKind.STOPPED, reason)
+            self._events.publish(child.name, child.incarnation, EventKind.STOPPED, reason)
             self._router.fail_delivered(child, FailureCode.UNAVAILABLE, text)
         else:
             self._crashed(child, reason, how, now)
@@ -310,7 +310,7 @@ class Lifecycle:
         # A wrong definition is the asker's to mend, who is told; a traceback helps nobody.
         by_hand = child.node.started_by in (StartedBy.NEW, StartedBy.HAND)
         to_log = not (by_hand and child.start_code is FailureCode.INVALID_REQUEST)
-        self._coroner.report(child, reason, how, now, to_log=to_log)
+        self._crash_reports.report(child, reason, how, now, to_log=to_log)
         text = f"crashed ({reason.text})"
         self._router.fail_delivered(child, FailureCode.SYSTEM_CRASHED, text)
 
@@ -335,7 +335,7 @@ class Lifecycle:
             if child.has_process and child.incarnation == incarnation:
                 text = f"{child.name}: no exit seen after SIGKILL; going on without it"
                 self._act(Log(logging.WARNING, text))
-                self._announcer.publish(child.name, incarnation, EventKind.ABANDONED)
+                self._events.publish(child.name, incarnation, EventKind.ABANDONED)
                 self.exited(child, None, then)
 
         self._timers.add(now + EXIT_GRACE, abandon)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import attrs
 
 from actors.messages import Failure, FailureCode, Outcome, Reply, Request
-from supervisor.core.actions import Action, Client, TellClient
+from supervisor.core.actions import Client, CoreAction, TellClient
 from supervisor.messages import SupervisorRequest
 from supervisor.timing.timers import Timer, Timers
 
@@ -27,7 +27,7 @@ class Order:
 
 
 class Orders:
-    def __init__(self, timers: Timers, act: Callable[[Action], None]) -> None:
+    def __init__(self, timers: Timers, act: Callable[[CoreAction], None]) -> None:
         self._timers = timers
         self._act = act
         self._awaited: dict[Order, Timer] = {}

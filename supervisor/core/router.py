@@ -40,7 +40,7 @@ from actors.messages.limits import (
     weight_of,
 )
 from actors.messages.tallied import taken_items
-from supervisor.core.actions import Action, Client, TellActor, TellClient
+from supervisor.core.actions import Client, CoreAction, TellActor, TellClient
 from supervisor.core.child import Child, why_down
 from supervisor.core.pending import Gathering, Pending
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
@@ -51,7 +51,9 @@ from supervisor.tree.nodes import Status
 
 
 class Router:
-    def __init__(self, options: SupervisorOptions, timers: Timers, act: Callable[[Action], None]):
+    def __init__(
+        self, options: SupervisorOptions, timers: Timers, act: Callable[[CoreAction], None]
+    ):
         self._options = options
         self._timers = timers
         self._act = act

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 
 from actors.messages import Heartbeat, HeartbeatAnswered, Reason
-from supervisor.core.actions import Action, Log, TellActor
+from supervisor.core.actions import CoreAction, Log, TellActor
 from supervisor.core.child import Child
-from supervisor.core.events import Announcer
+from supervisor.core.events import Events
 from supervisor.core.heartbeats import Heartbeats, Hung
 from supervisor.messages import EventKind
 from supervisor.specs.policies import as_seconds
@@ -20,8 +20,8 @@ class Watchdog:
         self,
         children: Mapping[str, Child],
         timers: Timers,
-        announcer: Announcer,
-        act: Callable[[Action], None],
+        events: Events,
+        act: Callable[[CoreAction], None],
         on_hang: Callable[[Child, Reason, float], None],
     ) -> None:
         """
@@ -30,7 +30,7 @@ class Watchdog:
         """
         self._children = children
         self._timers = timers
-        self._announcer = announcer
+        self._events = events
         self._act = act
         self._on_hang = on_hang
         self._heartbeats = Heartbeats()
@@ -77,6 +77,6 @@ class Watchdog:
         if child is None or not child.is_running or child.incarnation != hung.incarnation:
             return
         reason = Reason("hang", hung.text)
-        self._announcer.publish(child.name, child.incarnation, EventKind.HUNG, reason)
+        self._events.publish(child.name, child.incarnation, EventKind.HUNG, reason)
         self._act(Log(logging.WARNING, f"{child.name}: {hung.text}; killing it"))
         self._on_hang(child, reason, now)

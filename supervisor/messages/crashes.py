@@ -1,4 +1,4 @@
-"""What is known of a crash, and how it is put into words."""
+"""What is known of a crash."""
 
 from __future__ import annotations
 
@@ -31,18 +31,6 @@ class CrashReport:
     def one_line(self) -> str:
         """The cause: the first line of what the reason says."""
         return next(iter(self.reason.text.splitlines()), self.reason.kind)
-
-
-def crash_text(name: str, report: CrashReport) -> str:
-    """What the log says of a crash.
-
-    Exit code, signal and want of memory are in the reason's own words.
-    """
-    more = [f"up {report.uptime:.1f} s"] if report.uptime else []
-    more += [f"busy with {report.in_progress}"] if report.in_progress else []
-    text = f"{name}: incarnation {report.incarnation} crashed: {report.reason.text}"
-    text += f" ({', '.join(more)})" if more else ""
-    return f"{text}\n{report.reason.traceback}" if report.reason.traceback else text
 
 
 def with_newest(

@@ -49,7 +49,7 @@ from actors.system_actor.actor import SystemActor
 from actors.unix_base import never_wait, prepare_children, use_nursery
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.core.actions import (
-    Action,
+    CoreAction,
     Finish,
     ForgetActor,
     KillActor,
@@ -59,10 +59,10 @@ from supervisor.core.actions import (
     TellClient,
 )
 from supervisor.core.core import SupervisorCore
-from supervisor.core.doors import DirectoryOfDoors
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
+from supervisor.runtime.doors import DirectoryOfDoors
 from supervisor.runtime.oom import OomCounter
 from supervisor.runtime.processes import newest_process
 from supervisor.specs.options import SupervisorOptions
@@ -307,7 +307,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         if self._door is not None:
             self._door.flush()
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: CoreAction) -> None:
         match action:
             case StartActor():
                 self._start(action)
@@ -337,7 +337,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 if self._door is not None:
                     self._door.tell_all(SupervisorClosing(action.reason, action.exit_code))
 
-    def _fail(self, action: Action, error: Exception) -> None:
+    def _fail(self, action: CoreAction, error: Exception) -> None:
         _log().exception("%s could not be carried out", type(action).__name__)
         if isinstance(action, StartActor):  # no process will ever tell
             name, incarnation, now = action.name, action.incarnation, time.monotonic()

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.messages import Reason
-from supervisor.core.crash_log import FULL_EVERY, QUIET, SUMMARY_EVERY, CrashLog
-from supervisor.messages.crashes import CrashReport, crash_text, with_newest
+from supervisor.core.crash_log import FULL_EVERY, QUIET, SUMMARY_EVERY, CrashLog, crash_text
+from supervisor.messages.crashes import CrashReport, with_newest
 
 
 def report(incarnation=1, text="ZeroDivisionError: division by zero", **fields):
@@ -67,14 +67,6 @@ def test_quarantine_ends_a_loop_with_its_count():
     assert log.ended("plc", 1.0).startswith("plc: crashed once more in the last 1 s")
     assert log.ended("plc", 1.0) is None
     assert log.crashed("plc", report(3), 2.0) is not None
-
-
-def test_a_forgotten_system_is_not_logged():
-    log = CrashLog()
-    log.crashed("plc", report(1), 0.0)
-    log.crashed("plc", report(2), 0.5)
-    log.forget("plc")
-    assert log.due(1000.0) == []
 
 
 def crashes_in(lines):

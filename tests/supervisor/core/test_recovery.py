@@ -123,8 +123,8 @@ def test_systems_that_did_not_run_were_not_lost_with_their_supervisor(plant: Har
     plant.tell(TerminateChild("line"))
     stop(plant, "a")
     after = Harness(record=kept(plant))
-    last = len(plant.core._announcer.events)
-    events = list(after.core._announcer.events)[last:]
+    last = len(plant.core._events.kept)
+    events = list(after.core._events.kept)[last:]
     assert [each.system_name for each in events if each.kind is EventKind.CRASHED] == ["b"]
 
 

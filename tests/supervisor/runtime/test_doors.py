@@ -12,9 +12,9 @@ import pytest
 from actors.messages import Outcome
 from actors.wire.tally import tally_path
 from supervisor import ExternalSystemManager, SystemCrashedError
-from supervisor.core.doors import DirectoryOfDoors
 from supervisor.messages import SystemState
 from supervisor.runtime.directory import doors_directory
+from supervisor.runtime.doors import DirectoryOfDoors
 from tests.helpers.processes import kill_part, parts_of
 from tests.helpers.support import (
     PATIENCE,
