@@ -18,22 +18,16 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.unix_base.names import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
+
 if TYPE_CHECKING:
     from actors.unix_base.base import ActorSystemBase
     from actors.unix_base.hooks import never_wait, prepare_children, use_nursery
-    from actors.unix_base.transport.directory import (
-        ADMIN_PORT,
-        SOCKET_DIRECTORY,
-        SocketDirectoryError,
-    )
-
-BASE_NAME: Final = "multiprocUnixBase"
+    from actors.unix_base.transport.directory import SocketDirectoryError
 
 # Thespian itself is imported when the first of these is used: some want only a part of this
 # package that needs no Thespian.
 _HOME: Final = {
-    "ADMIN_PORT": "transport.directory",
-    "SOCKET_DIRECTORY": "transport.directory",
     "ActorSystemBase": "base",
     "SocketDirectoryError": "transport.directory",
     "never_wait": "hooks",

@@ -16,9 +16,9 @@ from thespian.system.multiprocCommon import (
 )
 from thespian.system.transport import ReceiveEnvelope
 
-from actors.unix_base import BASE_NAME
 from actors.unix_base.host import AsksAndTells, PrivateContext
-from actors.unix_base.processes.starting import run_admin
+from actors.unix_base.names import BASE_NAME
+from actors.unix_base.processes.admin import run_admin
 from actors.unix_base.transport.address import name_of
 from actors.unix_base.transport.directory import SystemLock
 from actors.unix_base.transport.transport import UnixTransport

@@ -1,4 +1,4 @@
-"""What Thespian puts around an actor, and around the admin, as this base needs it.
+"""What Thespian puts around an actor, as this base needs it.
 
 A message between actors takes a short way here: Thespian's own describes each message in
 words, for a log that is off, on every step. Whatever is not an everyday message goes the
@@ -22,12 +22,7 @@ from thespian.actors import (
     WakeupMessage,
     WatchMessage,
 )
-from thespian.system.messages.admin import PendingActorResponse
-from thespian.system.multiprocCommon import (
-    MultiProcAdmin,
-    MultiProcManager,
-    _startLogger,
-)
+from thespian.system.multiprocCommon import MultiProcManager
 from thespian.system.sourceLoader import loadModuleFromHashSource
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 from thespian.system.utilis import (
@@ -45,10 +40,6 @@ _THESPIANS: Final = (ActorSystemMessage, logging.LogRecord)
 """Messages that are, or may be, for what is around an actor,"""
 _FOR_ACTORS: Final = frozenset({WatchMessage, WakeupMessage, bytes, str, tuple, list, dict})
 """and such as are for the actor alone; all others are, too."""
-_LOGGER_ENDS: Final = 1.0
-"""Seconds that a logger may take to end."""
-_SETTLES: Final = 5.0
-"""Seconds in which logger and host hear of the end, or never."""
 
 
 class Unthrottled:
@@ -96,6 +87,9 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
         if self._nursery is not None:
             self._nursery.end()
         self.transport.close()
+
+    def _child_manager(self) -> type:
+        return UnixActorManager
 
     def _createInstance(self) -> None:
         """Create the actor's object; if that fails, tell its parent that it has ended."""
@@ -180,46 +174,3 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
             return
         self._statistics.sent += 1
         self.transport.post(process.name, body, (message, None))
-
-
-class UnixAdmin(StartsChildren, MultiProcAdmin):  # type: ignore[misc]
-    """The admin of an actor system on one machine."""
-
-    def __init__(self, transport: Any, address: ActorAddress, *args: Any) -> None:
-        super().__init__(transport, address, *args)
-        self._governer = Unthrottled()
-
-    def run(self) -> None:
-        self.transport.hear_signals()
-        super().run()
-        # Thespian goes on when the logger has dealt with its last message, and then tells the
-        # host; that was sent means no more than sent here.
-        self.transport.settle(_SETTLES)
-        logger = getattr(self, "asLogProc", None)
-        if logger is not None:
-            logger.childProc.join(_LOGGER_ENDS)  # its socket goes with the directory
-        self.wait_for_children()
-        self.transport.close()
-
-    def _never_began(self, info: Any) -> None:
-        requests = self._pendingChildren
-        for request in requests.pop(info.childNum, []) if isinstance(requests, dict) else []:
-            code = PendingActorResponse.ERROR_Invalid_ActorClass
-            why = f"the process of {info.childClass} ended before it began"
-            self._sendPendingActorResponse(request, None, errorCode=code, errorStr=why)
-
-    def _restart_logger(self) -> None:
-        if not self.isShuttingDown():
-            _startLogger(
-                self.transport.__class__,
-                self.transport,
-                self,
-                self.capabilities,
-                self.logdefs,
-                self.mpcontext,
-            )
-
-    def h_LoggerConnected(self, envelope: ReceiveEnvelope) -> bool:
-        if self.asLogger is None:
-            return bool(super().h_LoggerConnected(envelope))
-        return True  # the last one was killed; the next has the same address

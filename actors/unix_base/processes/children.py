@@ -24,6 +24,7 @@ from thespian.system.utilis import checkActorCapabilities, thesplog
 from actors.unix_base.kernel.descriptors import open_descriptors
 from actors.unix_base.processes.adoption import wait_for_strays
 from actors.unix_base.processes.nursery import Nursery
+from actors.unix_base.processes.starting import become_nursery, run_actor, run_ordered_actor
 from actors.unix_base.transport.pickling import dumps
 
 _ENDS_WITHIN: Final = 1.0
@@ -90,8 +91,6 @@ class StartsChildren:
 
     def use_nursery(self) -> None:
         """Have a nursery fork this process's children, where there can be one."""
-        from actors.unix_base.processes.starting import become_nursery, run_ordered_actor
-
         context = self.mpcontext or multiprocessing
         if self._nursery is not None or not Nursery.is_possible(context):
             return
@@ -111,11 +110,8 @@ class StartsChildren:
     def _start_process(self, name: str, endpoint: Any, *args: Any) -> Any:
         """
         Args:
-            args: as of :func:`actors.unix_base.starting.run_actor`, but for those that are the
-                same for all children.
+            args: as of :func:`run_actor`, but for those that are the same for all children.
         """
-        from actors.unix_base.processes.starting import run_actor
-
         if self._nursery is not None:
             try:
                 return self._nursery.fork(name, dumps((name, endpoint, args)))
@@ -131,7 +127,11 @@ class StartsChildren:
         return process
 
     def _for_all_children(self) -> tuple[Any, ...]:
-        return self.transport.__class__, self.mpcontext, self.logdefs
+        return self._child_manager(), self.transport.__class__, self.mpcontext, self.logdefs
+
+    def _child_manager(self) -> type:
+        """The class of what is put around each child."""
+        raise NotImplementedError
 
     def _childExited(self, address: ActorAddress) -> None:
         """The exit of a child is being dealt with."""

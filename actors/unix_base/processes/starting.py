@@ -16,15 +16,12 @@ from thespian.system.multiprocCommon import (
     get_min_log_level,
     shutdown_signal_detector,
     signal_detector,
-    startAdmin,
 )
 from thespian.system.systemCommon import actorStartupFailed
-from thespian.system.transport import TransmitIntent, TransmitOnly
-from thespian.system.utilis import setProcName, thesplog
+from thespian.system.transport import TransmitIntent
+from thespian.system.utilis import setProcName
 
-from actors.unix_base.processes.actor_manager import UnixActorManager, UnixAdmin
-from actors.unix_base.transport.directory import SocketDirectoryError
-from actors.unix_base.transport.endpoint import Endpoint, External
+from actors.unix_base.transport.endpoint import Endpoint
 from actors.unix_base.transport.transport import UnixTransport
 
 _EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGQUIT)
@@ -40,8 +37,6 @@ default: after a handler in Python a crash of native code would run the faulting
 again, for ever."""
 _HAS_TITLES: Final = importlib.util.find_spec("setproctitle") is not None
 """Looked up before the fork: each actor would look everywhere for what is not there."""
-_SAYS: Final = 1.0
-"""Seconds."""
 
 
 def run_actor(
@@ -56,18 +51,23 @@ def run_actor(
     logger: ActorAddress,
     requirements: Any,
     capabilities: dict[str, Any],
+    manager_class: Any,
     transport_class: Any,
     context: Any,
     log_definitions: Any,
 ) -> None:
-    """The life of an actor's process, from its start to its end."""
+    """The life of an actor's process, from its start to its end.
+
+    Args:
+        manager_class: of what is put around the actor.
+    """
     multiprocessing.current_process().daemon = False
     number = endpoint.addrInst
     transport = transport_class(endpoint)
     level = get_min_log_level(log_definitions)
     logging.root = logging.Logger.root = ThespianLogForwarder(logger, transport, logLevel=level)
     logging.Logger.manager = logging.Manager(logging.Logger.root)
-    manager = UnixActorManager(
+    manager = manager_class(
         actor_class,
         global_name,
         transport,
@@ -115,7 +115,7 @@ def become_nursery(transport: UnixTransport) -> None:
         setProcName("Nursery", transport.myAddress)
 
 
-def _handle_signals(name: str, manager: UnixActorManager) -> None:
+def _handle_signals(name: str, manager: Any) -> None:
     address = manager.transport.myAddress
     noted = signal_detector(name, address, manager)
     exits = shutdown_signal_detector(name, address, manager)
@@ -124,25 +124,3 @@ def _handle_signals(name: str, manager: UnixActorManager) -> None:
         signal.signal(number, exits)
     for number in _NOTED_SIGNALS:
         signal.signal(number, noted)
-
-
-def run_admin(starter: ActorAddress, endpoint: Endpoint, *args: Any) -> None:
-    """The life of an admin's process.
-
-    Args:
-        args: as of Thespian's own function.
-    """
-    try:
-        startAdmin(UnixAdmin, starter, endpoint, *args)
-    except SocketDirectoryError as error:  # another one was quicker
-        thesplog("no admin started: %s", error, level=logging.WARNING)
-        _say_that_there_is_one(starter, endpoint)
-
-
-def _say_that_there_is_one(starter: ActorAddress, endpoint: Endpoint) -> None:
-    """The starter need not wait any longer; whose admin it is, is the same to it."""
-    transport = UnixTransport(External(endpoint.directory))
-    intent = TransmitIntent(starter, EndpointConnected(0))
-    transport.scheduleTransmit(None, intent)
-    transport.run(TransmitOnly, _SAYS)
-    transport.close()

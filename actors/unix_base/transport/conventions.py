@@ -14,13 +14,9 @@ from thespian.actors import ActorAddress, InvalidActorAddress
 from thespian.system.messages.convention import CONV_ADDR_IPV4_CAPABILITY
 from thespian.system.utilis import thesplog
 
+from actors.unix_base.names import ADMIN_PORT, DEFAULT_ADMIN, SOCKET_DIRECTORY
 from actors.unix_base.transport.address import address_of
-from actors.unix_base.transport.directory import (
-    ADMIN_PORT,
-    DEFAULT_ADMIN,
-    SOCKET_DIRECTORY,
-    system_directory,
-)
+from actors.unix_base.transport.directory import system_directory
 from actors.unix_base.transport.endpoint import admin_name
 
 

@@ -18,13 +18,13 @@ from typing import Any, Final
 
 from thespian.actors import ActorSystemStartupFailure
 
-SOCKET_DIRECTORY: Final = "Socket Directory"
-"""The capability that names the directory in which each system has one of its own."""
-ADMIN_PORT: Final = "Admin Port"
-"""The capability that tells the systems of a user apart; here any number or word."""
-DEFAULT_ADMIN: Final = "1900"
-ADMIN_SOCKET: Final = "admin"
-LOGGER_SOCKET: Final = "logger"
+from actors.unix_base.names import (
+    ADMIN_PORT,
+    ADMIN_SOCKET,
+    DEFAULT_ADMIN,
+    LOGGER_SOCKET,
+    SOCKET_DIRECTORY,
+)
 
 MAX_PATH: Final = 103
 """Bytes of a socket's path that all systems take: 108 on Linux, 104 on macOS, one for the

@@ -9,13 +9,9 @@ from thespian.actors import ActorAddress
 from thespian.system.addressManager import ActorLocalAddress
 from thespian.system.transport import ExternalInterfaceTransportInit, TransportInit__Base
 
+from actors.unix_base.names import ADMIN_SOCKET, LOGGER_SOCKET
 from actors.unix_base.transport.address import name_of
-from actors.unix_base.transport.directory import (
-    ADMIN_SOCKET,
-    LOGGER_SOCKET,
-    new_socket_path,
-    system_directory,
-)
+from actors.unix_base.transport.directory import new_socket_path, system_directory
 
 _LOGGER: Final = -1
 """The number that Thespian gives the logger."""

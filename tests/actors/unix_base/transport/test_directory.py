@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from actors.unix_base.names import ADMIN_PORT, SOCKET_DIRECTORY
 from actors.unix_base.transport import directory
 from actors.unix_base.transport.directory import (
-    ADMIN_PORT,
     MAX_PATH,
-    SOCKET_DIRECTORY,
     SocketDirectoryError,
     SystemLock,
     is_alive,

@@ -1,0 +1,16 @@
+"""Names that users and Thespian know this base by, and those of its well-known sockets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BASE_NAME: Final = "multiprocUnixBase"
+
+SOCKET_DIRECTORY: Final = "Socket Directory"
+"""The capability that names the directory in which each system has one of its own."""
+ADMIN_PORT: Final = "Admin Port"
+"""The capability that tells the systems of a user apart; here any number or word."""
+DEFAULT_ADMIN: Final = "1900"
+
+ADMIN_SOCKET: Final = "admin"
+LOGGER_SOCKET: Final = "logger"
