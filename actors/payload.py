@@ -135,3 +135,14 @@ def payload_size(data: Any) -> int:
     if isinstance(data, _SIZED):
         return len(data)
     return len(data.encode_now()) if isinstance(data, Payload) else 8
+
+
+def wrap_items(items: Any) -> tuple[Any, ...]:
+    """Each of some items, as :func:`wrap` makes it; for the field of a message.
+
+    Raises:
+        TypeError: it is one item, and no sequence of items.
+    """
+    if isinstance(items, str | bytes | bytearray | memoryview):
+        raise TypeError("items is a sequence of items, not one string; use SendData for one item")
+    return wrap_each(items)

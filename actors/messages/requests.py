@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import enum
 import itertools
-import traceback as traceback_module
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
-from actors.errors import describe
-from actors.payload import Payload, unwrap, wrap, wrap_each
+from actors.payload import unwrap, wrap, wrap_items
 
 _request_numbers = itertools.count(1)
 
@@ -25,12 +23,6 @@ _request_numbers = itertools.count(1)
 def new_request_id() -> int:
     """A number that no other request of this process has."""
     return next(_request_numbers)
-
-
-def _wrap_items(items: Any) -> tuple[Any, ...]:
-    if isinstance(items, str | bytes | bytearray | memoryview):
-        raise TypeError("items is a sequence of items, not one string; use SendData for one item")
-    return wrap_each(items)
 
 
 class FailureCode(enum.StrEnum):
@@ -144,7 +136,7 @@ class SendData(Request):
 class SendMany(Request):
     """Send items in order. Answered by :class:`ManySent`."""
 
-    items: tuple[Any, ...] = attrs.field(repr=False, converter=_wrap_items)
+    items: tuple[Any, ...] = attrs.field(repr=False, converter=wrap_items)
     stream: bool = attrs.field(default=False, kw_only=True)
     """Answer in several :class:`ManySent`, as results come in; the last has ``final``."""
 
@@ -236,7 +228,7 @@ class NothingReceived(Reply):
 class ManyReceived(Reply):
     """The items that came, perhaps none."""
 
-    items: tuple[Any, ...] = attrs.field(repr=False, converter=_wrap_items)
+    items: tuple[Any, ...] = attrs.field(repr=False, converter=wrap_items)
 
     def load(self) -> list[Any]:
         """The items.
@@ -272,203 +264,3 @@ class HealthChecked(Reply):
 @attrs.frozen(kw_only=True)
 class FencePassed(Reply):
     """What was asked before has been taken."""
-
-
-NORMAL_EXIT = "normal"
-"""The kind of the reason of an end that is no crash, OTP's word for it."""
-
-
-@attrs.frozen
-class Reason:
-    """Why something crashed or could not start, as data: exceptions do not cross processes."""
-
-    kind: str
-    """The exception's type, or what ended the process: ``exit``, ``killed``, ``hang``, or
-    :data:`NORMAL_EXIT`."""
-    text: str
-    traceback: str = attrs.field(default="", repr=False)
-
-    @classmethod
-    def of(cls, error: BaseException) -> Reason:
-        if isinstance(error, SystemExit) and not error.code:
-            return cls(NORMAL_EXIT, "it ended itself (SystemExit)")
-        lines = traceback_module.format_exception(error)
-        return cls(type(error).__name__, describe(error), "".join(lines))
-
-
-# ---- between a supervisor and its system actors ---------------------------------------
-
-
-@attrs.frozen
-class SystemDefinition:
-    """How to build one system: from a kind, or from the snapshot of an object."""
-
-    system_name: str
-    kind: str
-    """``mock``, ``tcp``, or ``package.module:Class``; of a snapshot, its class's name."""
-    connection_details: dict[str, Any] | Payload = attrs.field(factory=dict, repr=False)
-    snapshot: bytes | None = attrs.field(default=None, repr=False)
-    """The pickled object; None builds ``Class(system_name, connection_details)``."""
-
-
-@attrs.frozen
-class DoorAddress:
-    """Where one incarnation of a system is to be reached by clients, without its supervisor."""
-
-    path: str
-    """Of the socket file that it is to listen on. Beside it is its tally."""
-    mailbox_size: int
-    """Items that may wait there, of all clients and of the supervisor together."""
-
-
-@attrs.frozen
-class StartSystem:
-    """Build the system. Answered by :class:`SystemStarted` or :class:`SystemStartFailed`."""
-
-    definition: SystemDefinition
-    incarnation: int
-    door: DoorAddress | None = None
-    """None when it is to be reached through its supervisor alone."""
-
-
-@attrs.frozen
-class Deliver:
-    """Requests to carry out, each with the number its reply must carry.
-
-    ``number`` counts the deliveries of one incarnation: 1, 2, 3... A :class:`Report` that
-    names it says that the event loop took this delivery and those before it.
-    """
-
-    number: int
-    requests: tuple[tuple[int, Request], ...]
-
-
-@attrs.frozen
-class Forget:
-    """Nobody waits for these requests any more: do not begin them, and give nobody data."""
-
-    refs: tuple[int, ...]
-
-
-@attrs.frozen
-class TakeBack:
-    """Items that were received for somebody who had left: hand them out again, first."""
-
-    system_name: str
-    items: tuple[Any, ...] = attrs.field(repr=False, converter=_wrap_items)
-
-
-@attrs.frozen
-class TapData:
-    """Begin or stop to receive on the system's own account, for subscribers."""
-
-    on: bool
-
-
-@attrs.frozen
-class StopSystem:
-    """Disconnect and exit; what is still waiting after ``grace`` seconds is abandoned."""
-
-    grace: float
-
-
-class Thread(enum.Enum):
-    """The threads of a system actor that must stay alive."""
-
-    MESSAGES = "message thread"
-    LOOP = "event loop"
-
-
-@attrs.frozen
-class Heartbeat:
-    """A question for a sign of life. Each thread answers with :class:`HeartbeatAnswered`."""
-
-    number: int
-
-
-@attrs.frozen
-class HeartbeatAnswered:
-    """One thread of a system actor got round to answering."""
-
-    system_name: str
-    incarnation: int
-    thread: Thread
-    number: int
-
-
-@attrs.frozen
-class SystemStarted:
-    """The system is built and its event loop runs."""
-
-    system_name: str
-    incarnation: int
-    pid: int
-    commands: tuple[str, ...]
-
-
-@attrs.frozen
-class SystemStartFailed:
-    """The system could not be built; the actor exits."""
-
-    system_name: str
-    incarnation: int
-    code: FailureCode
-    reason: Reason
-    unreachable: bool = False
-    """Its class raised what says that its counterpart cannot be reached."""
-
-
-@attrs.frozen
-class SystemCrashed:
-    """A connector raised what it must not. The actor waits to be killed, or exits itself."""
-
-    system_name: str
-    incarnation: int
-    reason: Reason
-
-
-@attrs.frozen
-class SystemStopped:
-    """The system has disconnected, as it was told to by :class:`StopSystem`, and exits."""
-
-    system_name: str
-    incarnation: int
-
-
-@attrs.frozen
-class Report:
-    """What became of deliveries since the last report."""
-
-    system_name: str
-    incarnation: int
-    taken: int
-    """The number of the last :class:`Deliver` that the event loop took."""
-    replies: tuple[tuple[int, Reply], ...]
-    is_connected: bool
-    tapped: tuple[Any, ...] = attrs.field(default=(), repr=False)
-    """Wrapped items for subscribers."""
-
-
-# ---- between a system actor and its direct clients --------------------------------------
-#
-# A client says Deliver, Forget and TakeBack, as a supervisor does.
-
-DIRECT_KINDS: Final = (SendData, SendMany, ReceiveData, ReceiveMany, CallCommand, CheckHealth)
-"""What a client may ask. What changes how a system is meant to be is for its supervisor."""
-RECEIVING_KINDS: Final = (ReceiveData, ReceiveMany)
-"""Those among them that only wait for data."""
-
-
-@attrs.frozen
-class Answered:
-    """What became of a client's deliveries since the last one."""
-
-    system_name: str
-    incarnation: int
-    taken: int
-    """The number of the last :class:`Deliver` that the event loop took."""
-    replies: tuple[tuple[int, Reply], ...] = attrs.field(default=(), repr=False)
-    refused: tuple[int, ...] = ()
-    """Requests that were not begun, as the system is being stopped: its supervisor knows
-    whether it comes back."""
-    is_connected: bool = False
