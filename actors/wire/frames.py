@@ -38,7 +38,7 @@ def encode_frame(messages: Sequence[Any]) -> bytes:
     return _HEADER.pack(_MAGIC, len(body)) + body
 
 
-class FrameReader:
+class FrameDecoder:
     """Finds messages in a stream of bytes that comes in pieces of any size."""
 
     def __init__(self, room: memoryview | None = None) -> None:

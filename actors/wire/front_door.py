@@ -20,7 +20,7 @@ import attrs
 from actors import loggers
 from actors.unix_base.kernel.buffers import new_room
 from actors.unix_base.kernel.credentials import peer_pid, stranger
-from actors.wire.frames import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameDecoder, WireError, encode_frame
 
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""
@@ -60,7 +60,7 @@ class Left:
 class _Connection:
     client: DoorClient
     sock: socket.socket
-    reader: FrameReader
+    reader: FrameDecoder
     outgoing: list[Any] = attrs.field(factory=list)
     unsent: deque[memoryview] = attrs.field(factory=deque)
     unsent_bytes: int = 0
@@ -199,7 +199,7 @@ class FrontDoor:
             return
         sock.setblocking(False)
         client = DoorClient(next(self._numbers))
-        connection = _Connection(client, sock, FrameReader(self._room))
+        connection = _Connection(client, sock, FrameDecoder(self._room))
         connection.goes_first = peer_pid(sock) == os.getppid()
         self._connections[connection.client] = connection
         self._selector.register(sock, selectors.EVENT_READ, connection)

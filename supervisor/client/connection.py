@@ -24,7 +24,7 @@ from actors.messages import (
     invalid_request,
 )
 from actors.unix_base.kernel.credentials import peer_pid, refuse_stranger
-from actors.wire.frames import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameDecoder, WireError, encode_frame
 from supervisor.messages import (
     CancelRequest,
     DataArrived,
@@ -51,7 +51,7 @@ class SupervisorConnection(asyncio.BufferedProtocol):
     ) -> None:
         self._on_event = on_event
         self._on_lost = on_lost
-        self._reader = FrameReader()
+        self._reader = FrameDecoder()
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._streams: dict[int, Callable[[Any], None]] = {}

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from actors.messages import Answered, Deliver
 from actors.unix_base.kernel.credentials import refuse_stranger
-from actors.wire.frames import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameDecoder, WireError, encode_frame
 
 KNOCKS: Final = 1
 """Deliveries with nothing in them that a link begins with."""
@@ -23,7 +23,7 @@ class Link(asyncio.BufferedProtocol):
     def __init__(self, system_name: str, incarnation: int) -> None:
         self._system_name = system_name
         self._incarnation = incarnation
-        self._reader = FrameReader()
+        self._reader = FrameDecoder()
         self._transport: asyncio.Transport | None = None
         self._answers: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_answer: Callable[[Answered], None] = lambda _: None

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from actors.wire.frames import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameDecoder, WireError, encode_frame
 from supervisor.messages import SupervisorClosing
 
 
@@ -28,7 +28,7 @@ class BlockingConnection:
         except OSError:
             self._sock.close()
             raise
-        self._reader = FrameReader()
+        self._reader = FrameDecoder()
         self.at_end = False
         self.closing: SupervisorClosing | None = None
         """Set once the supervisor said that it ends in order."""

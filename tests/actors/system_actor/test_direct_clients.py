@@ -23,7 +23,7 @@ from actors.messages import (
 from actors.messages.tallied import NOTHING
 from actors.system_actor.direct_clients import DirectClients
 from actors.wire import front_door
-from actors.wire.frames import FrameReader, WireError, encode_frame
+from actors.wire.frames import FrameDecoder, WireError, encode_frame
 from actors.wire.tally import read_tally, tally_path
 from tests.helpers.bench import Bench, Held, Puppet, Source, scenario, turns
 
@@ -57,7 +57,7 @@ class Caller:
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
-        self.frames = FrameReader()
+        self.frames = FrameDecoder()
         self.delivered = 0
         self.said = []
 

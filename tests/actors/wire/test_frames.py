@@ -9,7 +9,7 @@ from hypothesis import given
 
 from actors.messages import SendData
 from actors.payload import PayloadError
-from actors.wire.frames import MAX_FRAME, FrameReader, WireError, encode_frame
+from actors.wire.frames import MAX_FRAME, FrameDecoder, WireError, encode_frame
 
 messages = st.lists(st.one_of(st.integers(), st.text(), st.binary()))
 
@@ -22,7 +22,7 @@ def frame(body, magic=b"XSY2", length=None):
 def test_messages_come_out_whole_however_the_stream_is_split(frames, data):
     stream = b"".join(map(encode_frame, frames))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)))))
-    reader, seen = FrameReader(), []
+    reader, seen = FrameDecoder(), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         seen.extend(reader.feed(stream[start:end]))
     assert seen == [message for each in frames for message in each]
@@ -31,14 +31,14 @@ def test_messages_come_out_whole_however_the_stream_is_split(frames, data):
 
 def test_a_stream_may_come_byte_by_byte():
     request = SendData("plc", b"x")
-    reader = FrameReader()
+    reader = FrameDecoder()
     seen = [list(reader.feed(bytes([byte]))) for byte in encode_frame([request, 2])]
     assert seen[-1] == [request, 2]
     assert not any(seen[:-1])
 
 
 def test_what_was_complete_before_a_break_still_counts():
-    reader = FrameReader()
+    reader = FrameDecoder()
     read = reader.feed(encode_frame([1]) + b"GET / HTTP/1.1\r\n")
     assert next(read) == 1
     with pytest.raises(WireError, match="incompatible version"):
@@ -63,7 +63,7 @@ def test_what_was_complete_before_a_break_still_counts():
     ids=range(11),
 )
 def test_a_broken_stream_is_refused_and_stays_so(stream, why):
-    reader = FrameReader()
+    reader = FrameDecoder()
     with pytest.raises(WireError, match=why):
         list(reader.feed(stream))
     with pytest.raises(WireError):
@@ -73,13 +73,13 @@ def test_a_broken_stream_is_refused_and_stays_so(stream, why):
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_a_wire_error(stream):
     try:
-        list(FrameReader().feed(stream))
+        list(FrameDecoder().feed(stream))
     except WireError:
         pass
 
 
 def test_a_frame_that_is_not_complete_is_waited_for():
-    assert list(FrameReader().feed(frame(b"half", length=MAX_FRAME))) == []
+    assert list(FrameDecoder().feed(frame(b"half", length=MAX_FRAME))) == []
 
 
 def test_data_that_cannot_be_pickled_is_the_senders_fault():

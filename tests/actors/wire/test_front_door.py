@@ -10,7 +10,7 @@ import pytest
 
 from actors.messages import Reply
 from actors.wire import frames, front_door
-from actors.wire.frames import FrameReader, encode_frame
+from actors.wire.frames import FrameDecoder, encode_frame
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.messages import GetAllStatus
 
@@ -50,7 +50,7 @@ def test_one_long_answer_reaches_a_client_that_reads(
 ) -> None:
     door.tell(client_of(door, caller), long_reply())
     door.flush()
-    reader, came = FrameReader(), []
+    reader, came = FrameDecoder(), []
     caller.settimeout(10)
     while not came:
         data = caller.recv(1 << 16)
@@ -73,7 +73,7 @@ def test_an_answer_too_long_for_a_frame_costs_only_its_own_client(
         door.tell(second, Reply(request_id=2))
         door.flush()
         other.settimeout(10)
-        assert list(FrameReader().feed(other.recv(1 << 16))) == [Reply(request_id=2)]
+        assert list(FrameDecoder().feed(other.recv(1 << 16))) == [Reply(request_id=2)]
     assert caller.recv(1) == b""
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from actors.messages import CheckHealth, DataSent, Failure, SendData, SendMany
 from actors.wire import frames
-from actors.wire.frames import FrameReader, encode_frame
+from actors.wire.frames import FrameDecoder, encode_frame
 from supervisor.client.connection import SupervisorConnection
 from supervisor.messages import CancelRequest, SupervisorClosing
 
@@ -20,7 +20,7 @@ class Remembering(asyncio.Transport):
     def __init__(self, connection: SupervisorConnection) -> None:
         super().__init__()
         self.said: list[Any] = []
-        self._reader = FrameReader()
+        self._reader = FrameDecoder()
         self._connection = connection
 
     def write(self, data: Any) -> None:
