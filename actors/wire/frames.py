@@ -15,14 +15,27 @@ from typing import Any, Final
 from actors.unix_base.kernel.buffers import new_room
 from actors.wire.short_forms import restore, shorten
 
+VERSION: Final = 3
+"""One digit. Raised with every change of what frames hold, also when a message's class moves."""
 _HEADER: Final = struct.Struct("!4sQ")
-_MAGIC: Final = b"XSY2"
+_NAME: Final = b"XSY"
+_MAGIC: Final = _NAME + b"%d" % VERSION
 MAX_FRAME: Final = 1 << 30
 """Bytes; a longer frame is taken for a broken stream."""
 
 
 class WireError(Exception):
     """Bytes are no frames of this version. A peer that sent them is to be hung up on."""
+
+
+class WireVersionError(WireError):
+    """The peer is an extsys of another version; the text names both."""
+
+    def __init__(self, theirs: str) -> None:
+        super().__init__(
+            f"the other side speaks version {theirs} of extsys's wire, this one version {VERSION}: "
+            "install the same extsys for both, and start anew what runs the older one"
+        )
 
 
 def encode_frame(messages: Sequence[Any]) -> bytes:
@@ -77,9 +90,11 @@ class FrameDecoder:
         while len(self._buffer) >= _HEADER.size:
             magic, length = _HEADER.unpack_from(self._buffer)
             if magic != _MAGIC:
+                if magic.startswith(_NAME):
+                    raise WireVersionError(magic.removeprefix(_NAME).decode("ascii", "replace"))
                 raise WireError(
                     f"expected a frame that begins with {_MAGIC!r}, got {magic!r}: "
-                    "the peer is no extsys, or of an incompatible version"
+                    "the other side is no extsys"
                 )
             if length > MAX_FRAME:
                 raise WireError(f"a frame of {length:,} bytes is more than {MAX_FRAME:,}")

@@ -20,7 +20,7 @@ import attrs
 from actors import loggers
 from actors.unix_base.kernel.buffers import new_room
 from actors.unix_base.kernel.credentials import peer_pid, stranger
-from actors.wire.frames import FrameDecoder, WireError, encode_frame
+from actors.wire.frames import FrameDecoder, WireError, WireVersionError, encode_frame
 
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""
@@ -219,7 +219,16 @@ class FrontDoor:
                 came.append(Arrived(connection.client, message))
         except WireError as error:
             _log().warning("hanging up on a client: %s", error)
+            if isinstance(error, WireVersionError):
+                self._show_version(connection)
             self._hang_up(connection)
+
+    def _show_version(self, connection: _Connection) -> None:
+        """Say anything in this version, from which the client knows which it is."""
+        try:
+            connection.sock.send(encode_frame([]))
+        except OSError:
+            pass  # it does not listen, or has left
 
     def _write(self, connection: _Connection) -> None:
         try:

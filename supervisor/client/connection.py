@@ -7,9 +7,8 @@ of many tasks travel together.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from actors.errors import describe
 from actors.messages import (
@@ -23,8 +22,8 @@ from actors.messages import (
     Request,
     invalid_request,
 )
-from actors.unix_base.kernel.credentials import peer_pid, refuse_stranger
-from actors.wire.frames import FrameDecoder, WireError, encode_frame
+from actors.wire.client import DoorConnection
+from actors.wire.frames import WireError, WireVersionError, encode_frame
 from supervisor.messages import (
     CancelRequest,
     DataArrived,
@@ -43,16 +42,15 @@ STOPPED = "the supervisor was stopped"
 """Why a connection ended, when the supervisor ended in order."""
 
 
-class SupervisorConnection(asyncio.BufferedProtocol):
+class SupervisorConnection(DoorConnection):
     """Made by :meth:`open`. All methods run on the event loop that opened it."""
 
     def __init__(
         self, on_event: Callable[[Told], None], on_lost: Callable[[str, bool], None]
     ) -> None:
+        super().__init__()
         self._on_event = on_event
         self._on_lost = on_lost
-        self._reader = FrameDecoder()
-        self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._streams: dict[int, Callable[[Any], None]] = {}
         self._about: dict[int, str] = {}
@@ -72,21 +70,12 @@ class SupervisorConnection(asyncio.BufferedProtocol):
         Args:
             on_event: called with each event subscribed to, and each change of a record kept.
             on_lost: called once when the connection ends, with the reason, and whether the
-                supervisor said that it ends for good.
+                supervisor said that it ends for good, or speaks another version.
 
         Raises:
             OSError: nobody listens there, or the socket is another user's.
         """
-        loop = asyncio.get_running_loop()
-        transport, connection = await loop.create_unix_connection(
-            lambda: cls(on_event, on_lost), path
-        )
-        try:
-            refuse_stranger(transport.get_extra_info("socket"), path)
-        except OSError:
-            transport.abort()
-            raise
-        return connection
+        return await cls.connect(path, lambda: cls(on_event, on_lost))
 
     @property
     def is_open(self) -> bool:
@@ -95,8 +84,7 @@ class SupervisorConnection(asyncio.BufferedProtocol):
     @property
     def supervisor_pid(self) -> int | None:
         """The process at the other end, where the system tells."""
-        sock = None if self._transport is None else self._transport.get_extra_info("socket")
-        return None if sock is None else peer_pid(sock)
+        return self.peer_pid
 
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request, and wait for its reply. Being cancelled takes the request back."""
@@ -148,11 +136,6 @@ class SupervisorConnection(asyncio.BufferedProtocol):
         self._lose(why)
         self.abort()
 
-    def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
     async def close(self) -> None:
         """Close, after what was said is sent."""
         self._paused = False  # the transport sends all that it has before it closes
@@ -195,38 +178,23 @@ class SupervisorConnection(asyncio.BufferedProtocol):
     # ---- in --------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Of uvloop it is one in all but its class.
-        self._transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
         self._flush()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._reader.room
-
-    def buffer_updated(self, nbytes: int) -> None:
-        try:
-            for message in self._reader.received(nbytes):
-                self._hear(message)
-        except WireError as error:
-            self._lose(str(error))
-            self.abort()
-
     def connection_lost(self, error: Exception | None) -> None:
-        if error is not None:
-            self._read_last_words()
-        self._lose("the supervisor ended" if error is None else f"connection lost: {error}")
+        super().connection_lost(error)
         if not self._closed.done():
             self._closed.set_result(None)
 
-    def _read_last_words(self) -> None:
-        """Take what the supervisor said before it ended: when a write finds that out first,
-        nobody has read it."""
-        assert self._transport is not None
-        sock = self._transport.get_extra_info("socket")
-        try:
-            while self._lost is None and (count := os.readv(sock.fileno(), [self._reader.room])):
-                self.buffer_updated(count)
-        except OSError:
-            pass
+    def _end(self, error: Exception | None) -> None:
+        if error is None:
+            self._lose("the supervisor ended")
+        elif isinstance(error, WireVersionError):  # it would say the same again
+            self._lose(str(error), for_good=True, answer=str(error))
+        elif isinstance(error, WireError):
+            self._lose(str(error))
+        else:
+            self._lose(f"connection lost: {error}")
 
     def _hear(self, message: Any) -> None:
         match message:
@@ -264,27 +232,32 @@ class SupervisorConnection(asyncio.BufferedProtocol):
             items = (*self._outgoing.pop().items, *items)  # each ReturnData goes to the front
         self._say(ReturnData(reply.system_name, items))
 
-    def _lose(self, why: str, for_good: bool = False) -> None:
+    def _lose(self, why: str, for_good: bool = False, answer: str | None = None) -> None:
+        """
+        Args:
+            answer: for requests that wait; None says that it ended before it answered.
+        """
         if self._lost is not None:
             return
         self._lost = why
+        text = f"{why} before it answered" if answer is None else answer
         waiting, self._waiting = self._waiting, {}
         streams, self._streams = self._streams, {}
         about, self._about = self._about, {}
         for request_id, future in waiting.items():
             if not future.done():
-                future.set_result(_lost_reply(request_id, about.get(request_id), why))
+                future.set_result(_lost_reply(request_id, about.get(request_id), text))
         for request_id, on_part in streams.items():
-            on_part(_lost_reply(request_id, about.get(request_id), why))
+            on_part(_lost_reply(request_id, about.get(request_id), text))
         self._on_lost(why, for_good)
 
 
-def _lost_reply(request_id: int, system_name: str | None, why: str) -> Failure:
+def _lost_reply(request_id: int, system_name: str | None, text: str) -> Failure:
     """The supervisor is gone. Only the text names the system, for nothing is known of it."""
     who = "" if system_name is None else f"{system_name}: "
     return Failure(
         request_id=request_id,
         code=FailureCode.UNAVAILABLE,
-        text=f"{who}{why} before it answered",
+        text=f"{who}{text}",
         outcome=Outcome.UNKNOWN,
     )

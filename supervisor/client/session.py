@@ -105,6 +105,8 @@ class Session:
         """By request id, in order."""
         self.over: str | None = None
         """Why nothing can be asked any more; None while it can."""
+        self._is_refused = False
+        """Whether a supervisor to attach to ended it, or one that cannot be spoken with."""
 
     @property
     def is_open(self) -> bool:
@@ -141,7 +143,7 @@ class Session:
 
         Raises:
             RuntimeError: the runtime did not start, or the session is over.
-            OSError: there is no supervisor to attach to.
+            OSError: there is no supervisor to attach to, or it is of another version.
         """
         async with self._changing:
             if self.over is None and self._connection is None:
@@ -151,7 +153,7 @@ class Session:
                 )
                 await self._connect_first()
         if self.over is not None:  # it may have been closed meanwhile
-            raise RuntimeError(self.over)
+            raise ConnectionError(self.over) if self._is_refused else RuntimeError(self.over)
 
     async def _connect_first(self) -> None:
         if self._socket_path is None and self._runtime is None:
@@ -406,6 +408,7 @@ class Session:
     def _give_up(self, why: str) -> None:
         if self.over is None:
             self.over = why
+            self._is_refused = self.is_attached
             self._serve_again()
             if self._runtime is not None:
                 self._runtime.let_go()

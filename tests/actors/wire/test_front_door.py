@@ -11,7 +11,7 @@ import pytest
 from actors.messages import Reply
 from actors.wire import frames, front_door
 from actors.wire.frames import FrameDecoder, encode_frame
-from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
+from actors.wire.front_door import Arrived, DoorClient, Left, WatchedDoor
 from supervisor.messages import GetAllStatus
 
 LIMIT = 1 << 20
@@ -85,3 +85,16 @@ def test_a_client_that_reads_nothing_is_hung_up_on(
         door.tell(client, long_reply())
         door.flush()
     assert [event.client for event in door.serve()] == [client]
+
+
+def test_a_client_of_another_version_is_shown_this_one_and_hung_up_on(
+    door: WatchedDoor, caller: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller.sendall(b"XSY1" + encode_frame([GetAllStatus()])[4:])
+    while not any(isinstance(event, Left) for event in door.serve()):
+        pass
+    shown = caller.recv(1 << 10)
+    assert shown == encode_frame([])
+    assert shown[:4] == b"XSY%d" % frames.VERSION
+    [record] = caplog.records
+    assert f"version 1 of extsys's wire, this one version {frames.VERSION}" in record.message
