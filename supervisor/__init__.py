@@ -7,6 +7,7 @@ that speak in actor messages, what they are configured with, and their errors.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.errors import (
     AlreadyPresentError,
     AlreadyStartedError,
@@ -30,7 +31,6 @@ from supervisor.errors import (
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import (
     AutoShutdown,
-    BackoffPolicy,
     GiveUp,
     OnStartFailure,
     RestartPolicy,

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from random import Random
 
 from actors.messages import Failure, Reply, SystemConnected
+from actors.resilience.backoff import backoff_delay
 from supervisor.core.actions import CoreAction, Log
 from supervisor.core.child import Child
 from supervisor.core.pending import Pending
 from supervisor.core.router import Router
-from supervisor.specs.restarts import backoff_delay
 from supervisor.timing.timers import Timers
 
 

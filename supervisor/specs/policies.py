@@ -1,4 +1,4 @@
-"""How a supervisor treats its children: OTP's supervisor flags and child options, and backoff.
+"""How a supervisor treats its children: OTP's supervisor flags and child options.
 
 The words and their meanings are OTP's, unless a docstring says otherwise
 (https://www.erlang.org/doc/apps/stdlib/supervisor.html).
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from actors.resilience.backoff import STEADY_AFTER, BackoffPolicy
 from actors.settings import Allowed, seconds, whole_number
 
 
@@ -124,39 +125,6 @@ def as_seconds(limit: float | str) -> float:
     return limit
 
 
-_LONGEST_WAIT: Final = 62
-"""After so many failures in a row the wait does not grow any more."""
-
-
-@attrs.frozen(kw_only=True)
-class BackoffPolicy:
-    """How long to wait between attempts: twice as long each time, within limits.
-
-    The first attempt after a stable time waits for nothing. Not in OTP.
-    """
-
-    backoff_min: float = attrs.field(default=0.1, validator=seconds())
-    """Seconds to wait after the second failure in a row."""
-    backoff_max: float = attrs.field(default=1.0, validator=seconds())
-    """Seconds never to be exceeded."""
-    stable_after: float = attrs.field(default=5.0, validator=seconds())
-    """Seconds to be up in, after which the failures before are forgotten."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.backoff_max < self.backoff_min:
-            raise ValueError(
-                f"backoff_max ({self.backoff_max:g}) must not be less than "
-                f"backoff_min ({self.backoff_min:g})"
-            )
-
-    def wait_after(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row, before chance shortens them."""
-        if failures < 2:
-            return 0.0
-        doublings = min(failures, _LONGEST_WAIT) - 2
-        return min(self.backoff_max, self.backoff_min * 2.0**doublings)
-
-
 @attrs.frozen(kw_only=True)
 class RestartPolicy(BackoffPolicy):
     """When a child that failed is restarted, and when that is given up.
@@ -198,8 +166,8 @@ def _crashes_within(period: float, child: BackoffPolicy) -> float:
     """How often a child crashes within a time that is started with its first crash. The
     waits only grow, so no later time has more."""
     time, count = 0.0, 1.0
-    longest = child.wait_after(_LONGEST_WAIT)
-    for failures in range(1, _LONGEST_WAIT):
+    longest = child.wait_after(STEADY_AFTER)
+    for failures in range(1, STEADY_AFTER):
         wait = child.wait_after(failures)
         if wait == longest:
             break

@@ -7,7 +7,8 @@ from random import Random
 
 import attrs
 
-from supervisor.specs.policies import BackoffPolicy, RestartPolicy
+from actors.resilience.backoff import backoff_delay
+from supervisor.specs.policies import RestartPolicy
 
 
 @attrs.define
@@ -55,9 +56,3 @@ class RestartHistory:
         if not self._window.add(now, self.policy.max_restarts, self.policy.period):
             return None
         return backoff_delay(self.policy, self._window.count, random)
-
-
-def backoff_delay(policy: BackoffPolicy, failures: int, random: Random) -> float:
-    """Seconds to wait after so many failures in a row: what the policy says, less up to a
-    quarter by chance, so that what failed together does not come back together."""
-    return policy.wait_after(failures) * (1.0 - 0.25 * random.random())

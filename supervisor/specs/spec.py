@@ -14,11 +14,11 @@ import attrs
 from actors.interface import ExternalSystemInterface, check_system_name
 from actors.messages import SystemDefinition
 from actors.payload import Payload, encode
+from actors.resilience.backoff import BackoffPolicy
 from actors.settings import Allowed, flag, one_of, seconds, table_of, text, whole_number
 from supervisor.specs.policies import (
     INFINITY,
     AutoShutdown,
-    BackoffPolicy,
     GiveUp,
     OnStartFailure,
     RestartPolicy,

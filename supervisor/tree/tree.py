@@ -15,17 +15,16 @@ from __future__ import annotations
 import math
 
 from actors.messages import FailureCode, Reason
+from actors.resilience.backoff import BackoffPolicy, backoff_delay
 from supervisor.messages import EventKind
 from supervisor.specs.policies import (
     BRUTAL_KILL,
-    BackoffPolicy,
     GiveUp,
     OnStartFailure,
     RestartType,
     Strategy,
     as_seconds,
 )
-from supervisor.specs.restarts import backoff_delay
 from supervisor.tree.branches import Branches
 from supervisor.tree.decisions import RootEnded, StartProcess, StopProcess
 from supervisor.tree.nodes import (

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import attrs
 
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import ChildInfo, ChildrenCounted, SystemState, TreeNode
-from supervisor.specs.policies import BackoffPolicy
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.views.status import duration
 

@@ -7,11 +7,11 @@ import os
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.specs.policies import (
     BRUTAL_KILL,
     INFINITY,
     AutoShutdown,
-    BackoffPolicy,
     GiveUp,
     OnStartFailure,
     RestartPolicy,

@@ -12,6 +12,7 @@ from actors.messages import (
     SystemDisconnected,
     SystemStarted,
 )
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
@@ -24,7 +25,6 @@ from supervisor.messages import (
     SystemState,
     UnregisterSystem,
 )
-from supervisor.specs.policies import BackoffPolicy
 from tests.helpers.harness import Harness, failed
 
 RECONNECT = BackoffPolicy(backoff_min=1, backoff_max=4)

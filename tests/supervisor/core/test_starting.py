@@ -4,6 +4,7 @@ import pytest
 
 from actors.messages import Failure, FailureCode, Reason, SendData
 from actors.payload import unwrap
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.core.core import SupervisorCore
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import (
@@ -16,7 +17,6 @@ from supervisor.messages import (
     SystemState,
 )
 from supervisor.specs.options import SupervisorOptions
-from supervisor.specs.policies import BackoffPolicy
 from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import BUG, NO_JITTER, Harness, failed, spec
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.specs.policies import (
-    BackoffPolicy,
     RestartPolicy,
     as_seconds,
     refuse_unreachable,
@@ -94,12 +94,6 @@ def test_the_defaults_can_be_exceeded():
 
 def test_without_children_nothing_is_refused():
     refuse_unreachable(10**9, 1.0, [])
-
-
-def test_a_wait_doubles_from_the_second_failure_on_up_to_its_limit():
-    policy = BackoffPolicy(backoff_min=1, backoff_max=5)
-    assert [policy.wait_after(failures) for failures in range(7)] == [0, 0, 1, 2, 4, 5, 5]
-    assert policy.wait_after(10**9) == 5
 
 
 # ---- times in words ------------------------------------------------------------------

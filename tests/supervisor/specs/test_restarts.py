@@ -1,14 +1,11 @@
 """Restart intensity is OTP's, and backoff doubles within limits."""
 
-from random import Random
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from supervisor.specs.policies import BackoffPolicy, RestartPolicy
-from supervisor.specs.restarts import RestartWindow, backoff_delay
-from tests.helpers.grove import NO_JITTER
+from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.restarts import RestartWindow
 
 
 def gives_up_at(times, max_restarts, period=5):
@@ -59,26 +56,6 @@ def test_a_cleared_window_begins_anew():
 def test_each_restart_may_come_with_other_limits_than_the_one_before():
     window = RestartWindow()
     assert [window.add(0, most, 5) for most in (2, 2, 2, 4)] == [True, True, False, True]
-
-
-def test_the_first_restart_is_at_once_and_the_next_ones_wait_longer():
-    policy = RestartPolicy(max_restarts=6, period=100, backoff_min=1, backoff_max=5)
-    delays = [backoff_delay(policy, failures, NO_JITTER) for failures in range(1, 7)]
-    assert delays == [0.0, 1.0, 2.0, 4.0, 5.0, 5.0]
-
-
-@given(st.integers(2, 10_000), st.floats(0.001, 10), st.floats(1, 100), st.integers())
-def test_backoff_stays_within_its_limits_less_a_quarter(failures, least, factor, seed):
-    policy = BackoffPolicy(backoff_min=least, backoff_max=least * factor)
-    delay = backoff_delay(policy, failures, Random(seed))
-    assert 0.75 * policy.backoff_min <= delay <= policy.backoff_max
-
-
-def test_backoff_differs_by_chance_and_by_chance_only():
-    policy = BackoffPolicy(backoff_min=1)
-    delays = {backoff_delay(policy, 2, Random(seed)) for seed in range(50)}
-    assert len(delays) == 50
-    assert backoff_delay(policy, 2, Random(7)) == backoff_delay(policy, 2, Random(7))
 
 
 @pytest.mark.parametrize(

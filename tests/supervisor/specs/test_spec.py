@@ -4,8 +4,9 @@ import pickle
 
 import pytest
 
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.specs.options import LogLevel, SupervisorOptions
-from supervisor.specs.policies import BackoffPolicy, RestartPolicy, RestartType, Strategy
+from supervisor.specs.policies import RestartPolicy, RestartType, Strategy
 from supervisor.specs.spec import GroupSpec, SystemSpec, seal_details
 
 
