@@ -48,8 +48,7 @@ from actors.messages import (
     Thread,
     invalid_request,
 )
-from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
-from actors.processes.logs import restore_loggers
+from actors.processes.actor_start import begin_actor
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
 from actors.system_actor.loop_thread import LoopThread, Mailslot
@@ -113,9 +112,7 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
                 self.send(sender, invalid_request(message, text))
 
     def _begin(self, start: StartSystem, supervisor: ActorAddress) -> None:
-        die_with_parent_actor()
-        let_crashes_kill()
-        restore_loggers()
+        begin_actor()
         self._start, self._supervisor = start, supervisor
         self._mailslot = Mailslot()
         self._side = _LoopSide(start, self._mailslot)

@@ -25,8 +25,7 @@ from thespian.actors import (
 
 from actors import loggers
 from actors.messages import Failure, invalid_request
-from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
-from actors.processes.logs import restore_loggers
+from actors.processes.actor_start import begin_actor
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
@@ -77,9 +76,7 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
         try:
             if not self._set_up:
                 self._set_up = True
-                die_with_parent_actor()
-                let_crashes_kill()
-                restore_loggers()
+                begin_actor()
             self._receive(message, sender)
         except Exception:
             _log().exception("guardian: %s could not be dealt with", type(message).__name__)

@@ -42,9 +42,8 @@ from actors.messages import (
     SystemStopped,
     invalid_request,
 )
+from actors.processes.actor_start import begin_actor
 from actors.processes.forking import prepare_kind, prepare_loop, share_memory_with_forks
-from actors.processes.lifeline import die_with_parent_actor, let_crashes_kill
-from actors.processes.logs import restore_loggers
 from actors.system_actor.actor import SystemActor
 from actors.unix_base import never_wait, prepare_children, use_nursery
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
@@ -130,9 +129,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         try:
             if not self._set_up:
                 self._set_up = True
-                die_with_parent_actor()
-                let_crashes_kill()
-                restore_loggers()
+                begin_actor()
                 share_memory_with_forks()
                 prepare_loop()
                 use_nursery(self)
