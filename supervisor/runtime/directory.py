@@ -6,11 +6,12 @@ import fcntl
 import os
 import secrets
 import shutil
-import stat
 import tempfile
 import time
 from pathlib import Path
 from typing import IO, Final
+
+from actors.unix_base.kernel.private_directory import NotPrivateError, make_private
 
 ACTOR_SOCKETS: Final = "actors"
 """The directory of the actor system's sockets, in the runtime's."""
@@ -143,19 +144,12 @@ class RuntimeDirectory:
 
     def _make(self) -> None:
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self.path.stat()
-        except OSError as error:
-            raise DirectoryError(f"cannot make {self.path}: {error.strerror}") from error
-        if status.st_uid != os.getuid():
-            raise DirectoryError(
-                f"{self.path} belongs to user id {status.st_uid}; choose another --runtime-dir"
-            )
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            raise DirectoryError(
-                f"others may enter {self.path}; choose another --runtime-dir, or, "
-                f"if it is for extsys alone, run 'chmod 700 {self.path}'"
-            )
+            make_private(str(self.path), follow=True)
+        except NotPrivateError as error:
+            advice = "choose another --runtime-dir"
+            if error.can_be_closed:
+                advice += f", or, if it is for extsys alone, run 'chmod 700 {self.path}'"
+            raise DirectoryError(f"{error}; {advice}") from error
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

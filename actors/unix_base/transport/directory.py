@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from thespian.actors import ActorSystemStartupFailure
 
+from actors.unix_base.kernel import private_directory
+from actors.unix_base.kernel.private_directory import NotPrivateError
 from actors.unix_base.names import (
     ADMIN_PORT,
     ADMIN_SOCKET,
@@ -79,35 +81,18 @@ def _file_name(admin: Any) -> str:
 
 
 def make_private(path: str) -> None:
-    """Make a directory that only this user may enter, or make sure that an existing one is.
+    """Make a directory for sockets, or make sure that an existing one is this user's alone.
 
     Raises:
-        SocketDirectoryError: it is somebody else's, others may enter it, or it cannot be made.
+        SocketDirectoryError: it is not, or cannot be made.
     """
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
-        status = os.lstat(path)
-    except OSError as error:
-        raise SocketDirectoryError(
-            f"the sockets' directory {path} cannot be made: {error.strerror}; "
-            f"give another as the capability {SOCKET_DIRECTORY!r}"
-        ) from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise SocketDirectoryError(f"{path} is no directory")
-    if status.st_uid != os.geteuid():
-        raise SocketDirectoryError(
-            f"{path} belongs to user id {status.st_uid}; sockets there could be read by others. "
-            f"Give another directory as the capability {SOCKET_DIRECTORY!r}"
-        )
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        raise SocketDirectoryError(
-            f"others may enter {path} (mode {stat.S_IMODE(status.st_mode):04o}); "
-            f"close it with: chmod 0700 {path}"
-        )
+        private_directory.make_private(path)
+    except NotPrivateError as error:
+        advice = f"give another directory as the capability {SOCKET_DIRECTORY!r}"
+        if error.can_be_closed:
+            advice = f"close it with: chmod 0700 {path}"
+        raise SocketDirectoryError(f"{error}; {advice}") from error
 
 
 def make_place(directory: str) -> None:
