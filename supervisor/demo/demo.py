@@ -38,7 +38,7 @@ VICTIM: Final = "pump"
 
 
 @attrs.define
-class Tally:
+class Score:
     """What became of the questions to one system."""
 
     answered: int = 0
@@ -73,32 +73,32 @@ async def run_demo(*, json_: bool) -> int:
         say(statuses_as_table(await manager.status_all()))
         watcher = asyncio.create_task(_tell_events(manager, say))
         say(f"\nAsking each of them {EXCHANGES} questions ...")
-        tallies, killed_at = await _converse(manager, say)
+        scores, killed_at = await _converse(manager, say)
         watcher.cancel()
         systems = await manager.status_all()
         say("\nAll questions are asked:\n" + statuses_as_table(systems))
-    report = _report(systems, tallies, killed_at)
+    report = _report(systems, scores, killed_at)
     if json_:
         print(json.dumps(report))
     else:
-        _tell(report, tallies, say)
+        _tell(report, scores, say)
     good = report["lost"] == 0 and report["systems"][VICTIM]["incarnation"] == 2
     return 0 if good else 1
 
 
 async def _converse(
     manager: ExternalSystemManager, say: Callable[[str], None]
-) -> tuple[dict[str, Tally], float]:
+) -> tuple[dict[str, Score], float]:
     """Ask all systems at once, and kill one of them when it has answered half."""
     questions = {"valve": "open?", VICTIM: "speed?", "instrument": "MEAS:VOLT?"}
-    tallies = {name: Tally() for name in questions}
+    scores = {name: Score() for name in questions}
     half = asyncio.Event()
 
     async def ask_all(name: str, question: str) -> None:
         for number in range(EXCHANGES):
             if name == VICTIM and number == EXCHANGES // 2:
                 half.set()
-            await _exchange(manager, name, question, tallies[name])
+            await _exchange(manager, name, question, scores[name])
             await asyncio.sleep(PAUSE)
 
     async with asyncio.TaskGroup() as group:
@@ -111,10 +111,10 @@ async def _converse(
         say(f"\nkill -9 {victim.pid}, the process of {VICTIM!r}, in the middle of it:")
         killed_at = time.monotonic()
         os.kill(victim.pid, signal.SIGKILL)
-    return tallies, killed_at
+    return scores, killed_at
 
 
-async def _exchange(manager: ExternalSystemManager, name: str, question: str, tally: Tally) -> None:
+async def _exchange(manager: ExternalSystemManager, name: str, question: str, score: Score) -> None:
     """Ask a question until it is answered."""
     give_up_at = time.monotonic() + PATIENCE
     while time.monotonic() < give_up_at:
@@ -123,16 +123,16 @@ async def _exchange(manager: ExternalSystemManager, name: str, question: str, ta
             answer = await manager.receive_data_from_system(name, timeout=1.0)
         except ExternalSystemError as error:
             if error.failure.outcome is Outcome.UNKNOWN:
-                tally.repeated_unknown += 1
+                score.repeated_unknown += 1
             else:
-                tally.repeated_not_sent += 1
+                score.repeated_not_sent += 1
                 await asyncio.sleep(PAUSE)
             continue
         if answer is not None:
-            tally.answered += 1
-            tally.answered_at.append(time.monotonic())
+            score.answered += 1
+            score.answered_at.append(time.monotonic())
             return
-    tally.lost += 1
+    score.lost += 1
 
 
 async def _tell_events(manager: ExternalSystemManager, say: Callable[[str], None]) -> None:
@@ -141,9 +141,9 @@ async def _tell_events(manager: ExternalSystemManager, say: Callable[[str], None
 
 
 def _report(
-    systems: tuple[SystemStatus, ...], tallies: dict[str, Tally], killed_at: float
+    systems: tuple[SystemStatus, ...], scores: dict[str, Score], killed_at: float
 ) -> dict[str, Any]:
-    back = [when for when in tallies[VICTIM].answered_at if when > killed_at]
+    back = [when for when in scores[VICTIM].answered_at if when > killed_at]
     return {
         "systems": {
             system.name: {
@@ -154,14 +154,14 @@ def _report(
             }
             for system in systems
         },
-        "lost": sum(tally.lost for tally in tallies.values()),
+        "lost": sum(score.lost for score in scores.values()),
         "recovered_in_ms": round((back[0] - killed_at) * 1000, 1) if back else None,
     }
 
 
-def _tell(report: dict[str, Any], tallies: dict[str, Tally], say: Callable[[str], None]) -> None:
-    pump = tallies[VICTIM]
-    others = [name for name in tallies if name != VICTIM]
+def _tell(report: dict[str, Any], scores: dict[str, Score], say: Callable[[str], None]) -> None:
+    pump = scores[VICTIM]
+    others = [name for name in scores if name != VICTIM]
     touched = [name for name in others if report["systems"][name]["incarnation"] != 1]
     say(f"\n{VICTIM!r} answered again {report['recovered_in_ms']} ms after it was killed.")
     say(

@@ -30,7 +30,7 @@ from supervisor.core.exits import ProcessExit
 from supervisor.messages import Ping, Pong, SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor, KeepRecord, RecordChanged, RecordGiven
 from supervisor.runtime.blocking_connection import BlockingConnection
-from supervisor.runtime.guarding import Decision, GiveUp, Guarding, Look, StartSupervisor
+from supervisor.runtime.guarding import Decision, GivingUp, Guarding, Look, StartSupervisor
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import newest_process, wait_readable
 from supervisor.runtime.supervisor_actor import Supervisor
@@ -189,7 +189,7 @@ class Guardian(Actor):  # type: ignore[misc]  # Thespian has no types
             self._decided(decision)
 
     def _decided(self, decision: Decision) -> None:
-        if isinstance(decision, GiveUp):
+        if isinstance(decision, GivingUp):
             _log().error("giving up: %s", decision.reason)
             os._exit(EXIT_SUPERVISOR_DIED)  # the root notices; nothing of this process is needed
         elif decision.delay > 0.0:

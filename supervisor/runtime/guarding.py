@@ -30,7 +30,7 @@ class StartSupervisor:
 
 
 @attrs.frozen
-class GiveUp:
+class GivingUp:
     """Leave it to whoever started the guardian."""
 
     reason: str
@@ -46,7 +46,7 @@ class Look(enum.Enum):
     """Kill it."""
 
 
-Decision = StartSupervisor | GiveUp
+Decision = StartSupervisor | GivingUp
 
 
 @attrs.define
@@ -110,7 +110,7 @@ class Guarding:
         self._is_alive = False
         delay = self._history.next_delay(now, self._random)
         if delay is None:
-            return GiveUp(
+            return GivingUp(
                 f"the supervisor ended more than {SUPERVISOR_INTENSITY.max_restarts} times within "
                 f"{SUPERVISOR_INTENSITY.period:g} s, the last time: {how}"
             )

@@ -85,7 +85,7 @@ class ActorClient:
 
 
 @attrs.define(eq=False)
-class _Link:
+class _ActorHandle:
     """How to reach one incarnation of a system actor."""
 
     name: str
@@ -114,7 +114,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._doors: DirectoryOfDoors | None = None
         self._starter: ActorAddress | None = None
         """Who configured this supervisor, and may restart it."""
-        self._links: dict[str, _Link] = {}
+        self._handles: dict[str, _ActorHandle] = {}
         self._wakeups: list[float] = []
         """When the wakeups asked for come, as a heap."""
         self._look_at = 0.0
@@ -214,19 +214,19 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     ) -> None:
         # A name may be registered anew, and its incarnations count from 1 again: only the
         # address tells the last words of an abandoned process from its successor's.
-        link = self._link(message.system_name, message.incarnation)
-        if link is None or link.address != sender:
+        handle = self._handle(message.system_name, message.incarnation)
+        if handle is None or handle.address != sender:
             return
         if isinstance(message, SystemStarted):
-            link.pid = message.pid
+            handle.pid = message.pid
         self._core.child_said(message.system_name, message.incarnation, message, now)
 
     def _hear_exit(self, address: ActorAddress, now: float) -> None:
         if self._exits:
             return  # its systems are told to exit with it
-        for link in self._links.values():
-            if link.address == address:
-                self._tell_exit(link, now)
+        for handle in self._handles.values():
+            if handle.address == address:
+                self._tell_exit(handle, now)
                 self._look_at = now + _LAST_WORDS  # what killed one may have killed others
                 return
 
@@ -234,32 +234,32 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         """Find processes that ended without a word of it from Thespian, which loses some
         when many end at once."""
         self._oom.watch(now)
-        for link in list(self._links.values()):
-            if link.process is None or link.process.is_alive():
+        for handle in list(self._handles.values()):
+            if handle.process is None or handle.process.is_alive():
                 continue
-            if link.dead_since is None:
-                link.dead_since = now  # what it said last may still be on its way
-            elif now - link.dead_since >= _LAST_WORDS:
-                self._tell_exit(link, now)
-        some = any(link.dead_since is not None for link in self._links.values())
+            if handle.dead_since is None:
+                handle.dead_since = now  # what it said last may still be on its way
+            elif now - handle.dead_since >= _LAST_WORDS:
+                self._tell_exit(handle, now)
+        some = any(handle.dead_since is not None for handle in self._handles.values())
         self._look_at = now + (_LAST_WORDS if some else _LOOK_EVERY)
 
-    def _tell_exit(self, link: _Link, now: float) -> None:
-        how = self._how_it_ended(link, now)
-        self._core.child_exited(link.name, link.incarnation, how, now)
+    def _tell_exit(self, handle: _ActorHandle, now: float) -> None:
+        how = self._how_it_ended(handle, now)
+        self._core.child_exited(handle.name, handle.incarnation, how, now)
 
-    def _how_it_ended(self, link: _Link, now: float) -> ProcessExit:
-        if link.process is not None and link.process.is_alive():
+    def _how_it_ended(self, handle: _ActorHandle, now: float) -> ProcessExit:
+        if handle.process is not None and handle.process.is_alive():
             # Thespian tells of an actor's end before that of its process; a supervisor has
             # its systems end in another way.
             return ProcessExit(told_to=True, out_of_memory=False)
-        how = ProcessExit.of(getattr(link.process, "exitcode", None), out_of_memory=False)
-        if how.signal != "SIGKILL" or link.killed:
+        how = ProcessExit.of(getattr(handle.process, "exitcode", None), out_of_memory=False)
+        if how.signal != "SIGKILL" or handle.killed:
             return how
         return attrs.evolve(how, out_of_memory=self._oom.claim(now))
 
     def _configure(self, message: ConfigureSupervisor, sender: ActorAddress) -> None:
-        if self._links or self._door is not None:
+        if self._handles or self._door is not None:
             text = "ConfigureSupervisor comes first, and once"
             self.send(sender, invalid_request(message, text))
             return
@@ -309,16 +309,16 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case StartActor():
                 self._start(action)
             case TellActor():
-                link = self._link(action.name, action.incarnation)
-                if link is not None:
-                    self.send(link.address, action.message)
+                handle = self._handle(action.name, action.incarnation)
+                if handle is not None:
+                    self.send(handle.address, action.message)
             case KillActor():
-                link = self._link(action.name, action.incarnation)
-                if link is not None:
-                    _kill(link)
+                handle = self._handle(action.name, action.incarnation)
+                if handle is not None:
+                    _kill(handle)
             case ForgetActor():
-                if self._link(action.name, action.incarnation) is not None:
-                    del self._links[action.name]
+                if self._handle(action.name, action.incarnation) is not None:
+                    del self._handles[action.name]
                 if self._doors is not None:
                     self._doors.remove(action.name, action.incarnation)
             case TellClient(client=DoorClient() as client):
@@ -346,7 +346,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def _start(self, action: StartActor) -> None:
         prepare_children(self, prepare_kind, action.definition.kind)
         address = self.createActor(SystemActor)
-        self._links[action.name] = _Link(
+        self._handles[action.name] = _ActorHandle(
             action.name, action.incarnation, address, newest_process(self)
         )
         door = None
@@ -355,15 +355,15 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             door = DoorAddress(path, action.mailbox_size)
         self.send(address, StartSystem(action.definition, action.incarnation, door))
 
-    def _link(self, name: str, incarnation: int) -> _Link | None:
-        link = self._links.get(name)
-        return link if link is not None and link.incarnation == incarnation else None
+    def _handle(self, name: str, incarnation: int) -> _ActorHandle | None:
+        handle = self._handles.get(name)
+        return handle if handle is not None and handle.incarnation == incarnation else None
 
     def _schedule(self) -> None:
         """Ask for a wakeup, unless an earlier one is on its way: none can be cancelled."""
         now = time.monotonic()
         due = self._core.next_due()
-        if self._links:
+        if self._handles:
             due = self._look_at if due is None else min(due, self._look_at)
         if self._door is not None and not self._watches:
             due = min(due, now + _POLL) if due is not None else now + _POLL
@@ -376,13 +376,13 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self.wakeupAfter(timedelta(seconds=max(0.001, due - now)))
 
 
-def _kill(link: _Link) -> None:
-    link.killed = True
+def _kill(handle: _ActorHandle) -> None:
+    handle.killed = True
     try:
-        if link.process is not None:
-            link.process.kill()  # does nothing once the process was waited for
-        elif link.pid is not None:
-            os.kill(link.pid, signal.SIGKILL)
+        if handle.process is not None:
+            handle.process.kill()  # does nothing once the process was waited for
+        elif handle.pid is not None:
+            os.kill(handle.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
 

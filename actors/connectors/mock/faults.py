@@ -49,7 +49,7 @@ class Operation(enum.StrEnum):
     """All of them but the constructor."""
 
 
-class Action(enum.StrEnum):
+class FaultAction(enum.StrEnum):
     """What a fault does to a call."""
 
     FAIL = "fail"
@@ -88,7 +88,7 @@ class Fault:
     """
 
     operation: Operation = attrs.field(validator=one_of(*Operation))
-    action: Action = attrs.field(validator=one_of(*Action))
+    action: FaultAction = attrs.field(validator=one_of(*FaultAction))
     times: Times = attrs.field(
         default=1,
         validator=Allowed(
@@ -117,9 +117,9 @@ class Fault:
     """The name of the signal that ``kill`` sends."""
 
     def __attrs_post_init__(self) -> None:
-        if self.action is Action.DELAY and self.seconds is None:
+        if self.action is FaultAction.DELAY and self.seconds is None:
             raise MistakesError([Mistake(("seconds",), "is missing; a delay needs it")])
-        if self.operation is Operation.CONSTRUCT and self.action is Action.REFUSE:
+        if self.operation is Operation.CONSTRUCT and self.action is FaultAction.REFUSE:
             raise MistakesError(
                 [Mistake(("action",), "must not be refuse, as a constructor returns nothing")]
             )
@@ -217,9 +217,9 @@ async def carry_out(
     Raises:
         ConnectorError, ConnectionResetError, InjectedBug: as the fault's action says.
     """
-    if fault.action is Action.REFUSE:
+    if fault.action is FaultAction.REFUSE:
         return False
-    if fault.action is Action.DELAY:
+    if fault.action is FaultAction.DELAY:
         await sleep(fault.seconds or 0.0)
     else:
         _strike(fault, operation, system_name, block)
@@ -234,7 +234,7 @@ def carry_out_in_constructor(
     Raises:
         ConnectorError, ConnectionResetError, InjectedBug: as the fault's action says.
     """
-    if fault.action is Action.DELAY:
+    if fault.action is FaultAction.DELAY:
         block(fault.seconds or 0.0)
     else:
         _strike(fault, Operation.CONSTRUCT, system_name, block)
@@ -248,21 +248,21 @@ def _strike(
 ) -> None:
     where = f"in {operation.value} of {system_name!r}, as its fault script says"
     match fault.action:
-        case Action.FAIL:
+        case FaultAction.FAIL:
             raise ConnectorError(f"failure {where}")
-        case Action.LOSE_CONNECTION:
+        case FaultAction.LOSE_CONNECTION:
             raise ConnectionResetError(f"connection lost {where}")
-        case Action.BUG:
+        case FaultAction.BUG:
             raise InjectedBug(f"bug {where}")
-        case Action.EXIT:
+        case FaultAction.EXIT:
             os._exit(fault.exit_code)
-        case Action.KILL:
+        case FaultAction.KILL:
             # To the calling thread: it then runs no further instruction of the call.
             signal.raise_signal(signal.Signals[fault.signal])
-        case Action.STOP_PROCESS:
+        case FaultAction.STOP_PROCESS:
             signal.raise_signal(signal.SIGSTOP)
-        case Action.HANG_LOOP if fault.seconds is not None:
+        case FaultAction.HANG_LOOP if fault.seconds is not None:
             block(fault.seconds)
-        case Action.HANG_LOOP:
+        case FaultAction.HANG_LOOP:
             while True:
                 block(_LONG)

@@ -11,8 +11,8 @@ from typing import Any, Final
 import attrs
 
 from actors.connectors.mock.faults import (
-    Action,
     Fault,
+    FaultAction,
     FaultScript,
     Operation,
     Sleep,
@@ -106,7 +106,7 @@ class MockExternalSystem(ExternalSystemInterface):
             self._script.add(
                 Fault(
                     operation=Operation.ANY,
-                    action=Action.FAIL,
+                    action=FaultAction.FAIL,
                     times="always",
                     rate=settings.failure_rate,
                 )
@@ -190,9 +190,9 @@ class MockExternalSystem(ExternalSystemInterface):
         """Add a fault behind those still to come.
 
         Args:
-            operation: a value of :class:`~actors.faults.Operation`, such as ``send``.
-            action: a value of :class:`~actors.faults.Action`, such as ``exit``.
-            options: the other fields of :class:`~actors.faults.Fault`, such as ``times``.
+            operation: a value of :class:`.faults.Operation`, such as ``send``.
+            action: a value of :class:`.faults.FaultAction`, such as ``exit``.
+            options: the other fields of :class:`.faults.Fault`, such as ``times``.
 
         Raises:
             ConnectorError: there is no such fault; nothing was added.

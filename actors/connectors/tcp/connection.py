@@ -1,8 +1,8 @@
 """One TCP connection as seen by its event loop: what came, what is lost, what is written.
 
-A :class:`Link` is told of the end of the connection also when nobody receives, so there
-is no reading task that could be left behind. What comes goes to an :class:`Inbox`; when
-that is full the link stops reading, and TCP makes the system wait.
+A :class:`TcpConnection` is told of the end of the connection also when nobody receives, so there
+is no reading task that could be left behind. What comes goes to a :class:`FrameQueue`; when
+that is full the connection stops reading, and TCP makes the system wait.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from actors.connectors.tls import explain
 from actors.errors import ConnectorError
 from actors.unix_base.kernel.buffers import new_room
 
-INBOX_SIZE: Final = 256 * 1024
-"""Bytes of whole frames that wait for a receiver before the link stops reading."""
+QUEUE_SIZE: Final = 256 * 1024
+"""Bytes of whole frames that wait for a receiver before the connection stops reading."""
 
 FRAME_OVERHEAD: Final = 64
 """Counted on top of each frame: a flood of empty ones is bounded too."""
@@ -33,7 +33,7 @@ CLOSE_TIMEOUT: Final = 1.0
 _TCP_ESTABLISHED: Final = 1
 
 
-class Inbox:
+class FrameQueue:
     """Whole frames that nobody has taken yet. Plain data: it pickles."""
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ class Inbox:
 
     @property
     def is_full(self) -> bool:
-        return self._size >= INBOX_SIZE
+        return self._size >= QUEUE_SIZE
 
     @property
     def has_room(self) -> bool:
         """Less than half full: resuming later than pausing saves switching on each frame."""
-        return self._size < INBOX_SIZE // 2
+        return self._size < QUEUE_SIZE // 2
 
     def put(self, frames: Iterable[bytes]) -> None:
         for frame in frames:
@@ -74,7 +74,7 @@ class Inbox:
         return count
 
 
-class Link(asyncio.BufferedProtocol):
+class TcpConnection(asyncio.BufferedProtocol):
     """One connection, from the moment it stands until its socket is closed.
 
     Every method runs on the event loop that made the connection.
@@ -82,7 +82,7 @@ class Link(asyncio.BufferedProtocol):
     Args:
         address: ``host:port``, for errors.
         decoder: of this connection alone.
-        inbox: where frames go.
+        queue: where frames go.
         on_lost: called once, when the connection is lost; not after :meth:`close`.
 
     Attributes:
@@ -91,13 +91,17 @@ class Link(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, address: str, decoder: Decoder, inbox: Inbox, on_lost: Callable[[Link], None]
+        self,
+        address: str,
+        decoder: Decoder,
+        queue: FrameQueue,
+        on_lost: Callable[[TcpConnection], None],
     ) -> None:
         self.lost: str | None = None
         self.closed = asyncio.Event()
         self._address = address
         self._decoder = decoder
-        self._inbox = inbox
+        self._queue = queue
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._is_closing = False
@@ -142,20 +146,20 @@ class Link(asyncio.BufferedProtocol):
             raise ConnectorError(self._why_lost())
 
     async def arrived(self) -> None:
-        """Wait until the inbox has a frame, or the connection is lost or closed."""
-        while not self._inbox and self.is_open:
+        """Wait until the queue has a frame, or the connection is lost or closed."""
+        while not self._queue and self.is_open:
             self._arrived.clear()
             await self._arrived.wait()
 
     def resume(self) -> None:
-        """Read on, if the inbox has room again. Call it after taking frames."""
-        if self._transport is not None and self.is_open and self._inbox.has_room:
+        """Read on, if the queue has room again. Call it after taking frames."""
+        if self._transport is not None and self.is_open and self._queue.has_room:
             self._transport.resume_reading()
 
     def is_alive(self) -> bool:
         """Whether the connection works as far as the operating system knows.
 
-        It knows of an end that the link does not, when the link has stopped reading.
+        It knows of an end that the connection does not, when the connection has stopped reading.
         """
         if self._transport is None or not self.is_open or self._transport.is_closing():
             return False
@@ -208,7 +212,7 @@ class Link(asyncio.BufferedProtocol):
         # And TLS pauses from its limit on, not above it: a limit of 0 would never resume.
         is_tls = transport.get_extra_info("sslcontext") is not None
         transport.set_write_buffer_limits(high=int(is_tls), low=0)
-        if self._inbox.is_full:
+        if self._queue.is_full:
             transport.pause_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -218,13 +222,13 @@ class Link(asyncio.BufferedProtocol):
         if not self.is_open:
             return
         with contextlib.suppress(ConnectorError):  # the decoder says it, also after frames
-            self._inbox.put(self._decoder.feed(bytes(self._room[:nbytes])))
+            self._queue.put(self._decoder.feed(bytes(self._room[:nbytes])))
         if self._decoder.error is not None:
             self.lose(f"{self._address} sent what cannot be read: {self._decoder.error}")
             return
-        if self._inbox:
+        if self._queue:
             self._arrived.set()
-        if self._inbox.is_full and self._transport is not None:
+        if self._queue.is_full and self._transport is not None:
             self._transport.pause_reading()
 
     def eof_received(self) -> None:

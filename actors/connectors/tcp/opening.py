@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from actors.connectors.tcp.connection import Link
+from actors.connectors.tcp.connection import TcpConnection
 from actors.connectors.tcp.details import TcpDetails
 from actors.connectors.tls import explain, make_context
 from actors.errors import ConnectorError
@@ -18,21 +18,25 @@ from actors.errors import ConnectorError
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 
 
-async def open_link(details: TcpDetails, make_link: Callable[[], Link]) -> Link:
+async def open_connection(
+    details: TcpDetails, make_connection: Callable[[], TcpConnection]
+) -> TcpConnection:
     """Connect, within ``details.connect_timeout`` seconds for everything together.
 
-    Runs on the event loop that the link will live on. Leaves no socket when it fails.
+    Runs on the event loop that the connection will live on. Leaves no socket when it fails.
 
     Raises:
         ConnectorError: it could not, with ``host:port``, the reason and what to do.
     """
     try:
-        return await _open_link(details, make_link)
+        return await _open_connection(details, make_connection)
     except ConnectorError as error:
         raise ConnectorError(f"cannot connect to {details.address}: {error}") from None
 
 
-async def _open_link(details: TcpDetails, make_link: Callable[[], Link]) -> Link:
+async def _open_connection(
+    details: TcpDetails, make_connection: Callable[[], TcpConnection]
+) -> TcpConnection:
     loop = asyncio.get_running_loop()
     context: ssl.SSLContext | None = None
     server_name: str | None = None
@@ -49,14 +53,14 @@ async def _open_link(details: TcpDetails, make_link: Callable[[], Link]) -> Link
             doing = "answer"
             sock = await _connect_socket(found)
             doing = "finish the TLS handshake"
-            _, link = await loop.create_connection(
-                make_link,
+            _, connection = await loop.create_connection(
+                make_connection,
                 sock=sock,
                 ssl=context,
                 server_hostname=server_name,
                 ssl_handshake_timeout=handshake_timeout,
             )
-            return link
+            return connection
     except OSError as error:
         # The transport of a handshake that was cut off closes in the next pass of the loop.
         await asyncio.sleep(0)

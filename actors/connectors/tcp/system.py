@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors import loggers
-from actors.connectors.tcp.connection import Inbox, Link
+from actors.connectors.tcp.connection import FrameQueue, TcpConnection
 from actors.connectors.tcp.details import TcpDetails
-from actors.connectors.tcp.opening import open_link
+from actors.connectors.tcp.opening import open_connection
 from actors.errors import ConnectorError, ItemRefusedError
 from actors.interface import ExternalSystemInterface
 from actors.settings import mistakes_in, read_details
@@ -45,8 +45,8 @@ class TcpSystem(ExternalSystemInterface):
         super().__init__(system_name, connection_details)
         self._details = read_details(TcpDetails, system_name, connection_details)
         self._framing = self._details.make_framing()
-        self._inbox = Inbox()
-        self._link: Link | None = None
+        self._queue = FrameQueue()
+        self._connection: TcpConnection | None = None
         self._untold: str | None = None
         """Why the connection was lost, until one caller has been told."""
 
@@ -67,20 +67,20 @@ class TcpSystem(ExternalSystemInterface):
         """
         if self.is_connected:
             return True
-        self._link = await open_link(self._details, self._make_link)
+        self._connection = await open_connection(self._details, self._make_connection)
         self._untold = None
-        if self._link.lost is not None:
-            raise ConnectorError(self._link.lost)
+        if self._connection.lost is not None:
+            raise ConnectorError(self._connection.lost)
         self.is_connected = True
         return True
 
     async def disconnect(self) -> bool:
         """Close the connection, within about a second; data that the operating system has
         not accepted by then is dropped, and so are items that nobody received."""
-        link, self._link = self._link, None
+        connection, self._connection = self._connection, None
         self.is_connected = False
         self._untold = None
-        dropped = self._inbox.clear()
+        dropped = self._queue.clear()
         if dropped:
             logger.warning(
                 "%s (%s) disconnects with %d items that nobody received",
@@ -88,8 +88,8 @@ class TcpSystem(ExternalSystemInterface):
                 self._details.address,
                 dropped,
             )
-        if link is not None:
-            await link.close()
+        if connection is not None:
+            await connection.close()
         return True
 
     async def send_data(self, data: Any) -> bool:
@@ -106,10 +106,10 @@ class TcpSystem(ExternalSystemInterface):
 
         When cancelled, the item is still sent, never half of it.
         """
-        link = self._link
-        if link is None or not self.is_connected:
+        connection = self._connection
+        if connection is None or not self.is_connected:
             return False
-        await self._write(link, self._framing.encode(data))
+        await self._write(connection, self._framing.encode(data))
         return True
 
     async def send_many(self, items: Sequence[Any]) -> list[bool | ConnectorError]:
@@ -123,8 +123,8 @@ class TcpSystem(ExternalSystemInterface):
             ConnectorError: the connection was lost or stalled: which items arrived, nobody
                 knows.
         """
-        link = self._link
-        if link is None or not self.is_connected:
+        connection = self._connection
+        if connection is None or not self.is_connected:
             return [False] * len(items)
         frames: list[bytes] = []
         results: list[bool | ConnectorError] = []
@@ -136,7 +136,7 @@ class TcpSystem(ExternalSystemInterface):
             else:
                 results.append(True)
         if frames:
-            await self._write(link, b"".join(frames))
+            await self._write(connection, b"".join(frames))
         return results
 
     async def receive_data(self) -> str | bytes | None:
@@ -166,26 +166,28 @@ class TcpSystem(ExternalSystemInterface):
 
     async def check_health(self) -> bool:
         """Whether the connection stands, as far as the operating system knows."""
-        return self.is_connected and self._link is not None and self._link.is_alive()
+        return self.is_connected and self._connection is not None and self._connection.is_alive()
 
-    def _make_link(self) -> Link:
-        return Link(self._details.address, self._framing.decoder(), self._inbox, self._on_lost)
+    def _make_connection(self) -> TcpConnection:
+        return TcpConnection(
+            self._details.address, self._framing.decoder(), self._queue, self._on_lost
+        )
 
-    def _on_lost(self, link: Link) -> None:
+    def _on_lost(self, connection: TcpConnection) -> None:
         self.is_connected = False
-        self._untold = link.lost
+        self._untold = connection.lost
 
-    async def _write(self, link: Link, data: bytes) -> None:
+    async def _write(self, connection: TcpConnection, data: bytes) -> None:
         timeout = self._details.write_timeout
         try:
             async with asyncio.timeout(timeout):
-                await link.write(data)
+                await connection.write(data)
         except TimeoutError:
             why = (
                 f"{self._details.address} stalled: it did not take {len(data)} bytes within "
                 f"write_timeout ({timeout:g} s); closed the connection, as part may have arrived"
             )
-            link.lose(why)
+            connection.lose(why)
             self._untold = None
             raise ConnectorError(why) from None
         except ConnectorError:
@@ -193,11 +195,11 @@ class TcpSystem(ExternalSystemInterface):
             raise
 
     async def _receive(self, max_items: int, timeout: float) -> list[str | bytes]:
-        link = self._link
-        if not self._inbox and link is not None:
+        connection = self._connection
+        if not self._queue and connection is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    await link.arrived()
+                    await connection.arrived()
         # From here on nothing waits, so that a cancelled call has taken nothing.
         items = self._take(max_items)
         if not items and self._untold is not None:
@@ -208,16 +210,16 @@ class TcpSystem(ExternalSystemInterface):
     def _take(self, max_items: int) -> list[str | bytes]:
         items: list[str | bytes] = []
         bad: ConnectorError | None = None
-        while self._inbox and len(items) < max_items and bad is None:
+        while self._queue and len(items) < max_items and bad is None:
             try:
-                items.append(self._framing.item(self._inbox.first()))
+                items.append(self._framing.item(self._queue.first()))
             except ConnectorError as error:
                 if items:
                     break  # It is the next call's error.
                 bad = error
-            self._inbox.take()
-        if self._link is not None:
-            self._link.resume()
+            self._queue.take()
+        if self._connection is not None:
+            self._connection.resume()
         if bad is not None:
             raise ConnectorError(f"{self._details.address}: {bad}") from None
         return items

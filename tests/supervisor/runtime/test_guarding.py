@@ -18,7 +18,7 @@ from supervisor.messages.record import (
 from supervisor.runtime.guarding import (
     ASK_AFTER,
     HANGS_AFTER,
-    GiveUp,
+    GivingUp,
     Guarding,
     Look,
     StartSupervisor,
@@ -96,7 +96,7 @@ def test_ends_in_a_row_are_followed_by_longer_waits_and_then_by_giving_up(
     assert delays[0] == 0.0
     assert delays == sorted(delays)
     last = guarding.supervisor_ended(guarding.life, "was killed by SIGKILL", 10.0)
-    assert isinstance(last, GiveUp)
+    assert isinstance(last, GivingUp)
     assert "SIGKILL" in last.reason
 
 

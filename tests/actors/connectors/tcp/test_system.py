@@ -287,7 +287,7 @@ def test_connecting_twice_is_one_connection():
 def test_the_socket_finds_dead_peers_and_does_not_wait_to_fill_packets():
     async def main():
         async with connected() as (_, system):
-            sock = system._link._transport.get_extra_info("socket")
+            sock = system._connection._transport.get_extra_info("socket")
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
@@ -303,7 +303,7 @@ def test_disconnect_ends_a_receive_without_an_error_and_a_stalled_send_with_one(
         async with connected(read_timeout=60, write_timeout=60, **details) as (_, system):
             receiving = asyncio.create_task(system.receive_data())
             sending = asyncio.create_task(system.send_data(b"x" * BIG))
-            await eventually(lambda: not system._link._written.is_set())
+            await eventually(lambda: not system._connection._written.is_set())
             assert await system.disconnect() is True
             assert await receiving is None
             with pytest.raises(ConnectorError, match=r"disconnected from .* while data was being"):
@@ -319,7 +319,7 @@ def test_disconnect_lets_what_was_sent_arrive(monkeypatch):
         details = {"encoding": "bytes", "max_frame_size": BIG}
         async with connected(**details) as (peer, system):
             sending = asyncio.create_task(system.send_data(b"x" * BIG))
-            await eventually(lambda: not system._link._written.is_set())
+            await eventually(lambda: not system._connection._written.is_set())
             got = asyncio.create_task(peer.receive(BIG + 1))
             assert await system.disconnect() is True
             assert await sending is True
@@ -336,7 +336,7 @@ def test_a_cancelled_disconnect_leaves_no_socket(monkeypatch):
         async with connected(read_timeout=60, **details) as (_, system):
             receiving = asyncio.create_task(system.receive_data())
             sending = asyncio.create_task(system.send_data(b"x" * BIG))
-            await eventually(lambda: not system._link._written.is_set())
+            await eventually(lambda: not system._connection._written.is_set())
             disconnecting = asyncio.create_task(system.disconnect())
             assert await receiving is None
             assert not disconnecting.done()
@@ -354,7 +354,7 @@ def test_disconnect_drops_what_nobody_received_and_says_so(caplog):
     async def main():
         async with connected() as (peer, system):
             await peer.send(b"a\nb\n")
-            await eventually(lambda: len(system._inbox) == 2)
+            await eventually(lambda: len(system._queue) == 2)
             await system.disconnect()
             assert await system.receive_data() is None
 
@@ -417,7 +417,7 @@ def test_a_cancelled_receive_loses_no_bytes():
         async with connected(read_timeout=60) as (peer, system):
             receiving = asyncio.create_task(system.receive_data())
             await peer.send(b"first ha")
-            await eventually(lambda: system._link._decoder.pending == 8)
+            await eventually(lambda: system._connection._decoder.pending == 8)
             receiving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await receiving
@@ -454,7 +454,7 @@ def test_a_cancelled_send_is_still_sent_whole():
         details = {"encoding": "bytes", "max_frame_size": BIG, "write_timeout": 60}
         async with connected(**details) as (peer, system):
             sending = asyncio.create_task(system.send_data(b"x" * BIG))
-            await eventually(lambda: not system._link._written.is_set())
+            await eventually(lambda: not system._connection._written.is_set())
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await sending
@@ -481,7 +481,7 @@ def test_an_item_that_is_no_text_is_one_error_and_the_connection_stays():
     async def main():
         async with connected() as (peer, system):
             await peer.send(b"a\n\xff\nb\n")
-            await eventually(lambda: len(system._inbox) == 3)
+            await eventually(lambda: len(system._queue) == 3)
             assert await system.receive_many(10, 1.0) == ["a"]
             with pytest.raises(ConnectorError, match=r"127\.0\.0\.1:\d+: .* no utf-8 text"):
                 await system.receive_many(10, 1.0)
@@ -497,13 +497,13 @@ def test_send_many_sends_the_good_items_in_one_write_and_says_what_is_wrong_with
     async def main():
         async with connected() as (peer, system):
             writes = []
-            write = system._link.write
+            write = system._connection.write
 
             async def counted(data):
                 writes.append(data)
                 await write(data)
 
-            monkeypatch.setattr(system._link, "write", counted)
+            monkeypatch.setattr(system._connection, "write", counted)
             first, bad, last = await system.send_many(["a", 5, "b"])
             assert (first, last) == (True, True)
             assert isinstance(bad, ItemRefusedError)
@@ -548,7 +548,7 @@ def test_an_item_counts_as_sent_only_when_the_operating_system_has_all_of_it():
             async def send_on():
                 # Less at once than asyncio would keep in a buffer of its own.
                 while await system.send_data(b"x" * 40_000):
-                    assert system._link._transport.get_write_buffer_size() == 0
+                    assert system._connection._transport.get_write_buffer_size() == 0
 
             with pytest.raises(ConnectorError, match="stalled"):
                 await send_on()
@@ -643,7 +643,7 @@ def test_items_that_came_before_a_loss_survive_the_next_connect():
     async def main():
         async with connected() as (peer, system):
             await peer.send(b"before\nhalf")
-            await eventually(lambda: system._link._decoder.pending == 4)
+            await eventually(lambda: system._connection._decoder.pending == 4)
             peer.reset()
             await eventually(lambda: not system.is_connected)
             assert await system.connect() is True
@@ -672,9 +672,9 @@ def test_a_system_that_floods_is_made_to_wait_and_loses_nothing():
         async with connected(encoding="bytes", read_timeout=60) as (peer, system):
             count = 2000
             flooding = asyncio.create_task(peer.send((b"x" * 16_383 + b"\n") * count))
-            await eventually(lambda: not system._link._transport.is_reading())
+            await eventually(lambda: not system._connection._transport.is_reading())
             assert not flooding.done()
-            assert len(system._inbox) * 16_384 < 4 * connection.INBOX_SIZE
+            assert len(system._queue) * 16_384 < 4 * connection.QUEUE_SIZE
             got = 0
             while got < count:
                 got += len(await system.receive_many(100, 10.0))
@@ -688,9 +688,9 @@ def test_a_flood_of_empty_items_is_bounded_too():
     async def main():
         async with connected(encoding="bytes") as (peer, system):
             flooding = asyncio.create_task(peer.send(b"\n" * BIG))
-            await eventually(lambda: not system._link._transport.is_reading())
+            await eventually(lambda: not system._connection._transport.is_reading())
             assert not flooding.done()
-            assert len(system._inbox) <= 512 * 1024
+            assert len(system._queue) <= 512 * 1024
             flooding.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await flooding
@@ -702,7 +702,7 @@ def test_check_health_sees_an_end_behind_items_that_nobody_receives():
     async def main():
         async with connected(encoding="bytes") as (peer, system):
             flooding = asyncio.create_task(peer.send(b"x\n" * BIG))
-            await eventually(lambda: not system._link._transport.is_reading())
+            await eventually(lambda: not system._connection._transport.is_reading())
             assert await system.check_health() is True
             flooding.cancel()
             with pytest.raises(asyncio.CancelledError):
