@@ -9,21 +9,12 @@ import attrs
 from actors.messages import ConnectSystem, FailureCode, Reason
 from actors.messages.limits import WINDOW
 from actors.messages.tallied import NOTHING, Tallied
+from supervisor.core.doors import Doors
 from supervisor.core.pending import Pending
-from supervisor.messages import (
-    DesiredState,
-    EventKind,
-    SystemState,
-    SystemStatus,
-)
+from supervisor.messages import DesiredState, EventKind, SystemState, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import SystemSpec
-from supervisor.tree.nodes import (
-    Down,
-    Node,
-    Status,
-    System,
-)
+from supervisor.tree.nodes import Down, Node, Status, System
 
 
 @attrs.define(eq=False)
@@ -132,6 +123,11 @@ class Child:
         self.to_forget.clear()
         self.tapped = False
         self.has_direct_clients = False
+
+    def look_at_tally(self, doors: Doors) -> None:
+        """Learn what its process has of its direct clients, if it has any."""
+        if self.has_direct_clients:
+            self.tallied = doors.tally_of(self.name, self.incarnation)
 
     def close_tally(self) -> None:
         """Its process is gone: keep what it counted."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from actors.messages import Failure, Reply, Request
-from supervisor.core.actions import Client, CoreAction, TellClient
+from actors.messages import Failure, FailureCode, Reply, Request
+from supervisor.core.actions import Client
 from supervisor.core.child import Child
+from supervisor.core.context import Context
 from supervisor.core.orders import Order, Orders
 from supervisor.core.tree_view import count_children, spec_of, tree_node, which_children
 from supervisor.messages import (
@@ -14,6 +15,8 @@ from supervisor.messages import (
     ChildDeleted,
     ChildrenGiven,
     ChildSpecGiven,
+    ChildStarted,
+    ChildTerminated,
     CountChildren,
     DeleteChild,
     GetChildSpec,
@@ -24,6 +27,9 @@ from supervisor.messages import (
     SpecsChanged,
     StartChild,
     SupervisorRequest,
+    SystemRegistered,
+    SystemRestarted,
+    SystemUnregistered,
     TerminateChild,
     TreeGiven,
     UnregisterSystem,
@@ -32,7 +38,7 @@ from supervisor.messages import (
 from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.tree.by_hand import ByHand
-from supervisor.tree.decisions import RefusedError
+from supervisor.tree.decisions import RefusedError, Settled
 from supervisor.tree.tree import Tree
 
 ChildOrder = (
@@ -52,65 +58,68 @@ ChildOrder = (
 
 
 class ChildOrders:
-    def __init__(
-        self,
-        tree: Tree,
-        by_hand: ByHand,
-        children: Mapping[str, Child],
-        orders: Orders,
-        request_timeout: float,
-        act: Callable[[CoreAction], None],
-    ) -> None:
+    def __init__(self, context: Context, tree: Tree, orders: Orders) -> None:
+        self._context = context
         self._tree = tree
-        self._by_hand = by_hand
-        self._children = children
+        self._by_hand = ByHand(tree)
         self._orders = orders
-        self._request_timeout = request_timeout
-        self._act = act
 
-    def obey(self, client: Client, request: ChildOrder, now: float) -> None:
+    def obey(self, client: Client, request: ChildOrder) -> None:
         """Carry out, or begin to; a refusal is answered at once."""
         by_hand = self._by_hand
         match request:
             case RegisterSystem(spec=spec, group=group) | StartChild(spec=spec, group=group):
-                self._begin(
-                    client, request, lambda o: by_hand.start_child(spec, group, o, now), now
-                )
+                self._begin(client, request, lambda o: by_hand.start_child(spec, group, o))
             case RestartChild(name=name):
-                self._begin(client, request, lambda o: by_hand.restart_child(name, o, now), now)
+                self._begin(client, request, lambda o: by_hand.restart_child(name, o))
             case TerminateChild(name=name):
-                self._begin(client, request, lambda o: by_hand.terminate_child(name, o, now), now)
+                self._begin(client, request, lambda o: by_hand.terminate_child(name, o))
             case RestartSystem(system_name=name):
-                self._begin(client, request, lambda o: by_hand.restart(name, o, now), now)
+                self._begin(client, request, lambda o: by_hand.restart(name, o))
             case UnregisterSystem(system_name=name):
-                self._begin(client, request, lambda o: by_hand.remove_child(name, o, now), now)
+                self._begin(client, request, lambda o: by_hand.remove_child(name, o))
             case _:
                 try:
-                    reply = self._answer(request, now)
+                    reply = self._answer(request)
                 except RefusedError as error:
                     reply = request.failure(error.code, str(error))
-                self._act(TellClient(client, reply))
+                self._context.tell(client, reply)
 
-    def _answer(self, request: ChildOrder, now: float) -> Reply:
+    def settle(self, settled: Settled) -> None:
+        """What an order waits for has come to pass, or never will."""
+        order: Order = settled.order
+        child = self._context.children.get(settled.name)
+        if settled.failure is None:
+            self._orders.answer(order, _done(order, settled, child))
+            return
+        code, text = settled.failure
+        if code is FailureCode.CONNECTOR_ERROR:
+            text = f"cannot be built: {text}"
+            if child is not None:
+                code = child.start_code or FailureCode.SYSTEM_CRASHED
+        self._orders.fail(order, code, text)
+
+    def _answer(self, request: ChildOrder) -> Reply:
         """To what is done at once."""
         by_hand, request_id = self._by_hand, request.request_id
+        children = self._context.children
         match request:
             case DeleteChild():
                 by_hand.delete_child(request.name)
                 return ChildDeleted(request_id=request_id, name=request.name)
             case ChangeSpecs():
-                by_hand.change_specs(request.spec, now)
+                by_hand.change_specs(request.spec)
                 return SpecsChanged(request_id=request_id)
             case GetChildSpec():
                 node = by_hand.find(request.name)
                 group = node.parent.name if node.parent is not None else None
                 return ChildSpecGiven(request_id=request_id, spec=spec_of(node), group=group)
             case WhichChildren():
-                which = which_children(by_hand.group(request.group), self._children)
+                which = which_children(by_hand.group(request.group), children)
                 return ChildrenGiven(request_id=request_id, children=which)
             case CountChildren():
                 return count_children(by_hand.group(request.group), request_id)
-        root = tree_node(self._tree.root, self._children, now)
+        root = tree_node(self._tree.root, children, self._context.now)
         return TreeGiven(request_id=request_id, root=root)
 
     def _begin(
@@ -123,10 +132,9 @@ class ChildOrders:
         | RestartSystem
         | UnregisterSystem,
         call: Callable[[Order], None],
-        now: float,
     ) -> None:
         """Begin what takes a while; its order is answered once it is carried out."""
-        order = self._open(client, request, now)
+        order = self._open(client, request)
         try:
             call(order)
         except RefusedError as error:
@@ -141,7 +149,7 @@ class ChildOrders:
             self._orders.drop(order)  # whoever catches it answers
             raise
 
-    def _open(self, client: Client, request: Request | SupervisorRequest, now: float) -> Order:
+    def _open(self, client: Client, request: Request | SupervisorRequest) -> Order:
         """An order that is answered once it is carried out."""
         match request:
             case RegisterSystem() | StartChild():
@@ -154,8 +162,8 @@ class ChildOrders:
                 assert isinstance(request, Request)
                 name = request.system_name
                 spec = self._spec(name)
-        patience = self._request_timeout + _longest(spec)
-        return self._orders.open(client, request, name, patience, now)
+        patience = self._context.options.request_timeout + _longest(spec)
+        return self._orders.open(client, request, name, patience)
 
     def _spec(self, name: str) -> ChildSpec | None:
         node = self._tree.nodes.get(name)
@@ -168,3 +176,24 @@ def _longest(spec: ChildSpec | None) -> float:
         return 0.0
     systems = spec.systems if isinstance(spec, GroupSpec) else (spec,)
     return sum(as_seconds(each.shutdown) + each.start_timeout for each in systems)
+
+
+def _done(order: Order, settled: Settled, child: Child | None) -> Reply:
+    request_id = order.request.request_id
+    name, incarnation = settled.name, settled.incarnation
+    match order.request:
+        case RegisterSystem():
+            commands = child.commands if child is not None else ()
+            return SystemRegistered(
+                request_id=request_id,
+                system_name=name,
+                incarnation=incarnation,
+                commands=commands,
+            )
+        case RestartSystem():
+            return SystemRestarted(request_id=request_id, system_name=name, incarnation=incarnation)
+        case StartChild() | RestartChild():
+            return ChildStarted(request_id=request_id, name=name, incarnation=incarnation)
+        case UnregisterSystem():
+            return SystemUnregistered(request_id=request_id, system_name=name)
+    return ChildTerminated(request_id=request_id, name=name)

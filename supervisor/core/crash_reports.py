@@ -2,95 +2,34 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Final
 
 import attrs
 
 from actors.messages import RECEIVING_KINDS, Fence, Reason, Request
-from supervisor.core.actions import CoreAction, Log
 from supervisor.core.child import Child
-from supervisor.core.crash_log import CrashLog
-from supervisor.core.events import Events
+from supervisor.core.context import Context
 from supervisor.core.exits import ProcessExit
-from supervisor.core.keepers import Keepers
 from supervisor.messages import EventKind
 from supervisor.messages.crashes import CrashReport, with_newest
-from supervisor.messages.record import CrashKept
-from supervisor.timing.timers import Timers
+from supervisor.tree.decisions import Happened
 
 _LONGEST_TEXT: Final = 4_000
 _LONGEST_TRACEBACK: Final = 32_000
 """Characters. An exception may show all of the data it was raised for, and reports are kept."""
 
 
-class CrashReports:
-    """Reports the crashes of all systems."""
+def report_crash(context: Context, child: Child, reason: Reason, how: ProcessExit | None) -> None:
+    """A child's process has ended in a crash. Call it before its requests are failed.
 
-    def __init__(
-        self,
-        events: Events,
-        keepers: Keepers,
-        timers: Timers,
-        act: Callable[[CoreAction], None],
-        most: int,
-    ) -> None:
-        """
-        Args:
-            most: so many reports are kept of each system.
-        """
-        self._events = events
-        self._timers = timers
-        self._act = act
-        self._keepers = keepers
-        self._most = most
-        self._log = CrashLog()
-        self._timer_set = False
-
-    def report(
-        self,
-        child: Child,
-        reason: Reason,
-        how: ProcessExit | None,
-        now: float,
-        *,
-        to_log: bool,
-    ) -> None:
-        """A child's process has ended in a crash. Call it before its requests are failed.
-
-        Args:
-            how: None if its process was killed because it had crashed: its end says nothing.
-        """
-        report = crash_report(child, reason, how, self._events.wall_clock(), now)
-        child.crashes = with_newest(child.crashes, report, self._most)
-        self._keepers.note(CrashKept(child.name, report, self._most))
-        self._events.publish(
-            child.name, child.incarnation, EventKind.CRASHED, report.reason, report=report
-        )
-        if to_log:
-            self._say(self._log.crashed(child.name, report, now))
-            self._await_summary()
-
-    def loop_ended(self, name: str, now: float) -> None:
-        """It is not restarted any more."""
-        self._say(self._log.ended(name, now))
-
-    def _say(self, text: str | None) -> None:
-        if text is not None:
-            self._act(Log(logging.ERROR, text))
-
-    def _await_summary(self) -> None:
-        due = self._log.next_due()
-        if due is not None and not self._timer_set:
-            self._timer_set = True
-            self._timers.add(due, self._summarize)
-
-    def _summarize(self, now: float) -> None:
-        self._timer_set = False
-        for line in self._log.due(now):
-            self._say(line)
-        self._await_summary()
+    Args:
+        how: None if its process was killed because it had crashed: its end says nothing.
+    """
+    report = crash_report(child, reason, how, context.wall_clock(), context.now)
+    child.crashes = with_newest(child.crashes, report, context.options.crash_reports)
+    name, incarnation = child.name, child.incarnation
+    happened = Happened(EventKind.CRASHED, name, incarnation, report.reason, report=report)
+    context.publish(happened)
 
 
 def in_progress(child: Child) -> str | None:

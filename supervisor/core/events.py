@@ -1,104 +1,66 @@
-"""Who is told of what happens. Pure."""
+"""Who is told of what happens and of what arrives. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from actors.messages import Reason, TapData
-from supervisor.core.actions import Client, CoreAction, TellActor, TellClient
+from actors.messages import FailureCode, TapData
+from supervisor.core.actions import Client, TellActor
 from supervisor.core.child import Child
-from supervisor.messages import DataArrived, EventKind, LifecycleEvent, Subscribe
-from supervisor.messages.crashes import CrashReport
+from supervisor.core.context import Context
+from supervisor.messages import DataArrived, LifecycleEvent, Subscribe, Subscribed
 from supervisor.messages.record import EVENTS_KEPT
 
 
 class Events:
     """Subscriptions, and the events they are for."""
 
-    def __init__(
-        self,
-        children: Mapping[str, Child],
-        act: Callable[[CoreAction], None],
-        wall_clock: Callable[[], float],
-        keep: Callable[[LifecycleEvent], None],
-        past: Iterable[LifecycleEvent] = (),
-    ) -> None:
+    def __init__(self, context: Context, past: Iterable[LifecycleEvent]) -> None:
         """
         Args:
-            keep: told of every event, for what outlives this supervisor.
             past: the last events of the supervisor before this one.
         """
-        self._children = children
-        self._act = act
-        self.wall_clock = wall_clock
-        self._keep = keep
+        self._context = context
         self._by_client: dict[Client, Subscribe] = {}
         self.kept: deque[LifecycleEvent] = deque(past, maxlen=EVENTS_KEPT)
-        self._sequence = self.kept[-1].sequence if self.kept else 0
+        """The last of them, for subscribers that were away."""
 
-    def subscribe(self, client: Client, request: Subscribe) -> int | None:
-        """In place of what the client subscribed to before.
+    def hear(self, event: LifecycleEvent) -> None:
+        self.kept.append(event)
+        for client, request in self._by_client.items():
+            if request.lifecycle:
+                self._context.tell(client, event)
 
-        Returns:
-            the sequence number of the event that comes first; None, and nothing is
-            changed, if not all events are kept that were asked for.
-        """
-        first = self._sequence + 1 if request.since is None else request.since + 1
-        kept = self.kept[0].sequence if self.kept else self._sequence + 1
-        if not kept <= first <= self._sequence + 1:
-            return None
+    # ---- subscriptions ----------------------------------------------------------------------
+
+    def subscribe(self, client: Client, request: Subscribe) -> None:
+        """In place of what the client subscribed to before; nothing is changed if not all
+        events are kept that it asks for."""
+        last = self.kept[-1].sequence if self.kept else 0
+        first = last + 1 if request.since is None else request.since + 1
+        oldest = self.kept[0].sequence if self.kept else last + 1
+        if not oldest <= first <= last + 1:
+            text = _why_lost(first - 1, last)
+            self._context.tell(client, request.failure(FailureCode.EVENTS_LOST, text))
+            return
         self._by_client[client] = request
         self._adjust_taps()
-        return first
-
-    def why_lost(self, request: Subscribe) -> str:
-        """Why it does not get the events that it asked for, and what to do."""
-        if request.since is not None and request.since > self._sequence:
-            last = f"the last event of this supervisor is {self._sequence}"
-            return f"{last}: the {request.since} was another supervisor's; begin anew"
-        return f"not all events since {request.since} are kept any more; begin anew"
-
-    def replay(self, client: Client, first: int) -> None:
-        """Tell a client the events from a sequence number on."""
-        if self._by_client[client].lifecycle:
+        subscribed = Subscribed(request_id=request.request_id, next_sequence=first)
+        self._context.tell(client, subscribed)
+        if request.lifecycle:
             for event in self.kept:
                 if event.sequence >= first:
-                    self._act(TellClient(client, event))
+                    self._context.tell(client, event)
 
     def unsubscribe(self, client: Client) -> None:
         self._by_client.pop(client, None)
         self._adjust_taps()
 
-    def publish(
-        self,
-        name: str,
-        incarnation: int,
-        kind: EventKind,
-        reason: Reason | None = None,
-        *,
-        delay: float | None = None,
-        report: CrashReport | None = None,
-    ) -> None:
-        self._sequence += 1
-        event = LifecycleEvent(
-            sequence=self._sequence,
-            time=report.time if report is not None else self.wall_clock(),
-            kind=kind,
-            system_name=name,
-            incarnation=incarnation,
-            reason=reason,
-            delay=delay,
-            report=report,
-        )
-        self.kept.append(event)
-        self._keep(event)
-        for client, request in self._by_client.items():
-            if request.lifecycle:
-                self._act(TellClient(client, event))
+    # ---- data -------------------------------------------------------------------------------
 
     def _adjust_taps(self) -> None:
-        for child in self._children.values():
+        for child in self._context.children.values():
             self.adjust_tap(child)
 
     def adjust_tap(self, child: Child) -> None:
@@ -106,14 +68,22 @@ class Events:
         wanted = next(self._for_data(child.name), None) is not None
         if child.is_running and wanted != child.tapped:
             child.tapped = wanted
-            self._act(TellActor(child.name, child.incarnation, TapData(wanted)))
+            self._context.act(TellActor(child.name, child.incarnation, TapData(wanted)))
 
     def data_arrived(self, child: Child, items: tuple[object, ...]) -> None:
         """Pass items on to the subscribers."""
         for client in self._for_data(child.name):
-            self._act(TellClient(client, DataArrived(child.name, items)))
+            self._context.tell(client, DataArrived(child.name, items))
 
     def _for_data(self, name: str) -> Iterator[Client]:
         for client, request in self._by_client.items():
             if request.data_from is None or name in request.data_from:
                 yield client
+
+
+def _why_lost(since: int, last: int) -> str:
+    """Why somebody does not get all events after one, and what to do."""
+    if since > last:
+        text = f"the last event of this supervisor is {last}"
+        return f"{text}: the {since} was another supervisor's; begin anew"
+    return f"not all events since {since} are kept any more; begin anew"

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Final
 
-from supervisor.core.actions import Client, CoreAction, TellClient
+from supervisor.core.actions import Client
 from supervisor.core.child import Child
-from supervisor.messages import DesiredState
+from supervisor.core.context import Context
+from supervisor.messages import DesiredState, EventKind, LifecycleEvent
 from supervisor.messages.record import (
     ChildForgotten,
     ChildKept,
+    CrashKept,
     Record,
     RecordChange,
     RecordChanged,
     StateKept,
 )
-from supervisor.tree.nodes import Down, Node, Status
+from supervisor.tree.nodes import Down, Group, Node, Status
 from supervisor.tree.tree import Tree
+
+_PASSING: Final = {
+    *(EventKind.CONNECTING, EventKind.CONNECTED, EventKind.DISCONNECTED),
+    *(EventKind.HUNG, EventKind.ABANDONED),
+}
+"""Events that change nothing that is kept of a system."""
 
 
 class Keepers:
-    def __init__(self, children: Mapping[str, Child], act: Callable[[CoreAction], None]) -> None:
-        self._children = children
-        self._act = act
+    def __init__(self, context: Context, tree: Tree) -> None:
+        self._context = context
+        self._tree = tree
         self._clients: set[Client] = set()
         self._changes: list[RecordChange] = []
         self._touched: dict[str, Node] = {}
@@ -37,38 +46,67 @@ class Keepers:
     def remove(self, client: Client) -> None:
         self._clients.discard(client)
 
-    def note(self, change: RecordChange) -> None:
-        """Something that outlives the supervisor has changed."""
-        if self._clients:
-            self._changes.append(change)
-
     def touch(self, node: Node) -> None:
         """The state of a child may have changed."""
         if self._clients:
             self._touched[node.name] = node
 
-    def forget(self, node: Node) -> None:
-        """A child is in the tree no more."""
-        self._touched.pop(node.name, None)
-        self._told.pop(node.name, None)
-        self.note(ChildForgotten(node.name))
-
     def flush(self) -> None:
         """Tell what has changed since the last time."""
         touched, self._touched = self._touched, {}
         for name, node in touched.items():
-            state = self.state(node)
+            state = self._state(node)
             if self._told.get(name) != state:
                 self._told[name] = state
-                self.note(state)
+                self._note(state)
         if self._changes:
             changes, self._changes = tuple(self._changes), []
             for client in self._clients:
-                self._act(TellClient(client, RecordChanged(changes)))
+                self._context.tell(client, RecordChanged(changes))
 
-    def state(self, node: Node) -> StateKept:
+    def record(self) -> Record:
+        """The whole record as it is now, but for the events."""
+        record = Record()
+        for node in self._tree.root.walk():
+            record.apply(_kept(node))
+            record.apply(self._state(node))
+        for name, child in self._context.children.items():
+            if child.crashes:
+                record.crashes[name] = child.crashes
+        return record
+
+    # ---- what happens -----------------------------------------------------------------------
+
+    def hear(self, event: LifecycleEvent) -> None:
+        name = event.system_name
+        if event.report is not None:
+            self._note(CrashKept(name, event.report, self._context.options.crash_reports))
+        self._note(event)
+        if event.kind is EventKind.UNREGISTERED:
+            self._touched.pop(name, None)
+            self._told.pop(name, None)
+            self._note(ChildForgotten(name))
+            return
+        node = self._tree.nodes.get(name)
+        if node is None or event.kind in _PASSING:
+            return
+        self.touch(node)
+        if event.kind is EventKind.REGISTERED:
+            self._note(_kept(node))
+        elif event.kind is EventKind.CHANGED and isinstance(node, Group):
+            # What is noted becomes the last of its group: all of them, in what may be a
+            # new order. The group of a system that was changed is said to be changed, too.
+            siblings = (node,) if node.parent is None else node.parent.children.values()
+            for each in (*siblings, *node.children.values()):
+                self._note(_kept(each))
+
+    def _note(self, change: RecordChange) -> None:
+        if self._clients:
+            self._changes.append(change)
+
+    def _state(self, node: Node) -> StateKept:
         """How a child fares, as far as it matters after the supervisor's end."""
-        child = self._children.get(node.name)
+        child = self._context.children.get(node.name)
         down = node.status is Status.DOWN
         if child is not None:
             desired = child.desired
@@ -85,16 +123,9 @@ class Keepers:
             quarantine=node.cause if down and node.down is Down.QUARANTINED else None,
         )
 
-    def record(self, tree: Tree) -> Record:
-        """The whole record as it is now, but for the events."""
-        record = Record()
-        for node in tree.root.walk():
-            record.apply(ChildKept(node.spec, node.parent.name if node.parent else None))
-            record.apply(self.state(node))
-        for name, child in self._children.items():
-            if child.crashes:
-                record.crashes[name] = child.crashes
-        return record
+
+def _kept(node: Node) -> ChildKept:
+    return ChildKept(node.spec, node.parent.name if node.parent is not None else None)
 
 
 def restore(tree: Tree, record: Record, children: Mapping[str, Child]) -> None:

@@ -7,14 +7,13 @@ the wait and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 
 from actors.messages import Failure, FailureCode, Outcome, Reply, Request
-from supervisor.core.actions import Client, CoreAction, TellClient
+from supervisor.core.actions import Client
+from supervisor.core.context import Context
 from supervisor.messages import SupervisorRequest
-from supervisor.timing.timers import Timer, Timers
+from supervisor.timing.timers import Timer
 
 
 @attrs.frozen(eq=False)
@@ -27,9 +26,8 @@ class Order:
 
 
 class Orders:
-    def __init__(self, timers: Timers, act: Callable[[CoreAction], None]) -> None:
-        self._timers = timers
-        self._act = act
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._awaited: dict[Order, Timer] = {}
         """Those not answered yet whose askers wait, with what ends the wait."""
 
@@ -39,7 +37,6 @@ class Orders:
         request: Request | SupervisorRequest,
         system_name: str | None,
         patience: float,
-        now: float,
     ) -> Order:
         """Have an order answered in time.
 
@@ -50,17 +47,17 @@ class Orders:
         seconds = patience if request.timeout is None else request.timeout
         text = f"not done within {seconds:g} s; it goes on"
 
-        def run_out(_: float) -> None:
+        def run_out() -> None:
             self.fail(order, FailureCode.TIMEOUT, text, Outcome.UNKNOWN)
 
-        self._awaited[order] = self._timers.add(now + seconds, run_out)
+        self._awaited[order] = self._context.timers.after(seconds, run_out)
         return order
 
     def answer(self, order: Order, reply: Reply) -> None:
         """Answer an order, if its asker still waits."""
         if order in self._awaited:
             self.drop(order)
-            self._act(TellClient(order.client, reply))
+            self._context.tell(order.client, reply)
 
     def fail(
         self, order: Order, code: FailureCode, text: str, outcome: Outcome = Outcome.NOT_SENT
@@ -78,7 +75,7 @@ class Orders:
         """Nobody waits for it any more, or it is answered elsewhere."""
         timer = self._awaited.pop(order, None)
         if timer is not None:
-            self._timers.cancel(timer)
+            self._context.timers.cancel(timer)
 
     def cancel(self, client: Client, request_id: int) -> None:
         """The asker does not wait for this any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import attrs
 
@@ -34,8 +35,9 @@ class Pending:
     weight: int
     size: int
     gathering: Gathering | None = None
-    own: bool = False
-    """The supervisor's own connect, to bring a restarted system back."""
+    on_timeout: Callable[[str], None] | None = None
+    """Of the supervisor's own connect, to bring a restarted system back: told why it failed,
+    if it is not answered in time."""
     deadline: float = math.inf
     timer: Timer | None = None
     """Of the deadline."""
@@ -46,6 +48,11 @@ class Pending:
     """Of a SendMany: how many items have a result."""
     refused: tuple[Failure, ...] = ()
     """Of a SendMany that did not fit into the mailbox: the results of its last items."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the supervisor itself asks."""
+        return self.on_timeout is not None
 
     @property
     def streamed(self) -> bool:

@@ -40,23 +40,20 @@ from actors.messages.limits import (
     weight_of,
 )
 from actors.messages.tallied import taken_items
-from supervisor.core.actions import Client, CoreAction, TellActor, TellClient
+from supervisor.core.actions import Client, TellActor, TellClient
 from supervisor.core.child import Child, why_down
+from supervisor.core.context import Context
 from supervisor.core.pending import Gathering, Pending
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
-from supervisor.specs.options import SupervisorOptions
 from supervisor.timing.patience import patience_of
-from supervisor.timing.timers import Timers
 from supervisor.tree.nodes import Status
 
 
 class Router:
-    def __init__(
-        self, options: SupervisorOptions, timers: Timers, act: Callable[[CoreAction], None]
-    ):
-        self._options = options
-        self._timers = timers
-        self._act = act
+    def __init__(self, context: Context) -> None:
+        self._options = context.options
+        self._timers = context.timers
+        self._act = context.act
         self._refs = itertools.count(1)
         self._children: dict[int, Child] = {}
         """The child of each open ref."""
@@ -66,8 +63,6 @@ class Router:
         """Those not answered yet."""
         self._ready: dict[str, Child] = {}
         """Children that something may be deliverable to."""
-        self.own_connect_failed: Callable[[Child, str, float], None] = lambda *_: None
-        """Called when a connect of the supervisor's own was not answered in time."""
 
     # ---- in --------------------------------------------------------------------------
 
@@ -76,7 +71,6 @@ class Router:
         child: Child,
         client: Client | None,
         request: Request,
-        now: float,
         gathering: Gathering | None,
     ) -> None:
         """Put a request into a system's mailbox, or refuse it. Of a SendMany that fits only
@@ -100,7 +94,7 @@ class Router:
         child.mailbox.append(pending)
         if client is not None and gathering is None:
             self._by_request[client, request.request_id] = pending.ref
-        self._set_deadline(pending, now)
+        self._set_deadline(pending)
 
     def open_gathering(self, client: Client, request: SupervisorRequest, size: int) -> Gathering:
         """Begin to gather so many answers into one."""
@@ -108,16 +102,20 @@ class Router:
         self._gatherings.append(gathering)
         return gathering
 
-    def connect_on_its_own(self, child: Child, now: float) -> None:
-        """Connect a started system that is meant to be connected, before all that waits."""
+    def connect_on_its_own(self, child: Child, on_timeout: Callable[[str], None]) -> None:
+        """Connect a started system that is meant to be connected, before all that waits.
+
+        Args:
+            on_timeout: told why it failed, if the system does not answer in time.
+        """
         if any(each.own for each in child.open.values()):
             return
         request = ConnectSystem(child.name)
         pending = self._weigh(None, request, None)
-        pending.own = True
+        pending.on_timeout = on_timeout
         self._open(child, pending)
         child.mailbox.appendleft(pending)
-        self._set_deadline(pending, now)
+        self._set_deadline(pending)
 
     def cancel(self, client: Client, request_id: int) -> None:
         """The asker does not wait for this any more."""
@@ -184,7 +182,7 @@ class Router:
 
     # ---- back from the systems --------------------------------------------------------------
 
-    def settle(self, child: Child, ref: int, reply: Reply, now: float) -> Pending | None:
+    def settle(self, child: Child, ref: int, reply: Reply) -> Pending | None:
         """Pass on what a system answered. A part of an answer renews the request's time.
 
         Returns:
@@ -200,7 +198,7 @@ class Router:
             if reply.final:
                 self._close(child, pending)
             else:
-                pending.deadline = now + self._patience(pending.request)
+                pending.deadline = self._timers.now + self._patience(pending.request)
             self._answer_part(child, pending, reply.results, final=reply.final)
             return pending if reply.final else None
         self._close(child, pending)
@@ -255,13 +253,13 @@ class Router:
             child.spec.mailbox_size,
         )
 
-    def _set_deadline(self, pending: Pending, now: float) -> None:
-        pending.deadline = now + self._patience(pending.request)
+    def _set_deadline(self, pending: Pending) -> None:
+        pending.deadline = self._timers.now + self._patience(pending.request)
         self._set_timer(pending)
 
     def _set_timer(self, pending: Pending) -> None:
         ref = pending.ref
-        pending.timer = self._timers.add(pending.deadline, lambda then: self._run_out(ref, then))
+        pending.timer = self._timers.at(pending.deadline, lambda: self._run_out(ref))
 
     def _patience(self, request: Request) -> float:
         return patience_of(request, self._options)
@@ -301,12 +299,12 @@ class Router:
             child.to_forget.append(pending.ref)
             self.touch(child)
 
-    def _run_out(self, ref: int, now: float) -> None:
+    def _run_out(self, ref: int) -> None:
         child = self._children.get(ref)
         if child is None:
             return
         pending = child.open[ref]
-        if now < pending.deadline:
+        if self._timers.now < pending.deadline:
             self._set_timer(pending)
             return
         self._withdraw(child, pending)
@@ -316,8 +314,8 @@ class Router:
         text = f"{doing} within {seconds:g} s"
         failure = pending.request.failure(FailureCode.TIMEOUT, text, outcome)
         self._answer_failure(child, pending, failure)
-        if pending.own:
-            self.own_connect_failed(child, failure.text, now)
+        if pending.on_timeout is not None:
+            pending.on_timeout(failure.text)
 
     def _give_up(self, ref: int) -> None:
         child = self._children[ref]

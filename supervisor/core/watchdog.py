@@ -1,55 +1,41 @@
-"""Asks running systems for signs of life, and has those killed that give none. Pure."""
+"""Asks running systems for signs of life, and tells which give none. Pure."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
-
 from actors.messages import Heartbeat, HeartbeatAnswered, Reason
-from supervisor.core.actions import CoreAction, Log, TellActor
+from supervisor.core.actions import TellActor
 from supervisor.core.child import Child
-from supervisor.core.events import Events
+from supervisor.core.context import Context
 from supervisor.core.heartbeats import Heartbeats, Hung
 from supervisor.messages import EventKind
 from supervisor.specs.policies import as_seconds
-from supervisor.timing.timers import Timer, Timers
+from supervisor.timing.timers import Timer
+from supervisor.tree.decisions import Happened
 
 
 class Watchdog:
-    def __init__(
-        self,
-        children: Mapping[str, Child],
-        timers: Timers,
-        events: Events,
-        act: Callable[[CoreAction], None],
-        on_hang: Callable[[Child, Reason, float], None],
-    ) -> None:
-        """
-        Args:
-            on_hang: called with a child that hangs, the reason and the time.
-        """
-        self._children = children
-        self._timers = timers
-        self._events = events
-        self._act = act
-        self._on_hang = on_hang
+    """Whoever hears of a system that it is ``hung`` has it killed."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._heartbeats = Heartbeats()
         self._timer: Timer | None = None
         self._due: float | None = None
 
-    def watch(self, child: Child, now: float) -> None:
+    def watch(self, child: Child) -> None:
         """A child is up."""
         limit = as_seconds(child.spec.hang_timeout)
-        self._heartbeats.watch(child.name, child.incarnation, limit, now)
+        self._heartbeats.watch(child.name, child.incarnation, limit, self._context.now)
         self._plan()
 
     def forget(self, child: Child) -> None:
         """A child is not up any more, or has other limits now."""
         self._heartbeats.forget(child.name)
 
-    def heard(self, answer: HeartbeatAnswered, now: float) -> None:
+    def heard(self, answer: HeartbeatAnswered) -> None:
         """A child gave a sign of life."""
         name, incarnation = answer.system_name, answer.incarnation
+        now = self._context.now
         self._heartbeats.answered(name, incarnation, answer.thread, answer.number, now)
 
     def _plan(self) -> None:
@@ -57,26 +43,26 @@ class Watchdog:
         if due is None or (self._due is not None and self._due <= due):
             return  # a tick that comes too early does no harm
         if self._timer is not None:
-            self._timers.cancel(self._timer)
+            self._context.timers.cancel(self._timer)
         self._due = due
-        self._timer = self._timers.add(due, self._tick)
+        self._timer = self._context.timers.at(due, self._tick)
 
-    def _tick(self, now: float) -> None:
+    def _tick(self) -> None:
         self._due = self._timer = None
-        beats, hung = self._heartbeats.tick(now)
+        beats, hung = self._heartbeats.tick(self._context.now)
         for name, incarnation, number in beats:
-            child = self._children.get(name)
-            if child is not None and child.is_running and child.incarnation == incarnation:
-                self._act(TellActor(name, incarnation, Heartbeat(number)))
+            if self._is_running(name, incarnation):
+                self._context.act(TellActor(name, incarnation, Heartbeat(number)))
         for each in hung:
-            self._hangs(each, now)
+            self._hangs(each)
         self._plan()
 
-    def _hangs(self, hung: Hung, now: float) -> None:
-        child = self._children.get(hung.name)
-        if child is None or not child.is_running or child.incarnation != hung.incarnation:
-            return
-        reason = Reason("hang", hung.text)
-        self._events.publish(child.name, child.incarnation, EventKind.HUNG, reason)
-        self._act(Log(logging.WARNING, f"{child.name}: {hung.text}; killing it"))
-        self._on_hang(child, reason, now)
+    def _hangs(self, hung: Hung) -> None:
+        if self._is_running(hung.name, hung.incarnation):
+            reason = Reason("hang", hung.text)
+            happened = Happened(EventKind.HUNG, hung.name, hung.incarnation, reason)
+            self._context.publish(happened)
+
+    def _is_running(self, name: str, incarnation: int) -> bool:
+        child = self._context.children.get(name)
+        return child is not None and child.is_running and child.incarnation == incarnation

@@ -1,4 +1,4 @@
-"""What is due when. Pure: the clock is an argument."""
+"""What is due when, and what time it is. Pure: whoever brings an event sets the time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEW: Final = 64
 class Timer:
     """One call to make later."""
 
-    call: Callable[[float], None] | None
+    call: Callable[[], None] | None
     """None once it is made or cancelled."""
 
 
@@ -27,11 +27,17 @@ class Timers:
     whether its reason still stands."""
 
     def __init__(self) -> None:
+        self.now = 0.0
+        """When what is dealt with at present happened. All that follows from it happens then."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._cancelled = 0
 
-    def add(self, when: float, call: Callable[[float], None]) -> Timer:
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Make a call so many seconds from now."""
+        return self.at(self.now + seconds, call)
+
+    def at(self, when: float, call: Callable[[], None]) -> Timer:
         timer = Timer(call)
         if when < math.inf:
             heapq.heappush(self._heap, (when, next(self._order), timer))
@@ -48,9 +54,9 @@ class Timers:
             heapq.heapify(self._heap)
             self._cancelled = 0
 
-    def due(self, now: float) -> Iterator[Callable[[float], None]]:
-        """Take out, one by one, what is due at ``now``, the earliest first."""
-        while self._heap and self._heap[0][0] <= now:
+    def due(self) -> Iterator[Callable[[], None]]:
+        """Take out, one by one, what is due now, the earliest first."""
+        while self._heap and self._heap[0][0] <= self.now:
             _, _, timer = heapq.heappop(self._heap)
             if timer.call is None:
                 self._cancelled -= 1

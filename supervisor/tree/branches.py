@@ -12,19 +12,8 @@ from actors.messages import FailureCode, Reason
 from supervisor.messages import EventKind
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.timing.timers import Timers
-from supervisor.tree.decisions import (
-    Happened,
-    Removed,
-    Settled,
-    TreeAction,
-)
-from supervisor.tree.nodes import (
-    Down,
-    Group,
-    Node,
-    Status,
-    System,
-)
+from supervisor.tree.decisions import Happened, Removed, Settled, TreeAction
+from supervisor.tree.nodes import Down, Group, Node, Status, System
 
 
 class Branches:
@@ -42,6 +31,11 @@ class Branches:
         root = self.add(spec, None)
         assert isinstance(root, Group)
         self.root = root
+
+    @property
+    def now(self) -> float:
+        """When what it is told at present happened."""
+        return self._timers.now
 
     def add(self, spec: ChildSpec, parent: Group | None) -> Node:
         """Put a child, and what is in it, at the end of a group, without starting it."""

@@ -8,7 +8,7 @@ to pass or failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,25 +17,16 @@ import attrs
 from actors.messages import FailureCode
 from supervisor.messages import EventKind
 from supervisor.specs.spec import ChildSpec, GroupSpec, refuse_combination
-from supervisor.tree.decisions import RefusedError, Settled, TreeAction
-from supervisor.tree.nodes import (
-    Down,
-    Ending,
-    Group,
-    Node,
-    StartedBy,
-    Status,
-    Wish,
-)
+from supervisor.tree.decisions import RefusedError
+from supervisor.tree.nodes import Down, Ending, Group, Node, StartedBy, Status, Wish
 from supervisor.tree.tree import Tree
 
 
 class ByHand:
     """Orders to one tree. Each raises :class:`RefusedError` if it cannot be carried out."""
 
-    def __init__(self, tree: Tree, act: Callable[[TreeAction], None]) -> None:
+    def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._act = act
 
     def find(self, name: str) -> Node:
         """The child of this name.
@@ -59,7 +50,7 @@ class ByHand:
 
     # ---- OTP's functions --------------------------------------------------------------------
 
-    def start_child(self, spec: ChildSpec, group_name: str | None, order: Any, now: float) -> None:
+    def start_child(self, spec: ChildSpec, group_name: str | None, order: Any) -> None:
         """Add a child at the end of a group, and start it."""
         group = self.group(group_name)
         try:
@@ -70,21 +61,21 @@ class ByHand:
             self._refuse_taken(name)
         _refuse_not_running(group)
         node = self._tree.add(spec, group)
-        self._start(node, StartedBy.NEW, order, now)
+        self._start(node, StartedBy.NEW, order)
 
-    def terminate_child(self, name: str, order: Any, now: float) -> None:
+    def terminate_child(self, name: str, order: Any) -> None:
         """Stop a child and keep its spec, unless it is temporary."""
-        self._end(self._below_root(name), Wish.TERMINATE, order, now)
+        self._end(self._below_root(name), Wish.TERMINATE, order)
 
-    def remove_child(self, name: str, order: Any, now: float) -> None:
+    def remove_child(self, name: str, order: Any) -> None:
         """Stop a child and forget it: OTP's terminate and delete in one."""
-        self._end(self._below_root(name), Wish.REMOVE, order, now)
+        self._end(self._below_root(name), Wish.REMOVE, order)
 
-    def restart_child(self, name: str, order: Any, now: float) -> None:
+    def restart_child(self, name: str, order: Any) -> None:
         """Start a child that is down; its restarts so far count no more."""
         node = self._below_root(name)
         _refuse_alive(node)
-        self._start(node, StartedBy.HAND, order, now)
+        self._start(node, StartedBy.HAND, order)
 
     def delete_child(self, name: str) -> None:
         """Forget a child that is down."""
@@ -94,7 +85,7 @@ class ByHand:
 
     # ---- more -------------------------------------------------------------------------------
 
-    def restart(self, name: str, order: Any, now: float) -> None:
+    def restart(self, name: str, order: Any) -> None:
         """Have a child's next incarnation come up, whatever it is doing now; its restarts
         so far count no more."""
         node = self._below_root(name)
@@ -104,18 +95,18 @@ class ByHand:
             raise RefusedError(FailureCode.UNAVAILABLE, f"{name}: it is being stopped")
         if node.status is Status.DOWN and not node.in_turn:
             # If it cannot be started it is tried again, as after a crash.
-            self._start(node, StartedBy.RESTART, order, now)
+            self._start(node, StartedBy.RESTART, order)
             return
         node.window.clear()
         node.failures = 0
         node.start_orders.append(order)
         if node.status is Status.RESTARTING:
-            self._hurry(node, now)
+            self._hurry(node)
         elif node.status is Status.UP:
             node.wish = Wish.RESTART
-            self._tree.stop_node(node, now)
+            self._tree.stop_node(node)
 
-    def change_specs(self, spec: GroupSpec, now: float) -> None:
+    def change_specs(self, spec: GroupSpec) -> None:
         """Change the specs of a group by the rules of OTP's code change: running children
         go on, and are what they were until their next start; new ones are added, and not
         started; those that the new spec does not name are kept, after the others."""
@@ -143,7 +134,7 @@ class ByHand:
         text = f"{text}, which does not run; restart it, or terminate and delete it first"
         raise RefusedError(FailureCode.ALREADY_PRESENT, text)
 
-    def _start(self, node: Node, started_by: StartedBy, order: Any, now: float) -> None:
+    def _start(self, node: Node, started_by: StartedBy, order: Any) -> None:
         assert node.parent is not None
         _refuse_not_running(node.parent)
         node.window.clear()
@@ -151,12 +142,12 @@ class ByHand:
         node.cause = None
         node.down = Down.WAITING
         node.start_orders.append(order)
-        self._tree.start_node(node, started_by, now)
+        self._tree.start_node(node, started_by)
 
-    def _end(self, node: Node, wish: Wish, order: Any, now: float) -> None:
+    def _end(self, node: Node, wish: Wish, order: Any) -> None:
         if node.status in (Status.DOWN, Status.RESTARTING):
-            self._cancel(node, now)
-            self._act(Settled(order, node.name, node.incarnation))
+            self._cancel(node)
+            self._tree.settle([order], node)
             if wish is Wish.REMOVE or node.is_temporary:
                 self._tree.remove(node)
             return
@@ -164,12 +155,12 @@ class ByHand:
         if node.wish is not Wish.REMOVE:
             node.wish = wish
         if node.status is not Status.STOPPING:
-            self._tree.stop_node(node, now)
+            self._tree.stop_node(node)
         elif isinstance(node, Group):
             # It may be giving up, or failing to start: it is not to come back from that.
             node.ending, node.end = Ending.ASKED, None
 
-    def _cancel(self, node: Node, now: float) -> None:
+    def _cancel(self, node: Node) -> None:
         """See that a child which does not run is not started either."""
         group = node.parent
         assert group is not None
@@ -179,17 +170,19 @@ class ByHand:
         if was_to_run:
             self._tree.happened(EventKind.STOPPED, node)
         if group.round is not None and group.round.cause is node:
-            group.round.not_before = now  # those stopped for its sake need not wait for it
-        self._tree.go_on(group, now)
+            group.round.not_before = (
+                self._tree.now
+            )  # those stopped for its sake need not wait for it
+        self._tree.go_on(group)
 
-    def _hurry(self, node: Node, now: float) -> None:
+    def _hurry(self, node: Node) -> None:
         group = node.parent
         assert group is not None
         if group.round is not None and group.round.cause is node:
-            group.round.not_before = now
-            self._tree.go_on(group, now)
+            group.round.not_before = self._tree.now
+            self._tree.go_on(group)
         elif not group.is_to_stop(node):
-            self._tree.start_node(node, StartedBy.RESTART, now)
+            self._tree.start_node(node, StartedBy.RESTART)
 
     def _refuse_change(self, group: Group, spec: GroupSpec) -> None:
         """All or nothing: the whole change is looked at before any of it is made."""

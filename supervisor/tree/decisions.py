@@ -8,6 +8,7 @@ import attrs
 
 from actors.messages import FailureCode, Reason
 from supervisor.messages import EventKind
+from supervisor.messages.crashes import CrashReport
 from supervisor.tree.nodes import End, Ending, Node
 
 EX_SOFTWARE: Final = 70
@@ -34,13 +35,17 @@ class StopProcess:
 
 @attrs.frozen
 class Happened:
-    """An event for whoever watches."""
+    """Something happened to a system or a group, for all who want to know of it.
+
+    Its fields are those of the :class:`~supervisor.messages.LifecycleEvent` that tells it.
+    """
 
     kind: EventKind
-    name: str
+    system_name: str
     incarnation: int
     reason: Reason | None = None
     delay: float | None = None
+    report: CrashReport | None = None
 
 
 @attrs.frozen

@@ -1,6 +1,6 @@
 """Who is started, stopped, restarted and given up, in which order: OTP's supervisor. Pure.
 
-Events and orders go in together with the time, actions come out
+Events and orders go in, at the time that its timers have, actions come out
 (:data:`~supervisor.tree.decisions.TreeAction`). The words and the rules are those of
 https://www.erlang.org/doc/apps/stdlib/supervisor.html; docs/supervision.rst says where
 they differ.
@@ -46,7 +46,7 @@ _RUNS = (Status.STARTING, Status.UP, Status.STOPPING)
 class Tree(Branches):
     # ---- from outside -----------------------------------------------------------------------
 
-    def start(self, now: float, *, recovering: bool = False) -> None:
+    def start(self, *, recovering: bool = False) -> None:
         """Start the whole tree.
 
         Args:
@@ -54,23 +54,23 @@ class Tree(Branches):
                 whatever its group says, and one that is in quarantine, or has ended, stays so.
         """
         self._recovering = recovering
-        self.start_node(self.root, StartedBy.GROUP, now)
+        self.start_node(self.root, StartedBy.GROUP)
 
-    def stop(self, now: float) -> None:
+    def stop(self) -> None:
         """Stop the whole tree, in reverse order."""
         self.root.end = None
         if self.root.status is Status.STOPPING:
             self.root.ending = Ending.ASKED
         elif self.root.status is not Status.DOWN:
-            self.stop_node(self.root, now)
+            self.stop_node(self.root)
 
-    def started(self, name: str, incarnation: int, now: float) -> None:
+    def started(self, name: str, incarnation: int) -> None:
         """A system is built."""
         node = self.nodes.get(name)
         if node is not None and node.incarnation == incarnation and node.status is Status.STARTING:
-            self._up(node, now)
+            self._up(node)
 
-    def exited(self, name: str, incarnation: int, end: End, now: float) -> None:
+    def exited(self, name: str, incarnation: int, end: End) -> None:
         """A system's process has ended. A notice of an earlier incarnation, or the same
         notice twice, changes nothing."""
         node = self.nodes.get(name)
@@ -78,15 +78,15 @@ class Tree(Branches):
             return
         match node.status:
             case Status.STARTING:
-                self._failed_to_start(node, end, now)
+                self._failed_to_start(node, end)
             case Status.UP:
-                self._ended(node, end, now)
+                self._ended(node, end)
             case Status.STOPPING:
-                self._stopped(node, now)
+                self._stopped(node)
 
     # ---- starting ---------------------------------------------------------------------------
 
-    def start_node(self, node: Node, started_by: StartedBy, now: float) -> None:
+    def start_node(self, node: Node, started_by: StartedBy) -> None:
         node.incarnation += 1
         node.status, node.started_by, node.wish = Status.STARTING, started_by, None
         node.up_since = math.inf
@@ -105,18 +105,18 @@ class Tree(Branches):
                 child.down = Down.WAITING
         start = [child for child in node.children.values() if child.down is not Down.ENDED]
         node.round = Round(stop=[], start=start)
-        self.go_on(node, now)
+        self.go_on(node)
 
-    def _up(self, node: Node, now: float) -> None:
-        node.status, node.up_since, node.cause = Status.UP, now, None
+    def _up(self, node: Node) -> None:
+        node.status, node.up_since, node.cause = Status.UP, self.now, None
         node.alone = False
         if node is self.root:
             self._recovering = False
         self.happened(EventKind.STARTED, node)
         self.settle(node.start_orders, node)
-        self._go_on_above(node, now)
+        self._go_on_above(node)
 
-    def _failed_to_start(self, node: Node, end: End, now: float) -> None:
+    def _failed_to_start(self, node: Node, end: End) -> None:
         node.status, node.down = Status.DOWN, Down.WAITING
         group = node.parent
         if node.started_by in (StartedBy.NEW, StartedBy.HAND):
@@ -125,7 +125,7 @@ class Tree(Branches):
                 self.remove(node)
             else:
                 node.down, node.cause = Down.TERMINATED, end.reason
-            self._go_on_above(node, now)  # its turn may have come meanwhile
+            self._go_on_above(node)  # its turn may have come meanwhile
             return
         if group is None:
             self._act(RootEnded(Ending.START_FAILED, end))
@@ -134,13 +134,13 @@ class Tree(Branches):
         if group.round is not None and node in group.round.stop:
             pass  # it was to be stopped anyway
         elif first and not self._tries_again(group, end):
-            self._end_group(group, Ending.START_FAILED, end, now)
+            self._end_group(group, Ending.START_FAILED, end)
         elif first and node.is_temporary:
             self.remove(node)  # never restarted
         else:
             node.alone |= first
-            self._restart(node, end, now)
-        self.go_on(group, now)
+            self._restart(node, end)
+        self.go_on(group)
 
     def _tries_again(self, group: Group, end: End) -> bool:
         policy = group.spec.on_start_failure
@@ -150,7 +150,7 @@ class Tree(Branches):
 
     # ---- ending -----------------------------------------------------------------------------
 
-    def _ended(self, node: Node, end: End, now: float) -> None:
+    def _ended(self, node: Node, end: End) -> None:
         """A child that was up has ended by itself."""
         node.status, node.down = Status.DOWN, Down.WAITING
         group = node.parent
@@ -159,29 +159,29 @@ class Tree(Branches):
             assert node.ending is not None
             self._act(RootEnded(node.ending, end))
             return
-        if now - node.up_since >= node.spec.restart.stable_after:
+        if self.now - node.up_since >= node.spec.restart.stable_after:
             node.failures = 0
         restart_type = node.spec.restart_type
         if group.round is not None and node in group.round.stop:
-            self.go_on(group, now)  # it was to be stopped anyway
+            self.go_on(group)  # it was to be stopped anyway
         elif restart_type is RestartType.PERMANENT or (
             restart_type is RestartType.TRANSIENT and not end.normal
         ):
-            self._restart(node, end, now)
+            self._restart(node, end)
         else:
             node.down = Down.ENDED
             self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it ended")
             if node.is_temporary:
                 self.remove(node)
             if node.spec.significant and group.is_to_shut_down():
-                self._end_group(group, Ending.AUTO_SHUTDOWN, end, now)
+                self._end_group(group, Ending.AUTO_SHUTDOWN, end)
             else:
-                self.go_on(group, now)
+                self.go_on(group)
 
-    def stop_node(self, node: Node, now: float) -> None:
+    def stop_node(self, node: Node) -> None:
         """Have a child that is starting or up stop."""
         if isinstance(node, Group):
-            self._end_group(node, Ending.ASKED, None, now)
+            self._end_group(node, Ending.ASKED, None)
             return
         self._is_stopping(node)
         brutal = node.spec.shutdown == BRUTAL_KILL
@@ -197,7 +197,7 @@ class Tree(Branches):
         self._is_stopping(group)
         group.round = Round(stop=list(reversed(group.children.values())), start=[])
 
-    def _end_group(self, group: Group, ending: Ending, end: End | None, now: float) -> None:
+    def _end_group(self, group: Group, ending: Ending, end: End | None) -> None:
         """Stop all children of a group, in reverse order, and then the group."""
         if ending is Ending.GAVE_UP:
             assert end is not None
@@ -206,17 +206,17 @@ class Tree(Branches):
         limit = as_seconds(group.spec.shutdown)
         incarnation = group.incarnation
 
-        def kill(then: float) -> None:
+        def kill() -> None:
             if group.incarnation == incarnation and group.status is Status.STOPPING:
-                self._kill_all(group, then)
+                self._kill_all(group)
 
         if limit:
-            self._timers.add(now + limit, kill)
-        self.go_on(group, now)
+            self._timers.after(limit, kill)
+        self.go_on(group)
         if not limit:
-            kill(now)
+            kill()
 
-    def _kill_all(self, group: Group, now: float) -> None:
+    def _kill_all(self, group: Group) -> None:
         inner: list[Group] = []
         for node in group.walk():
             if isinstance(node, Group) and node.status in (Status.STARTING, Status.UP):
@@ -227,15 +227,15 @@ class Tree(Branches):
                     self._is_stopping(node)
                 self._act(StopProcess(node.name, node.incarnation, brutal=True))
         for each in reversed(inner):
-            self.go_on(each, now)
+            self.go_on(each)
 
-    def _stopped(self, node: Node, now: float) -> None:
+    def _stopped(self, node: Node) -> None:
         """A child that was told to stop has stopped."""
         node.status, node.down = Status.DOWN, Down.WAITING
         self.happened(EventKind.STOPPED, node)
         wish, node.wish = node.wish, None
         if wish is Wish.RESTART and node.parent is not None and node.parent.may_start(node):
-            self.start_node(node, StartedBy.RESTART, now)
+            self.start_node(node, StartedBy.RESTART)
             return
         if wish in (Wish.TERMINATE, Wish.REMOVE):
             node.down = Down.TERMINATED
@@ -245,21 +245,21 @@ class Tree(Branches):
             self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it was stopped")
             if wish is Wish.REMOVE or never_up or (wish is Wish.TERMINATE and node.is_temporary):
                 self.remove(node)
-        self._go_on_above(node, now)
+        self._go_on_above(node)
 
-    def _group_down(self, group: Group, now: float) -> None:
+    def _group_down(self, group: Group) -> None:
         ending, end = group.ending, group.end
         for child in group.children.values():
             # Such as one that was to be restarted, and for which the group has given up.
             self.fail_start_orders(child, FailureCode.UNAVAILABLE, "its group ended")
         if ending is Ending.ASKED:
-            self._stopped(group, now)
+            self._stopped(group)
             if group.parent is None:
                 self._act(RootEnded(Ending.ASKED, None))
             return
         assert end is not None
         if ending is Ending.START_FAILED:
-            self._failed_to_start(group, end, now)
+            self._failed_to_start(group, end)
             return
         # OTP: a supervisor that gives up or shuts down itself exits with reason shutdown.
         round_ = group.parent.round if group.parent else None
@@ -267,12 +267,12 @@ class Tree(Branches):
             # It ended before it was up, and is not to be started twice.
             round_.start.remove(group)
         self.happened(EventKind.STOPPED, group, end.reason)
-        self._ended(group, End(end.reason, normal=True), now)
-        self._go_on_above(group, now)  # if it was in its turn, the others go on without it
+        self._ended(group, End(end.reason, normal=True))
+        self._go_on_above(group)  # if it was in its turn, the others go on without it
 
     # ---- restarting -------------------------------------------------------------------------
 
-    def _restart(self, node: Node, end: End, now: float) -> None:
+    def _restart(self, node: Node, end: End) -> None:
         """Count a restart of a child that is down; do it, perhaps later, or give up."""
         group = node.parent
         assert group is not None
@@ -280,11 +280,11 @@ class Tree(Branches):
         node.failures += 1
         # A counterpart that is not there yet is no bug: wait for it as long as it takes.
         is_awaited = node.alone and end.unreachable
-        if not is_awaited and not group.may_restart(node, now):
+        if not is_awaited and not group.may_restart(node, self.now):
             if group.spec.give_up is GiveUp.ESCALATE:
-                self._end_group(group, Ending.GAVE_UP, end, now)
+                self._end_group(group, Ending.GAVE_UP, end)
             else:
-                self._quarantine(node, end.reason, now)
+                self._quarantine(node, end.reason)
             return
         node.restarts += 1
         node.status = Status.RESTARTING
@@ -294,57 +294,57 @@ class Tree(Branches):
         delay = backoff_delay(policy, node.failures, self._random)
         self.happened(EventKind.RESTARTING, node, end.reason, delay)
         if node.alone or group.spec.strategy is Strategy.ONE_FOR_ONE:
-            self._start_later(node, now + delay, now)
+            self._start_later(node, delay)
             return
-        group.round = group.round_for(node, now + delay)
-        self._timers.add(group.round.not_before, lambda then: self.go_on(group, then))
-        self.go_on(group, now)
+        group.round = group.round_for(node, self.now + delay)
+        self._timers.at(group.round.not_before, lambda: self.go_on(group))
+        self.go_on(group)
 
-    def _start_later(self, node: Node, when: float, now: float) -> None:
-        if when <= now:
-            self.start_node(node, StartedBy.RESTART, now)
+    def _start_later(self, node: Node, delay: float) -> None:
+        if not delay:
+            self.start_node(node, StartedBy.RESTART)
             return
         incarnation, group = node.incarnation, node.parent
         assert group is not None
 
-        def start(then: float) -> None:
+        def start() -> None:
             is_due = node.incarnation == incarnation and node.status is Status.RESTARTING
             if is_due and not group.is_to_stop(node):
-                self.start_node(node, StartedBy.RESTART, then)
+                self.start_node(node, StartedBy.RESTART)
 
-        self._timers.add(when, start)
+        self._timers.after(delay, start)
 
-    def _quarantine(self, node: Node, reason: Reason, now: float) -> None:
+    def _quarantine(self, node: Node, reason: Reason) -> None:
         node.status, node.down = Status.DOWN, Down.QUARANTINED
         self.happened(EventKind.QUARANTINED, node, reason)
         self.fail_start_orders(node, FailureCode.UNAVAILABLE, f"quarantined: {reason.text}")
-        self._go_on_above(node, now)  # the others go on without it
+        self._go_on_above(node)  # the others go on without it
 
     # ---- rounds -----------------------------------------------------------------------------
 
-    def go_on(self, group: Group, now: float) -> None:
+    def go_on(self, group: Group) -> None:
         """Take the next steps of a group's round, as far as they need no waiting."""
         while (round_ := group.round) is not None:
             if round_.stop:
-                if not self._stop_next(round_, now):
+                if not self._stop_next(round_):
                     return
-            elif now < round_.not_before:
+            elif self.now < round_.not_before:
                 return
             elif round_.start:
-                if not self._start_next(round_, now):
+                if not self._start_next(round_):
                     return
             else:
                 group.round = None
                 if group.status is Status.STARTING:
-                    self._up(group, now)
+                    self._up(group)
                 elif group.status is Status.STOPPING:
-                    self._group_down(group, now)
+                    self._group_down(group)
 
-    def _stop_next(self, round_: Round, now: float) -> bool:
+    def _stop_next(self, round_: Round) -> bool:
         """False while it is being stopped."""
         node = round_.stop[0]
         if node.status in (Status.STARTING, Status.UP):
-            self.stop_node(node, now)
+            self.stop_node(node)
         if node.status is Status.STOPPING:
             return False
         if node in round_.stop:
@@ -359,19 +359,19 @@ class Tree(Branches):
                 self.remove(node)
         return True
 
-    def _start_next(self, round_: Round, now: float) -> bool:
+    def _start_next(self, round_: Round) -> bool:
         """False while it is being started."""
         node = round_.start[0]
         if node is round_.cause and node.status is Status.RESTARTING and not node.alone:
             node.status, node.down = Status.DOWN, Down.WAITING
         if node.in_turn:
-            self.start_node(node, StartedBy.GROUP, now)
+            self.start_node(node, StartedBy.GROUP)
             return True
         if node.status in (Status.STARTING, Status.STOPPING) and not node.alone:
             return False
         round_.start.remove(node)
         return True
 
-    def _go_on_above(self, node: Node, now: float) -> None:
+    def _go_on_above(self, node: Node) -> None:
         if node.parent is not None:
-            self.go_on(node.parent, now)
+            self.go_on(node.parent)

@@ -28,13 +28,7 @@ from supervisor.tree.decisions import (
     StopProcess,
     TreeAction,
 )
-from supervisor.tree.nodes import (
-    Down,
-    End,
-    Group,
-    Node,
-    Status,
-)
+from supervisor.tree.nodes import Down, End, Group, Node, Status
 from supervisor.tree.tree import Tree
 
 NO_JITTER = type("NoJitter", (Random,), {"random": lambda self: 0.0})()
@@ -62,7 +56,6 @@ class Process:
 
 class Grove:
     def __init__(self, spec: GroupSpec) -> None:
-        self.now = 0.0
         self.timers = Timers()
         self.processes: dict[str, Process] = {}
         self.newest: dict[str, int] = {}
@@ -78,7 +71,11 @@ class Grove:
         """When somebody got in line to be started outside a round."""
         self.watch: Callable[[TreeAction], None] = lambda action: None
         self.tree = Tree(spec, self.timers, NO_JITTER, self.act)
-        self.hand = ByHand(self.tree, self.act)
+        self.hand = ByHand(self.tree)
+
+    @property
+    def now(self) -> float:
+        return self.timers.now
 
     # ---- what the tree decides --------------------------------------------------------------
 
@@ -99,7 +96,7 @@ class Grove:
                     self.told.append(f"stop {name}")
                 process.told = "kill" if brutal else "stop"
             case Happened(kind, name):
-                last = next((e.kind for e in reversed(self.events) if e.name == name), None)
+                last = next((e.kind for e in reversed(self.events) if e.system_name == name), None)
                 if kind is EventKind.RESTARTING or (
                     kind is EventKind.STARTING and last is not EventKind.RESTARTING
                 ):
@@ -124,29 +121,29 @@ class Grove:
         process = self.processes[name]
         process.up = True
         self.done.append(f"start {name}")
-        self.tree.started(name, process.incarnation, self.now)
+        self.tree.started(name, process.incarnation)
 
     def fails(self, name: str, end: End = BUG) -> None:
         """It cannot be started."""
         process = self.processes.pop(name)
         self.done.append(f"start {name}")
-        self.tree.exited(name, process.incarnation, end, self.now)
+        self.tree.exited(name, process.incarnation, end)
 
     def exits(self, name: str, end: End = BUG) -> None:
         """By itself, or as it was told to."""
         process = self.processes.pop(name)
         if process.told and process.up:
             self.done.append(f"stop {name}")
-        self.tree.exited(name, process.incarnation, end, self.now)
+        self.tree.exited(name, process.incarnation, end)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         end = self.now + seconds
         while (due := self.timers.next_due()) is not None and due <= end:
-            self.now = max(self.now, due)
-            for call in self.timers.due(self.now):
-                call(self.now)
-        self.now = end
+            self.timers.now = max(self.now, due)
+            for call in self.timers.due():
+                call()
+        self.timers.now = end
 
     def by_hand(self, order: Callable[[], None]) -> FailureCode | None:
         """Give an order; with what code it is refused."""
@@ -223,7 +220,7 @@ class Grove:
         return [node for node in self.nodes() if isinstance(node, Group)]
 
     def story(self) -> str:
-        return ", ".join(f"{e.kind} {e.name}.{e.incarnation}" for e in self.events)
+        return ", ".join(f"{e.kind} {e.system_name}.{e.incarnation}" for e in self.events)
 
     @property
     def up(self) -> str:

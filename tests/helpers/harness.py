@@ -303,8 +303,8 @@ class Harness:
         assert not router._children
         assert not router._by_request
         assert not router._gatherings
-        assert not self.core._orders._awaited
-        for child in self.core._children.values():
+        assert not self.core._requests._orders._awaited
+        for child in self.core._context.children.values():
             assert not child.open
             assert not child.mailbox
             assert (child.weight, child.size) == (0, 0)

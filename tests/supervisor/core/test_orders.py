@@ -18,6 +18,7 @@ from supervisor.messages import (
     UnregisterSystem,
 )
 from supervisor.specs.spec import GroupSpec
+from supervisor.tree.by_hand import ByHand
 from tests.helpers.harness import Harness, failed, spec
 
 
@@ -94,7 +95,7 @@ def test_an_order_that_the_supervisor_fails_over_is_not_answered_a_second_time(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(plant.core._by_hand, "start_child", fail)
+    monkeypatch.setattr(ByHand, "start_child", fail)
     order = StartChild(spec("plc"))
     with pytest.raises(ZeroDivisionError):
         plant.tell(order)  # whoever calls the core answers that
@@ -133,7 +134,8 @@ def test_nothing_is_kept_of_an_order_that_nobody_waits_for(plant: Harness, ends:
     plant.actor("plc").start()
     assert len(plant.replies(order)) == (1 if ends == "answered" else 0)
     plant.advance(3600)
-    assert [timer for _, _, timer in plant.core._timers._heap if timer.call is not None] == []
+    heap = plant.core._context.timers._heap
+    assert [timer for _, _, timer in heap if timer.call is not None] == []
 
 
 def test_a_refusal_names_what_it_is_about_once_and_says_what_is_the_matter(plant: Harness) -> None:

@@ -198,7 +198,7 @@ class Supervision(RuleBasedStateMachine):
 
     def hear_what_is_decided(self):
         """A reply that is on its way cannot be stopped any more."""
-        if any(isinstance(action, TellClient) for action in self.plant.core._actions):
+        if any(isinstance(action, TellClient) for action in self.plant.core._context._actions):
             self.plant.carry_out()
         self.observe()
 
@@ -470,7 +470,7 @@ class Supervision(RuleBasedStateMachine):
         self.observe()
         assert self.plant.finished == 1
         assert all(asked.final or asked.let_go for asked in self.asked.values())
-        assert not any(c.has_process for c in self.plant.core._children.values())
+        assert not any(c.has_process for c in self.plant.core._context.children.values())
         self.plant.assert_nothing_open()
 
 

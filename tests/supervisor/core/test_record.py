@@ -47,12 +47,12 @@ def start_all(plant):
     """Build whatever waits to be built."""
     for _ in range(10):
         for actor in [a for a in plant.actors if not a.forgotten]:
-            if plant.core._children[actor.name].node.status.name == "STARTING":
+            if plant.core._context.children[actor.name].node.status.name == "STARTING":
                 actor.start()
 
 
 def states(plant):
-    return {child.name: child.state for child in plant.core._children.values()}
+    return {child.name: child.state for child in plant.core._context.children.values()}
 
 
 def connect(plant, name):

@@ -15,18 +15,20 @@ def made():
 
 
 def add(timers, made, when, name):
-    timers.add(when, lambda now: made.append((name, now)))
+    timers.at(when, lambda: made.append((name, timers.now)))
 
 
 def tick(timers, now):
-    for call in timers.due(now):
-        call(now)
+    timers.now = now
+    for call in timers.due():
+        call()
 
 
 def test_nothing_is_due_in_the_beginning():
     timers = Timers()
     assert timers.next_due() is None
-    assert list(timers.due(1e9)) == []
+    timers.now = 1e9
+    assert list(timers.due()) == []
 
 
 def test_calls_are_made_once_when_they_are_due_and_not_before(made):
@@ -41,6 +43,13 @@ def test_calls_are_made_once_when_they_are_due_and_not_before(made):
     assert timers.next_due() is None
 
 
+def test_a_call_after_some_time_counts_from_now():
+    timers = Timers()
+    timers.now = 5.0
+    timers.after(2.0, lambda: None)
+    assert timers.next_due() == 7.0
+
+
 def test_what_is_due_at_the_same_time_is_made_in_the_order_it_was_added(made):
     timers = Timers()
     for name in "abc":
@@ -51,8 +60,8 @@ def test_what_is_due_at_the_same_time_is_made_in_the_order_it_was_added(made):
 
 def test_a_call_may_add_another_that_is_made_in_its_turn(made):
     timers = Timers()
-    timers.add(1.0, lambda now: add(timers, made, 2.0, "early"))
-    timers.add(1.5, lambda now: add(timers, made, 9.0, "late"))
+    timers.at(1.0, lambda: add(timers, made, 2.0, "early"))
+    timers.at(1.5, lambda: add(timers, made, 9.0, "late"))
     tick(timers, 3.0)
     assert made == [("early", 3.0)]
     assert timers.next_due() == 9.0
@@ -60,7 +69,7 @@ def test_a_call_may_add_another_that_is_made_in_its_turn(made):
 
 def test_a_call_that_raises_takes_no_other_with_it(made):
     timers = Timers()
-    timers.add(1.0, lambda now: 1 / 0)
+    timers.at(1.0, lambda: 1 / 0)
     add(timers, made, 1.0, "next")
     with pytest.raises(ZeroDivisionError):
         tick(timers, 1.0)
@@ -78,7 +87,7 @@ def test_what_is_never_due_is_not_kept(made):
 def test_calls_come_in_order_and_none_is_lost(times, looks):
     timers, seen = Timers(), []
     for when in times:
-        timers.add(when, lambda now, when=when: seen.append(when))
+        timers.at(when, lambda when=when: seen.append(when))
     for look in sorted(looks):
         tick(timers, look)
         assert all(when <= look for when in seen)

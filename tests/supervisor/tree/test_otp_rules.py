@@ -61,10 +61,10 @@ class Play:
         return outcomes.pop(0) if outcomes else Outcome.WORKS
 
     def start(self) -> None:
-        self.grove.tree.start(self.grove.now)
+        self.grove.tree.start()
 
     def stop(self) -> None:
-        self.grove.tree.stop(self.grove.now)
+        self.grove.tree.stop()
 
     def crash(self, name: str) -> None:
         self.grove.exits(name, BUG)
@@ -84,7 +84,7 @@ class Play:
 
     def again(self, name: str) -> None:
         """The notice of its last exit comes once more."""
-        self.grove.tree.exited(name, self.grove.newest[name] - 1, BUG, self.grove.now)
+        self.grove.tree.exited(name, self.grove.newest[name] - 1, BUG)
 
     def terminate(self, name: str) -> None:
         self._order("terminate_child", name)
@@ -105,13 +105,12 @@ class Play:
         """The root's specs, with these children: ``c+a``."""
         specs = [system(name, restart_type="permanent") for name in names.split("+")]
         spec = attrs.evolve(self.grove.tree.root.spec, children=specs)
-        hand, now = self.grove.hand, self.grove.now
-        refused = self.grove.by_hand(lambda: hand.change_specs(spec, now))
+        refused = self.grove.by_hand(lambda: self.grove.hand.change_specs(spec))
         self.answers.append(refused or "ok")
 
     def _order(self, what: str, *args) -> None:
-        order, now = object(), self.grove.now
-        more = () if what == "delete_child" else (order, now)
+        order = object()
+        more = () if what == "delete_child" else (order,)
         method = getattr(self.grove.hand, what)
         refused = self.grove.by_hand(lambda: method(*args, *more))
         self.grove.settle(self._outcome)

@@ -9,13 +9,7 @@ import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from supervisor.messages import EventKind
 from supervisor.specs.policies import AutoShutdown
@@ -52,7 +46,7 @@ class TreeAndModel(RuleBasedStateMachine):
         self.model = Model(spec, self.model_script)
         for number, outcomes in starts.items():
             self._next_starts(number, outcomes)
-        self.grove.tree.start(self.grove.now)
+        self.grove.tree.start()
         self.model.begin()
         self._compare()
 
@@ -103,7 +97,7 @@ class TreeAndModel(RuleBasedStateMachine):
     @rule(number=PICK, data=st.data())
     def somebody_changes_the_specs_of_a_group(self, number: int, data: st.DataObject) -> None:
         spec = self._changed(data, self._pick_group(number))
-        self.grove.hand.change_specs(spec, self.grove.now)
+        self.grove.hand.change_specs(spec)
         self.model.change_specs(spec)
         self._compare()
 
@@ -167,9 +161,8 @@ class TreeAndModel(RuleBasedStateMachine):
     def _order(self, what: str, *args: Any) -> None:
         self.orders += 1
         order = self.orders
-        hand, now = self.grove.hand, self.grove.now
-        method = getattr(hand, "restart" if what == "restart_anyway" else what)
-        more = () if what == "delete_child" else (order, now)
+        method = getattr(self.grove.hand, "restart" if what == "restart_anyway" else what)
+        more = () if what == "delete_child" else (order,)
         given = self.grove.by_hand(lambda: method(*args, *more))
         expected = getattr(self.model, what)(*args)
         self._compare()
@@ -214,12 +207,12 @@ class TreeAndModel(RuleBasedStateMachine):
     def those_in_quarantine_were_said_to_be(self) -> None:
         if not hasattr(self, "grove"):
             return
-        said = {e.name for e in self.grove.events if e.kind is EventKind.QUARANTINED}
+        said = {e.system_name for e in self.grove.events if e.kind is EventKind.QUARANTINED}
         assert said >= {c.name for c in self.model.root.walk() if c.standing == "quarantined"}
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is None and hasattr(self, "grove") and self.model.ended is None:
-            self.grove.tree.stop(self.grove.now)
+            self.grove.tree.stop()
             self.model.shut_down()
             self._compare()
             assert self.model.ended == ASKED

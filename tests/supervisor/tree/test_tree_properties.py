@@ -13,14 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from supervisor.messages import EventKind
 from supervisor.specs.policies import AutoShutdown, Strategy
 from supervisor.tree.decisions import Happened, RootEnded, TreeAction
-from supervisor.tree.nodes import (
-    Down,
-    Ending,
-    Group,
-    Node,
-    StartedBy,
-    Status,
-)
+from supervisor.tree.nodes import Down, Ending, Group, Node, StartedBy, Status
 from tests.helpers.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome, Process
 from tests.helpers.trees import SHUTDOWNS, groups, look, systems
 
@@ -46,7 +39,7 @@ class Interleavings(RuleBasedStateMachine):
     def begin(self, spec, is_up: bool) -> None:
         self.grove = Grove(spec)
         self.grove.watch = self._watch
-        self.grove.tree.start(self.grove.now)
+        self.grove.tree.start()
         if is_up:
             self.grove.settle(lambda name: Outcome.WORKS)
 
@@ -82,7 +75,7 @@ class Interleavings(RuleBasedStateMachine):
     def one_is_built_too_late(self, number: int) -> None:
         if process := self._pick(number, lambda each: not each.up and bool(each.told)):
             self._changes_nothing(
-                lambda now: self.grove.tree.started(process.name, process.incarnation, now)
+                lambda: self.grove.tree.started(process.name, process.incarnation)
             )
 
     @running
@@ -103,8 +96,8 @@ class Interleavings(RuleBasedStateMachine):
         name = names[number % len(names)]
         incarnation = self.grove.newest[name] - back + (name not in self.grove.processes)
         tree = self.grove.tree
-        self._changes_nothing(lambda now: tree.exited(name, incarnation, end, now))
-        self._changes_nothing(lambda now: tree.started(name, incarnation, now))
+        self._changes_nothing(lambda: tree.exited(name, incarnation, end))
+        self._changes_nothing(lambda: tree.started(name, incarnation))
 
     @rule(seconds=st.sampled_from([0.0, 1e-6, 0.5, 1.0, 6.0]))
     def time_passes(self, seconds: float) -> None:
@@ -144,14 +137,14 @@ class Interleavings(RuleBasedStateMachine):
             self.not_started.add(children[-1].name)
         self.changed.add(group.name)
         spec = data.draw(groups(group.name, 1, AutoShutdown.NEVER, tuple(children), SHUTDOWNS))
-        self.grove.by_hand(lambda: self.grove.hand.change_specs(spec, self.grove.now))
+        self.grove.by_hand(lambda: self.grove.hand.change_specs(spec))
 
     @precondition(lambda self: self.grove.ended is None)
     @rule(chance=st.integers(0, 4))
     def all_is_stopped(self, chance: int) -> None:
         if chance == 0:
             self.stopped = True
-            self.grove.tree.stop(self.grove.now)
+            self.grove.tree.stop()
 
     # ---- what always holds ------------------------------------------------------------------
 
@@ -220,7 +213,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def _changes_nothing(self, notice) -> None:
         before = self._everything()
-        notice(self.grove.now)
+        notice()
         assert self._everything() == before
 
     def _everything(self):
@@ -247,7 +240,7 @@ class Interleavings(RuleBasedStateMachine):
             assert grove.ended is not None
         if grove.ended is None:
             self._all_is_up_that_should_be()
-            grove.tree.stop(grove.now)
+            grove.tree.stop()
             self._let_everything_work()
         assert grove.ended is not None
         assert not grove.processes
@@ -286,7 +279,7 @@ class Interleavings(RuleBasedStateMachine):
         self.orders += 1
         order = self.orders
         method = getattr(self.grove.hand, what)
-        more = () if what == "delete_child" else (order, self.grove.now)
+        more = () if what == "delete_child" else (order,)
         before = self._everything()
         if self.grove.by_hand(lambda: method(*args, *more)) is not None:
             assert self._everything() == before, "it was refused, and changed something"

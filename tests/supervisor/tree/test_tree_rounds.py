@@ -14,7 +14,7 @@ def system(name, **options):
 
 def grove(*children, **options):
     play = Grove(group("root", *children, **options))
-    play.tree.start(play.now)
+    play.tree.start()
     return play
 
 
@@ -52,7 +52,7 @@ def test_others_go_on_without_a_group_that_ended_before_it_was_up():
 
 def test_whoever_waits_for_a_child_is_told_when_its_group_gives_up():
     play = up(group("inner", "a", give_up="escalate", max_restarts=0, restart_type="transient"))
-    play.hand.restart("a", "order", play.now)
+    play.hand.restart("a", "order")
     play.exits("a", IN_ORDER)
     play.fails("a")
     assert play.settled == {"order": "unavailable"}
@@ -62,7 +62,7 @@ def test_whoever_waits_for_a_new_group_is_told_that_it_ended():
     play = up("a")
     impatient = {"on_start_failure": "retry", "give_up": "escalate", "max_restarts": 0}
     inner = group("inner", "b", restart_type="transient", **impatient)
-    play.hand.start_child(inner, None, "order", play.now)
+    play.hand.start_child(inner, None, "order")
     play.fails("b")
     assert play.standing("inner") == "ended"
     assert play.settled == {"order": "unavailable"}
@@ -72,7 +72,7 @@ def test_a_crash_in_the_middle_of_rest_for_one_forgets_nobody():
     play = up("a", "b", strategy="rest_for_one")
     play.exits("a")
     play.exits("b", IN_ORDER)
-    play.hand.start_child(system("c"), None, "order", play.now)
+    play.hand.start_child(system("c"), None, "order")
     play.built("c")
     play.exits("c")
     play.settle(works, patience=5.0)
@@ -93,7 +93,7 @@ def test_nothing_is_started_in_a_group_that_stops():
     play.exits("a")
     play.fails("a")
     assert play.standing("a") == "restarting"
-    play.tree.stop(play.now)
+    play.tree.stop()
     play.told.clear()
     play.advance(5.0)
     assert play.told == []
@@ -101,15 +101,15 @@ def test_nothing_is_started_in_a_group_that_stops():
 
 def test_a_restart_by_hand_is_refused_in_a_group_that_stops():
     play = up("a", "b")
-    play.tree.stop(play.now)
-    assert play.by_hand(lambda: play.hand.restart("a", "order", play.now)) == "unavailable"
+    play.tree.stop()
+    assert play.by_hand(lambda: play.hand.restart("a", "order")) == "unavailable"
     assert play.standing("a") == "up"
 
 
 def test_a_group_that_starts_does_not_wait_for_a_hand_that_failed():
     play = grove("a", "b")
-    play.hand.terminate_child("b", "down", play.now)
-    play.hand.restart_child("b", "up", play.now)
+    play.hand.terminate_child("b", "down")
+    play.hand.restart_child("b", "up")
     play.built("a")
     assert play.standing("root") == "starting"
     play.fails("b")
@@ -149,7 +149,7 @@ def test_nothing_is_restarted_in_a_group_whose_time_to_stop_is_over():
     play = up(group("outer", inner, "c", shutdown=0.5))
     play.exits("a")
     play.fails("a")
-    play.tree.stop(play.now)
+    play.tree.stop()
     play.told.clear()
     play.advance(0.5)
     assert {each.told for each in play.processes.values()} == {"kill"}
@@ -162,10 +162,10 @@ def test_nothing_is_restarted_in_a_group_whose_time_to_stop_is_over():
 
 def test_an_empty_group_inside_one_that_is_killed_ends_as_well():
     play = up(group("inner"), "a", shutdown="brutal_kill")
-    play.tree.stop(play.now)
+    play.tree.stop()
     play.exits("a")
     assert play.ended is not None
-    kinds = [each.kind for each in play.events if each.name == "inner"]
+    kinds = [each.kind for each in play.events if each.system_name == "inner"]
     assert kinds.count(EventKind.STOPPING) == 1
 
 
@@ -173,9 +173,9 @@ def test_a_child_that_is_being_restarted_can_only_be_terminated():
     play = up("a")
     play.exits("a")
     play.fails("a")  # and is to be tried again in a second
-    assert play.by_hand(lambda: play.hand.restart_child("a", 1, play.now)) == "restarting"
+    assert play.by_hand(lambda: play.hand.restart_child("a", 1)) == "restarting"
     assert play.by_hand(lambda: play.hand.delete_child("a")) == "restarting"
-    assert play.by_hand(lambda: play.hand.terminate_child("a", 2, play.now)) is None
+    assert play.by_hand(lambda: play.hand.terminate_child("a", 2)) is None
     play.advance(5.0)
     assert play.standing("a") == "terminated"
     assert play.settled == {2: None}
@@ -184,7 +184,7 @@ def test_a_child_that_is_being_restarted_can_only_be_terminated():
 def test_whoever_terminates_a_group_that_gives_up_has_the_last_word():
     play = up(group("inner", "a", "b", give_up="escalate", max_restarts=0))
     play.exits("a")
-    play.by_hand(lambda: play.hand.terminate_child("inner", "order", play.now))
+    play.by_hand(lambda: play.hand.terminate_child("inner", "order"))
     play.exits("b", IN_ORDER)
     assert play.settled == {"order": None}
     assert play.standing("inner") == "terminated"

@@ -1,0 +1,94 @@
+"""What the log says of what happens. Pure."""
+
+from __future__ import annotations
+
+import logging
+
+from actors.messages import FailureCode
+from supervisor.core.actions import Log
+from supervisor.core.context import Context
+from supervisor.core.crash_log import CrashLog
+from supervisor.messages import EventKind, LifecycleEvent
+from supervisor.messages.crashes import CrashReport
+from supervisor.tree.nodes import Group, StartedBy
+from supervisor.tree.tree import Tree
+
+
+class LogLines:
+    """Says what somebody should know of who reads nothing but the log."""
+
+    def __init__(self, context: Context, tree: Tree) -> None:
+        self._context = context
+        self._tree = tree
+        self._crashes = CrashLog()
+        self._timer_set = False
+
+    def hear(self, event: LifecycleEvent) -> None:
+        name, why = event.system_name, event.reason.text if event.reason else "unknown"
+        match event.kind:
+            case EventKind.CRASHED if event.report is not None:
+                self._crashed(name, event.report)
+            case EventKind.HUNG:
+                self._say(logging.WARNING, f"{name}: {why}; killing it")
+            case EventKind.ABANDONED:
+                text = f"{name}: no exit seen after SIGKILL; going on without it"
+                self._say(logging.WARNING, text)
+            case EventKind.QUARANTINED:
+                self._loop_ended(name)
+                self._quarantined(name, why)
+            case EventKind.GAVE_UP:
+                self._gave_up(name, why)
+            case EventKind.UNREGISTERED:
+                self._loop_ended(name)
+
+    def _say(self, level: int, text: str | None) -> None:
+        if text is not None:
+            self._context.act(Log(level, text))
+
+    def _quarantined(self, name: str, why: str) -> None:
+        node = self._tree.nodes.get(name)
+        if node is None:
+            return
+        policy = node.spec.restart
+        text = (
+            f"{name}: quarantined: more than {policy.max_restarts} crashes within "
+            f"{policy.period:g} s, the last: {why}; mend the cause, then restart it"
+        )
+        self._say(logging.ERROR, text)
+
+    def _gave_up(self, name: str, why: str) -> None:
+        group = self._tree.nodes.get(name)
+        if not isinstance(group, Group):
+            return
+        text = (
+            f"{name}: gave up: more than {group.spec.max_restarts} restarts within "
+            f"{group.spec.period:g} s; the last cause: {why}"
+        )
+        self._say(logging.ERROR, text)
+
+    # ---- crashes ----------------------------------------------------------------------------
+
+    def _crashed(self, name: str, report: CrashReport) -> None:
+        child = self._context.children[name]
+        # A wrong definition is the asker's to mend, who is told; a traceback helps nobody.
+        by_hand = child.node.started_by in (StartedBy.NEW, StartedBy.HAND)
+        if by_hand and child.start_code is FailureCode.INVALID_REQUEST:
+            return
+        self._say(logging.ERROR, self._crashes.crashed(name, report, self._context.now))
+        self._await_summary()
+
+    def _loop_ended(self, name: str) -> None:
+        """It is not restarted any more."""
+        self._say(logging.ERROR, self._crashes.ended(name, self._context.now))
+
+    def _await_summary(self) -> None:
+        due = self._crashes.next_due()
+        if due is not None and not self._timer_set:
+            self._timer_set = True
+            self._context.timers.at(due, self._summarize)
+
+    def _summarize(self) -> None:
+        self._timer_set = False
+        for line in self._crashes.due(self._context.now):
+            self._say(logging.ERROR, line)
+        self._await_summary()
