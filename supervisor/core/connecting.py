@@ -53,7 +53,7 @@ class Connecting:
         child.last_error = f"{child.name}: lost its connection"
         self._connect_later(child, child.last_error)
 
-    def tell(self, child: Child) -> None:
+    def announce(self, child: Child) -> None:
         """Publish whether it is connected, or about to be, if that is new."""
         kind = _KINDS.get(child.state)
         if child.node.status is Status.STOPPING and not child.is_connected:

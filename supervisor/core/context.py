@@ -39,7 +39,7 @@ class Context:
         """All systems, by name."""
         self._sequence = sequence
         self._actions: list[CoreAction] = []
-        self._hear: list[Callable[[LifecycleEvent], None]] = []
+        self._listeners: list[Callable[[LifecycleEvent], None]] = []
 
     @property
     def now(self) -> float:
@@ -65,7 +65,7 @@ class Context:
 
     def listen(self, hear: Callable[[LifecycleEvent], None]) -> None:
         """Have a part told of all that happens from now on, after those that listen already."""
-        self._hear.append(hear)
+        self._listeners.append(hear)
 
     def publish(self, happened: Happened) -> None:
         """Number what happened, and tell it to all that listen: who subscribed, the record
@@ -82,5 +82,5 @@ class Context:
             delay=happened.delay,
             report=report,
         )
-        for hear in self._hear:
+        for hear in self._listeners:
             hear(event)

@@ -114,7 +114,7 @@ class SupervisorCore:
     def take_actions(self) -> list[CoreAction]:
         """What is to be done now, in order."""
         for child in self._router.ready:
-            self._connecting.tell(child)
+            self._connecting.announce(child)
         self._router.deliver()
         ended = self._lifecycle.ended
         if ended is not None:
@@ -187,7 +187,7 @@ class SupervisorCore:
         was_connected = child.is_connected
         child.is_connected = report.is_connected
         if report.is_connected != was_connected:
-            self._connecting.tell(child)
+            self._connecting.announce(child)
         for ref, reply in report.replies:
             pending = self._router.settle(child, ref, reply)
             if pending is not None and isinstance(pending.request, ConnectSystem):

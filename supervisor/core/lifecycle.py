@@ -47,7 +47,7 @@ class Lifecycle:
         context: Context,
         tree: Tree,
         decided: deque[TreeAction],
-        orders: ChildOrders,
+        child_orders: ChildOrders,
         router: Router,
         watchdog: Watchdog,
     ) -> None:
@@ -58,7 +58,7 @@ class Lifecycle:
         self._context = context
         self._tree = tree
         self._decided = decided
-        self._orders = orders
+        self._child_orders = child_orders
         self._router = router
         self._watchdog = watchdog
         self._silent = False
@@ -92,7 +92,7 @@ class Lifecycle:
             case Happened():
                 self._happened(action)
             case Settled():
-                self._orders.settle(action)
+                self._child_orders.settle(action)
             case Removed():
                 self._removed(action)
             case RootEnded():

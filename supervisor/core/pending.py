@@ -1,4 +1,5 @@
-"""Requests to systems while they are in flight. Pure."""
+"""Requests to systems in flight: all that is kept of one from when it is accepted until it
+is answered. Pure."""
 
 from __future__ import annotations
 
