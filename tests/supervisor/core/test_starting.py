@@ -106,6 +106,14 @@ def test_a_system_that_takes_too_long_to_be_built_is_killed_and_given_up(plant):
     plant.assert_nothing_open()
 
 
+def test_a_system_that_is_there_from_the_beginning_has_all_of_its_time_to_be_built():
+    plant = Harness(tree=GroupSpec("root", (spec(start_timeout=10),)))
+    plant.advance(9.99)
+    assert not plant.actor().killed
+    plant.advance(0.02)
+    assert plant.actor().killed
+
+
 def test_a_system_built_in_time_is_not_killed_later(plant):
     actor = plant.register(start_timeout=10)
     plant.advance(60)
