@@ -83,6 +83,7 @@ class SupervisorCore:
             context, self._tree, self._router, orders, child_orders, self._events, self._keepers
         )
         log_lines = LogLines(context, self._tree)
+        # The lifecycle last: what happened is told before anything follows from it.
         for part in (self._keepers, self._events, log_lines, self._lifecycle):
             context.listen(part.hear)
         self._finished = False

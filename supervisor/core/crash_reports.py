@@ -25,9 +25,19 @@ def report_crash(context: Context, child: Child, reason: Reason, how: ProcessExi
     Args:
         how: None if its process was killed because it had crashed: its end says nothing.
     """
-    report = crash_report(child, reason, how, context.wall_clock(), context.now)
-    child.crashes = with_newest(child.crashes, report, context.options.crash_reports)
+    how = how or ProcessExit(out_of_memory=False)
     name, incarnation = child.name, child.incarnation
+    report = CrashReport(
+        reason=shortened(reason),
+        incarnation=incarnation,
+        time=context.wall_clock(),
+        uptime=max(0.0, context.now - child.node.up_since),
+        exit_code=how.code,
+        signal=how.signal,
+        out_of_memory=how.out_of_memory,
+        in_progress=in_progress(child),
+    )
+    child.crashes = with_newest(child.crashes, report, context.options.crash_reports)
     happened = Happened(EventKind.CRASHED, name, incarnation, report.reason, report=report)
     context.publish(happened)
 
@@ -43,28 +53,6 @@ def in_progress(child: Child) -> str | None:
     asked = [each for each in delivered if each is not Fence]
     busy = [each for each in asked if not issubclass(each, RECEIVING_KINDS)]
     return next((each.__name__ for each in (*busy, *asked)), None)
-
-
-def crash_report(
-    child: Child, reason: Reason, how: ProcessExit | None, time: float, now: float
-) -> CrashReport:
-    """What is known of the end of a child's process. Make it before its requests are failed.
-
-    Args:
-        how: None if its process was killed because it had crashed: its end says nothing.
-        time: of the crash, in seconds since the epoch.
-    """
-    how = how or ProcessExit(out_of_memory=False)
-    return CrashReport(
-        reason=shortened(reason),
-        incarnation=child.incarnation,
-        time=time,
-        uptime=max(0.0, now - child.node.up_since),
-        exit_code=how.code,
-        signal=how.signal,
-        out_of_memory=how.out_of_memory,
-        in_progress=in_progress(child),
-    )
 
 
 def shortened(reason: Reason) -> Reason:
