@@ -7,6 +7,7 @@ Imports in functions count, and so do those for type checkers.
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -122,3 +123,13 @@ def test_a_host_takes_little_of_the_runtime() -> None:
     hosts = [m for m in FILES if room_of(m) in ("supervisor.client", "supervisor.host")]
     taken = {x for m in hosts for x in OURS[m] if room_of(x) == "supervisor.runtime"}
     assert {x.removeprefix("supervisor.runtime.") for x in taken} <= OF_THE_RUNTIME
+
+
+def test_the_map_in_the_docs_shows_every_room_and_no_file_that_is_not_there() -> None:
+    text = (ROOT / "docs/design.rst").read_text()
+    packages = {FILES[room].parent for room in LEVEL if FILES[room].name == "__init__.py"}
+    inner = {each for each in packages if each.parent != ROOT}
+    assert {f"{each.name}/" for each in inner if f"``{each.name}/``" not in text} == set()
+    named = set(re.findall(r"``([\w/]+\.py)``", text))
+    places = (ROOT, ROOT / "actors", ROOT / "supervisor")
+    assert {name for name in named if not any((at / name).exists() for at in places)} == set()
