@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
+
+import attrs
 
 from actors.messages.requests import (
     CallCommand,
@@ -28,13 +30,6 @@ DELIVERY_BYTES: Final = 1 << 20
 """A delivery ends with the request that reaches one of these."""
 
 
-def measure(request: Request) -> tuple[int, int]:
-    """What :func:`weight_of` and :func:`size_of` say."""
-    if type(request) is SendData:  # nearly always
-        return 1, payload_size(request.data)
-    return weight_of(request), size_of(request)
-
-
 def weight_of(request: Request) -> int:
     """How many items a request stands for in a mailbox."""
     if isinstance(request, SendMany):
@@ -58,21 +53,44 @@ def size_of(request: Request) -> int:
     return 0
 
 
-def overload(
-    request: Request, weight: int, size: int, waiting: int, waiting_bytes: int, mailbox_size: int
-) -> Failure | None:
-    """The answer to a request that is one too many; None when there is room for it.
+class Admitted(NamedTuple):
+    """A request that there is room for, at least in part."""
+
+    request: Request
+    """A SendMany may have lost its last items."""
+    weight: int
+    size: int
+    refused: tuple[Failure, ...] = ()
+    """The results of those; :class:`~actors.messages.results.Results` puts them behind the
+    others."""
+
+
+def admit(
+    request: Request, waiting: int, waiting_bytes: int, mailbox_size: int, size: int | None = None
+) -> Admitted | Failure:
+    """What of a request there is room for, beside what waits already; else the answer to it.
 
     Args:
-        weight: of the request; ``size`` its bytes.
-        waiting: items that wait already; ``waiting_bytes`` their bytes.
+        waiting: items that wait; ``waiting_bytes`` their bytes.
+        size: bytes of user data, where they are known.
+
+    Raises:
+        PayloadError: some of the request cannot be pickled.
     """
-    if waiting + weight > mailbox_size:
+    refused: tuple[Failure, ...] = ()
+    room = mailbox_size - waiting
+    if isinstance(request, SendMany) and 0 < room < len(request.items):
+        refused = (too_many(request, waiting, mailbox_size),) * (len(request.items) - room)
+        request, size = attrs.evolve(request, items=request.items[:room]), None
+    weight = weight_of(request)
+    if size is None:
+        size = size_of(request)
+    if weight > room:
         return too_many(request, waiting, mailbox_size)
     if waiting_bytes + size > MAILBOX_BYTES:
         text = f"{waiting_bytes:,} bytes wait already; send less, or wait for answers"
         return request.failure(FailureCode.OVERLOADED, text)
-    return None
+    return Admitted(request, weight, size, refused)
 
 
 def too_many(request: Request, waiting: int, mailbox_size: int) -> Failure:

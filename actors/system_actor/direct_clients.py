@@ -34,7 +34,8 @@ from actors.messages import (
     TakeBack,
     invalid_request,
 )
-from actors.messages.limits import measure, overload, too_many, weight_of
+from actors.messages.limits import admit, weight_of
+from actors.messages.results import Results
 from actors.messages.tallied import taken_items
 from actors.system_actor.engine import Engine
 from actors.system_actor.reports import Outbox
@@ -54,10 +55,8 @@ class _Open:
     request: Request
     weight: int
     size: int
-    refused: tuple[Failure, ...] = ()
-    """Of a SendMany that did not fit into the mailbox: the results of its last items."""
-    answered: int = 0
-    """Of a SendMany: how many items have a result."""
+    results: Results | None
+    """Of a SendMany. A client gets each part as it comes, whatever its own caller wants."""
 
     @property
     def only_waits(self) -> bool:
@@ -170,20 +169,17 @@ class DirectClients:
         if self._engine.is_stopping:
             client.refused.append(theirs)
             return
-        refused: tuple[Failure, ...] = ()
         waiting = self._tally.waiting + self._supervisors_weight
-        room = self._mailbox_size - waiting
-        if isinstance(request, SendMany) and 0 < room < len(request.items):
-            failure = too_many(request, waiting, self._mailbox_size)
-            refused = (failure,) * (len(request.items) - room)
-            request = attrs.evolve(request, items=request.items[:room])
-        weight, size = measure(request)
-        refusal = overload(request, weight, size, waiting, self._bytes, self._mailbox_size)
-        if refusal is not None:
-            client.replies.append((theirs, refusal))
+        admitted = admit(request, waiting, self._bytes, self._mailbox_size)
+        if isinstance(admitted, Failure):
+            client.replies.append((theirs, admitted))
             return
+        request, weight, size, refused = admitted
+        results = None
+        if isinstance(request, SendMany):
+            results = Results(request, refused, in_parts=True)
         ref = next(self._refs)
-        asked = self._open[ref] = _Open(client, theirs, request, weight, size, refused)
+        asked = self._open[ref] = _Open(client, theirs, request, weight, size, results)
         (self._receives if asked.only_waits else self._busy)[ref] = asked
         client.refs[theirs] = ref
         self._bytes += size
@@ -242,10 +238,8 @@ class DirectClients:
             return
         if ends:
             client.refs.pop(asked.theirs, None)
-            if asked.refused:
-                reply = _with_refused(asked, reply)
-        elif isinstance(reply, ManySent):
-            asked.answered += len(reply.results)
+        if asked.results is not None:
+            reply = asked.results.pass_on(reply) or reply
         if not self._engine.is_tapped:
             match reply:
                 case DataReceived():
@@ -289,21 +283,6 @@ class DirectClients:
         first = next(iter((self._busy or self._receives).values()), None)
         self._noted = first
         self._tally.note_busy(None if first is None else first.request)
-
-
-def _with_refused(asked: _Open, reply: Reply) -> Reply:
-    """The last part of the answer to a SendMany of which some items were refused."""
-    assert isinstance(asked.request, SendMany)
-    results: tuple[bool | Failure, ...] = ()
-    if isinstance(reply, ManySent):
-        results = reply.results
-    elif isinstance(reply, Failure):
-        results = (reply,) * (len(asked.request.items) - asked.answered)
-    return ManySent(
-        request_id=asked.request.request_id,
-        system_name=asked.request.system_name,
-        results=results + asked.refused,
-    )
 
 
 def open_door(

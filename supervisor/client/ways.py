@@ -38,7 +38,6 @@ from actors.messages import (
     Outcome,
     Reply,
     Request,
-    SendMany,
     TakeBack,
 )
 from actors.messages.limits import (
@@ -46,10 +45,9 @@ from actors.messages.limits import (
     DELIVERY_ITEMS,
     UNHEARD,
     WINDOW,
-    measure,
-    overload,
-    too_many,
+    admit,
 )
+from actors.messages.results import Results
 from supervisor.messages import ReturnData, SystemResolved
 from supervisor.messages.checks import mistake_in
 from supervisor.timing.deadlines import Deadlines
@@ -123,10 +121,8 @@ class _Asked:
     place: Place = Place.QUEUE
     number: int = 0
     """Of its delivery; then, of an orphan, the incarnation that had it."""
-    answered: int = 0
-    """Of a SendMany: how many items have a result."""
-    refused: tuple[Failure, ...] = ()
-    """Of a SendMany that is one too many: the results of its last items."""
+    results: Results | None = None
+    """Of a SendMany."""
 
 
 class Ways:
@@ -206,7 +202,7 @@ class Ways:
         Args:
             size: bytes of user data, of a SendData that is known to make sense.
         """
-        asked = _Asked(request, on_reply)
+        asked = _Asked(request, on_reply, results=Results.of(request))
         link = self._link
         # One that makes no sense is refused by the supervisor.
         if link is not None and (
@@ -224,24 +220,17 @@ class Ways:
 
     def _weigh(self, asked: _Asked, link: SystemResolved, size: int | None) -> Failure | None:
         """Measure what may go straight; the refusal, if it is one too many."""
-        request = asked.request
-        if not isinstance(request, DIRECT_KINDS):
+        if not isinstance(asked.request, DIRECT_KINDS):
             return None
-        weight = 1
-        if size is None:
-            room = link.mailbox_size - self._weight
-            if isinstance(request, SendMany) and 0 < room < len(request.items):
-                failure = too_many(request, self._weight, link.mailbox_size)
-                asked.refused = (failure,) * (len(request.items) - room)
-                request = asked.request = attrs.evolve(request, items=request.items[:room])
-            weight, size = measure(request)
-        refusal = overload(request, weight, size, self._weight, self._size, link.mailbox_size)
-        if refusal is None:
-            asked.direct = size <= _LARGEST
-            asked.weight, asked.size = weight, size
-            self._weight += weight
-            self._size += size
-        return refusal
+        admitted = admit(asked.request, self._weight, self._size, link.mailbox_size, size)
+        if isinstance(admitted, Failure):
+            return admitted
+        asked.request, asked.weight, asked.size, refused = admitted
+        asked.results = Results.of(asked.request, refused)
+        asked.direct = asked.size <= _LARGEST
+        self._weight += asked.weight
+        self._size += asked.size
+        return None
 
     def asked_unseen(self) -> None:
         """The supervisor was asked something that concerns this system, and other systems too
@@ -323,7 +312,7 @@ class Ways:
         """Why this incarnation, to which the link was lost, has ended."""
         for asked in list(self._asked.values()):
             if asked.place is Place.ORPHAN and asked.number == incarnation:
-                self._fail(asked, asked.request.failure(code, text, Outcome.UNKNOWN))
+                self._answer(asked, asked.request.failure(code, text, Outcome.UNKNOWN))
 
     def supervisor_lost(self, why: str) -> None:
         """The supervisor is gone, and its systems with it; the link was lost before."""
@@ -333,7 +322,7 @@ class Ways:
                     FailureCode.UNAVAILABLE, f"{why} before it answered", Outcome.UNKNOWN
                 )
                 # Only the text names the system, for nothing is known of it.
-                self._fail(asked, attrs.evolve(failure, system_name=None))
+                self._answer(asked, attrs.evolve(failure, system_name=None))
 
     # ---- the supervisor's way --------------------------------------------------------------
 
@@ -353,13 +342,8 @@ class Ways:
         if asked is None:
             if ends:
                 self.give_back(reply)
-        elif not ends:
-            asked.answered += len(getattr(reply, "results", ()))
-            asked.on_reply(reply)
-        elif isinstance(reply, Failure):
-            self._fail(asked, reply)
         else:
-            self._answer(asked, reply)
+            self._answer(asked, reply, ends=ends)
 
     # ---- what is to be done ----------------------------------------------------------------
 
@@ -448,34 +432,18 @@ class Ways:
         asked = self._asked.get(request_id)
         if asked is None or asked.place is not Place.DIRECT:
             self.give_back(reply)
-        elif isinstance(reply, ManySent) and not reply.final:
-            asked.answered += len(reply.results)
-            if self._link is not None:
-                self._deadlines.set(request_id, now + patience_of(asked.request, self._link))
-            asked.on_reply(reply)
-        elif isinstance(reply, Failure):
-            self._fail(asked, reply)
         else:
-            self._answer(asked, reply)
+            ends = not isinstance(reply, ManySent) or reply.final
+            if not ends and self._link is not None:
+                self._deadlines.set(request_id, now + patience_of(asked.request, self._link))
+            self._answer(asked, reply, ends=ends)
 
-    def _fail(self, asked: _Asked, failure: Failure) -> None:
-        """What is refused of a SendMany stays refused, whatever became of the others."""
-        if not asked.refused or not isinstance(asked.request, SendMany):
-            self._answer(asked, failure)
-            return
-        missing = len(asked.request.items) - asked.answered
-        results = ManySent(
-            request_id=asked.request.request_id,
-            system_name=self._name,
-            results=(failure,) * missing,
-        )
-        self._answer(asked, results)
-
-    def _answer(self, asked: _Asked, reply: Reply) -> None:
-        self._close(asked)
-        if asked.refused and isinstance(reply, ManySent):
-            reply = attrs.evolve(reply, results=reply.results + asked.refused)
-        asked.on_reply(reply)
+    def _answer(self, asked: _Asked, reply: Reply, *, ends: bool = True) -> None:
+        if ends:
+            self._close(asked)
+        answer = reply if asked.results is None else asked.results.pass_on(reply)
+        if answer is not None:
+            asked.on_reply(answer)
 
     def _take_out(self, asked: _Asked) -> None:
         """Have the system not do it, if it still can."""
@@ -505,4 +473,4 @@ class Ways:
         outcome = Outcome.UNKNOWN if was_sent else Outcome.NOT_SENT
         text = f"{doing} within {seconds:g} s"
         self._take_out(asked)
-        self._fail(asked, asked.request.failure(FailureCode.TIMEOUT, text, outcome))
+        self._answer(asked, asked.request.failure(FailureCode.TIMEOUT, text, outcome))

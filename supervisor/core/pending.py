@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import attrs
 
-from actors.messages import Failure, Request, SendMany
+from actors.messages import Failure, Request
+from actors.messages.results import Results
 from supervisor.core.actions import Client
 from supervisor.messages import SupervisorRequest
 from supervisor.timing.timers import Timer
@@ -36,6 +37,8 @@ class Pending:
     weight: int
     size: int
     gathering: Gathering | None = None
+    results: Results | None = None
+    """Of a SendMany."""
     on_timeout: Callable[[str], None] | None = None
     """Of the supervisor's own connect, to bring a restarted system back: told why it failed,
     if it is not answered in time."""
@@ -43,18 +46,8 @@ class Pending:
     timer: Timer | None = None
     """Of the deadline."""
     delivered: bool = False
-    results: list[bool | Failure] = attrs.field(factory=list)
-    """Of a SendMany: what is known so far, if it is not streamed."""
-    answered: int = 0
-    """Of a SendMany: how many items have a result."""
-    refused: tuple[Failure, ...] = ()
-    """Of a SendMany that did not fit into the mailbox: the results of its last items."""
 
     @property
     def own(self) -> bool:
         """Whether the supervisor itself asks."""
         return self.on_timeout is not None
-
-    @property
-    def streamed(self) -> bool:
-        return isinstance(self.request, SendMany) and self.request.stream

@@ -9,8 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-import attrs
-
 from actors.messages import (
     RECEIVING_KINDS,
     ConnectSystem,
@@ -25,7 +23,6 @@ from actors.messages import (
     Outcome,
     Reply,
     Request,
-    SendMany,
     SystemConnected,
     SystemDisconnected,
     TakeBack,
@@ -34,11 +31,11 @@ from actors.messages.limits import (
     DELIVERY_BYTES,
     DELIVERY_ITEMS,
     UNHEARD,
-    overload,
-    size_of,
-    too_many,
+    Admitted,
+    admit,
     weight_of,
 )
+from actors.messages.results import Results
 from actors.messages.tallied import taken_items
 from supervisor.core.actions import Client, TellActor, TellClient
 from supervisor.core.child import Child, why_down
@@ -75,19 +72,11 @@ class Router:
     ) -> None:
         """Put a request into a system's mailbox, or refuse it. Of a SendMany that fits only
         in part, the first items are taken and the rest is refused."""
-        refused: tuple[Failure, ...] = ()
-        waiting = child.weight + child.tallied.waiting
-        room = child.spec.mailbox_size - waiting
-        if isinstance(request, SendMany) and 0 < room < len(request.items):
-            failure = too_many(request, waiting, child.spec.mailbox_size)
-            refused = (failure,) * (len(request.items) - room)
-            request = attrs.evolve(request, items=request.items[:room])
-        pending = self._weigh(client, request, gathering)
-        pending.refused = refused
-        refusal = self._refusal(child, pending)
-        if refusal is not None:
-            self._answer_or_gather(client, gathering, refusal)
+        admitted = self._admit(child, request)
+        if isinstance(admitted, Failure):
+            self._answer_or_gather(client, gathering, admitted)
             return
+        pending = self._pending(client, admitted, gathering)
         self._open(child, pending)
         if isinstance(request, DisconnectSystem):
             child.wanted, child.last_disconnect = False, pending.ref
@@ -111,7 +100,7 @@ class Router:
         if any(each.own for each in child.open.values()):
             return
         request = ConnectSystem(child.name)
-        pending = self._weigh(None, request, None)
+        pending = self._pending(None, Admitted(request, weight_of(request), 0), None)
         pending.on_timeout = on_timeout
         self._open(child, pending)
         child.mailbox.appendleft(pending)
@@ -193,20 +182,13 @@ class Router:
         if pending is None:
             self._take_back_late(child, reply)
             return None
-        if isinstance(reply, ManySent):
-            pending.answered += len(reply.results)
-            if reply.final:
-                self._close(child, pending)
-            else:
-                pending.deadline = self._timers.now + self._patience(pending.request)
-            self._answer_part(child, pending, reply.results, final=reply.final)
-            return pending if reply.final else None
-        self._close(child, pending)
-        if isinstance(reply, Failure):
-            self._answer_failure(child, pending, reply)
+        ends = not isinstance(reply, ManySent) or reply.final
+        if ends:
+            self._close(child, pending)
         else:
-            self._answer(child, pending, reply)
-        return pending
+            pending.deadline = self._timers.now + self._patience(pending.request)
+        self._answer(child, pending, reply)
+        return pending if ends else None
 
     def take_back(self, child: Child, items: tuple[object, ...]) -> None:
         """Have a system hand these items out again, before new ones."""
@@ -234,8 +216,7 @@ class Router:
 
     # ---- details --------------------------------------------------------------------------
 
-    def _refusal(self, child: Child, pending: Pending) -> Failure | None:
-        request = pending.request
+    def _admit(self, child: Child, request: Request) -> Admitted | Failure:
         control = isinstance(request, ConnectSystem | DisconnectSystem)
         if not child.node.is_coming and not child.is_running and not child.crashed:
             return request.failure(FailureCode.UNAVAILABLE, why_down(child.node))
@@ -243,15 +224,9 @@ class Router:
             text = "restarting after a crash; try again shortly"
             return request.failure(FailureCode.UNAVAILABLE, text)
         if control:  # a few, and what puts an overloaded system right
-            return None
-        return overload(
-            request,
-            pending.weight,
-            pending.size,
-            child.weight + child.tallied.waiting,
-            child.size,
-            child.spec.mailbox_size,
-        )
+            return Admitted(request, weight_of(request), 0)
+        waiting = child.weight + child.tallied.waiting
+        return admit(request, waiting, child.size, child.spec.mailbox_size)
 
     def _set_deadline(self, pending: Pending) -> None:
         pending.deadline = self._timers.now + self._patience(pending.request)
@@ -264,12 +239,12 @@ class Router:
     def _patience(self, request: Request) -> float:
         return patience_of(request, self._options)
 
-    def _weigh(
-        self, client: Client | None, request: Request, gathering: Gathering | None
+    def _pending(
+        self, client: Client | None, admitted: Admitted, gathering: Gathering | None
     ) -> Pending:
-        """Measured once: a SendMany may have a thousand items."""
-        ref = next(self._refs)
-        return Pending(ref, client, request, weight_of(request), size_of(request), gathering)
+        request, weight, size, refused = admitted
+        results = Results.of(request, refused)
+        return Pending(next(self._refs), client, request, weight, size, gathering, results)
 
     def _open(self, child: Child, pending: Pending) -> None:
         child.open[pending.ref] = pending
@@ -313,7 +288,7 @@ class Router:
         outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
         text = f"{doing} within {seconds:g} s"
         failure = pending.request.failure(FailureCode.TIMEOUT, text, outcome)
-        self._answer_failure(child, pending, failure)
+        self._answer(child, pending, failure)
         if pending.on_timeout is not None:
             pending.on_timeout(failure.text)
 
@@ -324,37 +299,14 @@ class Router:
     def _fail(self, child: Child, pending: Pending, code: FailureCode, text: str) -> None:
         self._close(child, pending)
         outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
-        self._answer_failure(child, pending, pending.request.failure(code, text, outcome))
-
-    def _answer_failure(self, child: Child, pending: Pending, failure: Failure) -> None:
-        """A SendMany that has some results keeps them; the failure is that of the others."""
-        known = pending.refused or pending.results
-        if isinstance(pending.request, SendMany) and known:
-            missing = len(pending.request.items) - pending.answered
-            self._answer_part(child, pending, (failure,) * missing, final=True)
-        else:
-            self._answer(child, pending, failure)
-
-    def _answer_part(
-        self, child: Child, pending: Pending, results: tuple[bool | Failure, ...], *, final: bool
-    ) -> None:
-        """Pass on, or gather, results of a SendMany."""
-        if final:
-            results += pending.refused
-        if not pending.streamed:
-            pending.results.extend(results)
-            if not final:
-                return
-            results = tuple(pending.results)
-        reply = ManySent(
-            request_id=pending.request.request_id,
-            system_name=child.name,
-            results=results,
-            final=final,
-        )
-        self._answer(child, pending, reply)
+        self._answer(child, pending, pending.request.failure(code, text, outcome))
 
     def _answer(self, child: Child, pending: Pending, reply: Reply) -> None:
+        if pending.results is not None:
+            answer = pending.results.pass_on(reply)
+            if answer is None:
+                return
+            reply = answer
         if pending.gathering is not None:
             self._answer_or_gather(None, pending.gathering, reply)
             return
