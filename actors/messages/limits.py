@@ -27,7 +27,13 @@ UNHEARD: Final = 16
 a hung one does not take, either."""
 DELIVERY_ITEMS: Final = 1000
 DELIVERY_BYTES: Final = 1 << 20
-"""A delivery ends with the request that reaches one of these."""
+"""A delivery ends with the request that reaches one of these; so does what is put together
+into one SendMany with the item."""
+
+
+def is_full(items: int, size: int) -> bool:
+    """Whether so many items of so many bytes are enough for one delivery."""
+    return items >= DELIVERY_ITEMS or size >= DELIVERY_BYTES
 
 
 def weight_of(request: Request) -> int:

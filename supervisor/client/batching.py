@@ -1,33 +1,34 @@
 """Sends to one system from many tasks, put together into few messages.
 
 While no earlier send is under way, an item goes at once, alone. What is sent meanwhile during
-one turn of the event loop goes as one SendMany, whose results come back in parts as the
-system takes the items.
+one turn of the event loop goes as one SendMany, and so does what one caller sends together. Its
+results come back in parts as the system takes the items.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from actors.messages import Failure, ManySent, Reply, SendData, SendMany
+from actors.messages.limits import DELIVERY_BYTES, is_full
 
-_MAX_ITEMS: Final = 1000
-_MAX_BYTES: Final = 1 << 20
+T = TypeVar("T")
 
-AskStream = Callable[[SendData | SendMany, Callable[[Reply], None], int | None], None]
+Ask = Callable[[SendData | SendMany, Callable[[Reply], None], int | None], None]
 """Asks; is given what hears the answer, and the size of a SendData's item."""
+Measured = tuple[Any, int]
+"""An item, wrapped, and its bytes."""
 
 
 class SendBatcher:
     """For one system; lives on the manager's event loop."""
 
-    def __init__(self, system_name: str, ask_stream: AskStream) -> None:
+    def __init__(self, system_name: str, ask: Ask) -> None:
         self._system_name = system_name
-        self._ask_stream = ask_stream
+        self._ask = ask
         self._loop = asyncio.get_running_loop()
         self._items: list[Any] = []
         self._futures: list[asyncio.Future[bool | Failure]] = []
@@ -41,46 +42,93 @@ class SendBatcher:
         if not self._under_way and not self._items:
             self._under_way = 1
             request = SendData(self._system_name, data)
-            self._ask_stream(request, partial(self._settle_one, future), size)
+            self._ask(request, partial(self._settle_one, future), size)
             return future
-        if size >= _MAX_BYTES:
+        if size >= DELIVERY_BYTES:
             self.flush()  # should it be refused for its size, it is refused alone
         if not self._items:
             self._loop.call_soon(self.flush)
         self._items.append(data)
         self._futures.append(future)
         self._bytes += size
-        if len(self._items) >= _MAX_ITEMS or self._bytes >= _MAX_BYTES:
+        if is_full(len(self._items), self._bytes):
             self.flush()
         return future
 
+    async def send_many(self, items: Sequence[Measured]) -> list[bool | Failure]:
+        """Send items after what was added so far; for each True, or the failure."""
+        if len(items) == 1:
+            return [await self.send(*items[0])]
+        self.flush()
+        parts = [self._send_all([data for data, _ in each]) for each in _parts_of(items)]
+        return [result for part in parts for result in await part]
+
     def flush(self) -> None:
         """Send what was added so far."""
-        if not self._items:
-            return
-        many = SendMany(self._system_name, self._items, stream=True)
-        futures = deque(self._futures)
-        self._items, self._futures, self._bytes = [], [], 0
+        if self._items:
+            items, futures = self._items, iter(self._futures)
+            self._items, self._futures, self._bytes = [], [], 0
+            self._send_together(items, partial(_settle_each, futures))
+
+    def _send_all(self, items: list[Any]) -> asyncio.Future[list[bool | Failure]]:
+        future: asyncio.Future[list[bool | Failure]] = self._loop.create_future()
+        known: list[bool | Failure] = []
+
+        def take(results: Sequence[bool | Failure]) -> None:
+            known.extend(results)
+            if len(known) == len(items):
+                _set(future, known)
+
+        self._send_together(items, take)
+        return future
+
+    def _send_together(
+        self, items: list[Any], take: Callable[[Sequence[bool | Failure]], None]
+    ) -> None:
+        """Send items as one request; ``take`` gets their results in order, some at a time."""
+        missing = len(items)
+
+        def hear(part: Reply) -> None:
+            nonlocal missing
+            if isinstance(part, ManySent):
+                results, ends = part.results, part.final
+            else:
+                assert isinstance(part, Failure)
+                results, ends = (part,) * missing, True
+            missing -= len(results)
+            self._under_way -= ends
+            take(results)
+
         self._under_way += 1
-        self._ask_stream(many, partial(self._settle, futures), None)
+        self._ask(SendMany(self._system_name, items, stream=True), hear, None)
 
     def _settle_one(self, future: asyncio.Future[bool | Failure], reply: Reply) -> None:
         self._under_way -= 1
         _set(future, reply if isinstance(reply, Failure) else True)
 
-    def _settle(self, futures: deque[asyncio.Future[bool | Failure]], part: Reply) -> None:
-        if isinstance(part, ManySent):
-            for result in part.results:
-                _set(futures.popleft(), result)
-            if part.final:
-                self._under_way -= 1
-            return
-        assert isinstance(part, Failure)
-        self._under_way -= 1
-        while futures:
-            _set(futures.popleft(), part)
+
+def _parts_of(items: Sequence[Measured]) -> Iterator[Sequence[Measured]]:
+    """Cut items into what goes as one request each."""
+    begin = size = 0
+    for place, (_, more) in enumerate(items):
+        if more >= DELIVERY_BYTES and begin < place:
+            yield items[begin:place]
+            begin, size = place, 0
+        size += more
+        if is_full(place + 1 - begin, size):
+            yield items[begin : place + 1]
+            begin, size = place + 1, 0
+    if begin < len(items):
+        yield items[begin:]
 
 
-def _set(future: asyncio.Future[bool | Failure], result: bool | Failure) -> None:
+def _settle_each(
+    futures: Iterator[asyncio.Future[bool | Failure]], results: Sequence[bool | Failure]
+) -> None:
+    for result, future in zip(results, futures, strict=False):
+        _set(future, result)
+
+
+def _set(future: asyncio.Future[T], result: T) -> None:
     if not future.done():  # its task may have been cancelled
         future.set_result(result)

@@ -23,32 +23,72 @@ from actors.messages import (
     FailureCode,
     Reply,
     Request,
+    SendData,
+    SendMany,
 )
 from supervisor.client.session import Session
 from supervisor.client.system_link import KNOCKS, Link
 from supervisor.client.ways import GiveBack, OnReply, Route, Tell, Unroute, Ways
-from supervisor.messages import EventKind, LifecycleEvent, ResolveSystem, SystemResolved
+from supervisor.messages import (
+    ChangeSpecs,
+    ConnectAll,
+    DisconnectAll,
+    EventKind,
+    LifecycleEvent,
+    ResolveSystem,
+    RestartChild,
+    RestartSystem,
+    SupervisorRequest,
+    SystemResolved,
+    TerminateChild,
+    UnregisterSystem,
+)
 
 RETRY: Final = 0.5
 """Seconds between two attempts to open a link."""
 REASON_PATIENCE: Final = 5.0
 """Seconds in which the supervisor says why a system's process hung up."""
 _HUNG_UP: Final = "its process hung up before it answered"
-_ORDERS: Final = (ConnectSystem, DisconnectSystem)
+_SEND_OFF_PATIENCE: Final = 1.0
+"""Seconds that what is asked of all systems waits for one that takes nothing."""
+_TWO_WAYS: Final = (*DIRECT_KINDS, ConnectSystem, DisconnectSystem)
+"""What has two ways, or must keep its order with what has."""
+_UNSEEN: Final = (
+    ConnectAll,
+    DisconnectAll,
+    RestartSystem,
+    UnregisterSystem,
+    RestartChild,
+    TerminateChild,
+    ChangeSpecs,
+)
+"""What changes how systems are, and goes through the supervisor alone."""
 
 _log = logging.getLogger(loggers.MANAGER)
 
 
-class Direct:
-    """Of one manager."""
+class SystemLinks:
+    """Of one manager: all that it asks, on the way that it has to go."""
 
-    def __init__(self, session: Session, on_disconnected: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        is_known: Callable[[str], bool],
+        on_disconnected: Callable[[str], None],
+        *,
+        direct: bool,
+    ) -> None:
         """
         Args:
+            session: the way through the supervisor.
+            is_known: whether a system of this name is registered, as far as is heard.
             on_disconnected: called with the name of a system that says that it is not
                 connected any more, perhaps before its supervisor does.
+            direct: whether there is any other way.
         """
         self._session = session
+        self._is_known = is_known
+        self.is_direct = direct
         self._on_disconnected = on_disconnected
         self._ways: dict[str, Ways] = {}
         self._links: dict[str, Link] = {}
@@ -63,46 +103,48 @@ class Direct:
         """Counts the supervisors that were lost: what was begun under one is dropped."""
         self._over = False
 
-    @staticmethod
-    def takes(request: Any) -> bool:
-        """Whether this is a request that has two ways, or must keep its order with those."""
-        return isinstance(request, (*DIRECT_KINDS, *_ORDERS))
-
     # ---- asking --------------------------------------------------------------------------
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request and wait for its reply. Being cancelled takes the request back."""
+        if isinstance(request, ConnectAll | DisconnectAll):
+            await self._send_off()
+        if isinstance(request, _UNSEEN):
+            for ways in self._ways.values():
+                ways.asked_unseen()
+        if not isinstance(request, _TWO_WAYS) or not self._takes(request):
+            return await self._session.ask(request)
+        name = request.system_name
+        ways = self.prepare(name)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def settle(reply: Reply) -> None:
             if future.done():  # its caller has left, and not run since
-                self._give_back(request.system_name, reply)
+                self._give_back(name, reply)
             else:
                 future.set_result(reply)
 
-        self.ask_stream(request, settle)
+        ways.ask(request, settle, time.monotonic())
+        self._touch(name, ways)  # with what else is asked in this turn of the loop
         try:
             return await future
         except asyncio.CancelledError:
-            ways = self._ways.get(request.system_name)
-            if ways is not None and ways.cancel(request.request_id):
-                self._touch(request.system_name, ways)
+            if ways.cancel(request.request_id):
+                self._touch(name, ways)
             elif not future.cancelled():
-                self._give_back(request.system_name, future.result())
+                self._give_back(name, future.result())
             raise
 
-    def ask_stream(self, request: Request, on_part: OnReply) -> None:
-        """Send a request that may be answered in parts, at the end of this turn of the loop."""
-        ways = self.prepare(request.system_name)
-        ways.ask(request, on_part, time.monotonic())
-        self._touch(request.system_name, ways)
-
-    def ask_now(self, request: Request, on_part: OnReply, size: int | None) -> None:
-        """The same, without waiting for what else is asked in this turn of the loop.
+    def ask_now(self, request: SendData | SendMany, on_part: OnReply, size: int | None) -> None:
+        """Send a request that may be answered in parts, without waiting for what else is asked
+        in this turn of the loop.
 
         Args:
             size: as of :meth:`Ways.ask`.
         """
+        if self._session.over is not None or not self._takes(request):
+            self._session.ask_stream(request, on_part)
+            return
         name = request.system_name
         ways = self.prepare(name)
         now = time.monotonic()
@@ -111,6 +153,10 @@ class Direct:
         due = ways.next_due()
         if due is not None:
             self._arm(due)
+
+    def _takes(self, request: Request) -> bool:
+        name = request.system_name
+        return self.is_direct and isinstance(name, str) and self._is_known(name)
 
     def prepare(self, name: str) -> Ways:
         """See to a link for what is asked of a system later."""
@@ -121,25 +167,16 @@ class Direct:
             self._see_to_link(name, ways)
         return ways
 
-    def has_link(self, name: str) -> bool:
-        """Whether there is a link to the system as it runs now."""
-        return name in self._links
-
     def untaken(self, name: str) -> int:
         """Items and requests to a system that only this manager knows of."""
         ways = self._ways.get(name)
         return 0 if ways is None else ways.untaken
 
-    def asked_unseen(self) -> None:
-        """The supervisor is asked something that what follows is not to overtake."""
-        for ways in self._ways.values():
-            ways.asked_unseen()
-
-    async def send_off(self, seconds: float) -> None:
-        """Wait, for so long at most, until all that was asked is on its way: what is asked
-        of all systems at once must not overtake it."""
+    async def _send_off(self) -> None:
+        """Wait, for a while at most, until all that was asked is on its way: what is asked of
+        all systems at once must not overtake it."""
         self._flush()
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + _SEND_OFF_PATIENCE
         while not all(each.has_sent_all for each in self._ways.values()):
             if time.monotonic() >= deadline:
                 return

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -20,54 +20,32 @@ from actors.messages import (
     Outcome,
     Reply,
     Request,
-    SendData,
-    SendMany,
     SystemConnected,
     SystemDisconnected,
 )
 from actors.payload import PayloadError, payload_size, wrap
-from supervisor.client.batching import SendBatcher
+from supervisor.client.batching import Measured, SendBatcher
 from supervisor.client.connection import Event, SupervisorConnection
 from supervisor.client.session import Session
-from supervisor.client.system_links import Direct
+from supervisor.client.system_links import SystemLinks
 from supervisor.errors import error_of
 from supervisor.host.streams import EventStream, Streams
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
     AllStatusGiven,
-    ChangeSpecs,
-    ConnectAll,
-    DisconnectAll,
     EventKind,
     GetAllStatus,
     LifecycleEvent,
     RegisterSystem,
-    RestartChild,
-    RestartSystem,
     StatusGiven,
     Subscribe,
     Subscribed,
     SupervisorRequest,
     SystemStatus,
-    TerminateChild,
-    UnregisterSystem,
 )
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import SystemSpec
-
-_ORDERS: Final = (
-    ConnectAll,
-    DisconnectAll,
-    RestartSystem,
-    UnregisterSystem,
-    RestartChild,
-    TerminateChild,
-    ChangeSpecs,
-)
-"""What changes how systems are, and goes through the supervisor alone."""
-_SEND_OFF_PATIENCE: Final = 1.0
-"""Seconds that what is asked of all systems waits for one that takes nothing."""
 
 _log = logging.getLogger(loggers.MANAGER)
 
@@ -94,10 +72,12 @@ class Dialog:
         self.session = Session(
             options, socket_path, self._hear, self._come_back, self._lose, self._end
         )
-        self.direct = Direct(self.session, self._disconnected) if direct else None
         self.streams = Streams()
         self.names: set[str] = set()
         """Of the systems that are registered, as far as this process has heard."""
+        self.links = SystemLinks(
+            self.session, self.names.__contains__, self._disconnected, direct=direct
+        )
         self.connected: set[str] = set()
         self._unsaid: list[RegisterSystem] = []
         """Registered, and not told to the supervisor yet."""
@@ -249,40 +229,14 @@ class Dialog:
         if not isinstance(request, Request):
             for batcher in self._batchers.values():
                 batcher.flush()
-            if self.direct is not None and isinstance(request, ConnectAll | DisconnectAll):
-                await self.direct.send_off(_SEND_OFF_PATIENCE)
         elif isinstance(request.system_name, str) and request.system_name in self._batchers:
             self._batchers[request.system_name].flush()
-        if self.direct is not None and isinstance(request, _ORDERS):
-            self.direct.asked_unseen()
-        direct = self._direct_for(request)
-        if direct is not None and isinstance(request, Request):
-            reply = await direct.ask(request)
-        else:
-            reply = await self.session.ask(request)
+        reply = await self.links.ask(request)
         self._note(reply)
         return self._with_untaken(reply)
 
-    def _direct_for(self, request: Request | SupervisorRequest) -> Direct | None:
-        """What takes this request, if it may go straight to a system that is known here."""
-        if self.direct is None or not self.direct.takes(request):
-            return None
-        name = getattr(request, "system_name", None)
-        return self.direct if isinstance(name, str) and name in self.names else None
-
-    def _ask_stream(
-        self, request: SendData | SendMany, on_part: Callable[[Reply], None], size: int | None
-    ) -> None:
-        direct = self._direct_for(request)
-        if direct is None or self.session.over is not None:
-            self.session.ask_stream(request, on_part)
-        else:
-            direct.ask_now(request, on_part, size)
-
     def _with_untaken(self, reply: Reply) -> Reply:
         """What this manager has sent, and no system has taken, waits too."""
-        if self.direct is None:
-            return reply
         match reply:
             case StatusGiven():
                 return attrs.evolve(reply, status=self._count_untaken(reply.status))
@@ -291,11 +245,28 @@ class Dialog:
         return reply
 
     def _count_untaken(self, status: SystemStatus) -> SystemStatus:
-        untaken = self.direct.untaken(status.name) if self.direct is not None else 0
+        untaken = self.links.untaken(status.name)
         return attrs.evolve(status, waiting=status.waiting + untaken) if untaken else status
 
     async def send(self, name: str, data: Any) -> bool | Failure:
         """Send an item, together with what other tasks send now."""
+        batcher = await self._batcher_for(name)
+        if isinstance(batcher, Failure):
+            return batcher
+        item = self._measure(name, data)
+        return item if isinstance(item, Failure) else await batcher.send(*item)
+
+    async def send_many(self, name: str, items: Sequence[Any]) -> list[bool | Failure]:
+        """Send items in order; for each True, or the failure."""
+        batcher = await self._batcher_for(name)
+        if isinstance(batcher, Failure):
+            return [batcher] * len(items)
+        measured = [self._measure(name, each) for each in items]
+        good = [each for each in measured if not isinstance(each, Failure)]
+        results = iter(await batcher.send_many(good))
+        return [each if isinstance(each, Failure) else next(results) for each in measured]
+
+    async def _batcher_for(self, name: object) -> SendBatcher | Failure:
         if self.session.over is not None:
             return host_failure(name, self.session.over, FailureCode.UNAVAILABLE)
         if not self._is_ready:
@@ -303,6 +274,13 @@ class Dialog:
         self.session.check_loop()
         if not isinstance(name, str):
             return host_failure(name, f"a system name is a string, not {type(name).__name__}")
+        batcher = self._batchers.get(name)
+        if batcher is None:
+            batcher = self._batchers[name] = SendBatcher(name, self.links.ask_now)
+        return batcher
+
+    def _measure(self, name: str, data: Any) -> Measured | Failure:
+        """Pickle an item, if it needs it."""
         try:
             wrapped = wrap(data)
             size = payload_size(wrapped)
@@ -312,10 +290,7 @@ class Dialog:
         if size > limit and not self.session.is_attached:  # an attached one has its own
             text = f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,})"
             return host_failure(name, text)
-        batcher = self._batchers.get(name)
-        if batcher is None:
-            batcher = self._batchers[name] = SendBatcher(name, self._ask_stream)
-        return await batcher.send(wrapped, size)
+        return wrapped, size
 
     def _note(self, reply: Reply) -> None:
         """Keep what the answer to an order says of connections: its event may come later."""
@@ -342,8 +317,7 @@ class Dialog:
 
     def _note_event(self, event: LifecycleEvent) -> None:
         self._last_event = event.sequence
-        if self.direct is not None:
-            self.direct.hear(event)
+        self.links.hear(event)
         name = event.system_name
         match event.kind:
             case EventKind.REGISTERED:
@@ -357,8 +331,7 @@ class Dialog:
 
     def _lose(self, why: str, for_good: bool) -> None:
         self.connected.clear()
-        if self.direct is not None:
-            self.direct.supervisor_lost(why)
+        self.links.supervisor_lost(why)
         if not for_good:
             _log.warning("%s; waiting for the next", why)
             return
@@ -366,8 +339,7 @@ class Dialog:
         _log.warning("%s; its systems cannot be reached any more", why)
 
     def _end(self, why: str) -> None:
-        if self.direct is not None:
-            self.direct.close(why)
+        self.links.close(why)
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -221,7 +220,7 @@ class ExternalSystemManager(Family):
         With ``strict``, the failures are raised together as an ExceptionGroup.
         """
         await self.start()
-        results = await asyncio.gather(*(self._dialog.send(name, item) for item in items))
+        results = await self._dialog.send_many(name, tuple(items))
         failures = [result for result in results if isinstance(result, Failure)]
         if failures and self._strict:
             raise ExceptionGroup(

@@ -44,17 +44,17 @@ def with_manager(
 
 async def until_linked(manager: ExternalSystemManager) -> None:
     """Wait, with a cap, until requests go straight to the systems that run, if they may."""
-    direct = manager._dialog.direct
-    if direct is None or manager.ended is not None:
+    links = manager._dialog.links
+    if not links.is_direct or manager.ended is not None:
         return
     for status in await manager.status_all():
         if status.pid is not None:
-            direct.prepare(status.name)
+            links.prepare(status.name)
 
     async def linked() -> bool:
         statuses = await manager.status_all()
         running = [each.name for each in statuses if each.state in TAKING_REQUESTS]
-        return all(direct.has_link(name) for name in running)
+        return links._links.keys() >= set(running)
 
     await until(linked)
 

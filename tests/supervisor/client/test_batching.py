@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from actors.messages import DataSent, FailureCode, ManySent, SendData, SendMany
+from actors.messages.limits import DELIVERY_BYTES, DELIVERY_ITEMS
 from supervisor.client.batching import SendBatcher
 
 
@@ -116,5 +117,69 @@ def test_a_sender_that_left_costs_the_others_nothing(asked):
         asked.answer(0)
         asked.answer(1, True, True)
         assert await third is True
+
+    run(work())
+
+
+def test_what_one_caller_sends_together_goes_together_behind_what_was_added(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        futures = [batcher.send(number, 8) for number in range(2)]
+        many = asyncio.ensure_future(batcher.send_many([(number, 8) for number in (2, 3, 4)]))
+        await asyncio.sleep(0)
+        assert [each.items for each in asked.requests[1:]] == [(1,), (2, 3, 4)]
+        asked.answer(0)
+        asked.answer(1, True)
+        asked.answer(2, True, final=False)
+        asked.answer(2, False, True)
+        assert await asyncio.gather(*futures) == [True, True]
+        assert await many == [True, False, True]
+
+    run(work())
+
+
+def test_one_item_of_a_caller_goes_as_any_other_and_none_at_all_goes_nowhere(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        assert await batcher.send_many([]) == []
+        one = asyncio.ensure_future(batcher.send_many([("x", 8)]))
+        await asyncio.sleep(0)
+        [request] = asked.requests
+        assert isinstance(request, SendData)
+        asked.answer(0)
+        assert await one == [True]
+
+    run(work())
+
+
+def test_many_items_go_as_several_requests_of_which_each_is_answered_for_itself(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        sizes = [8] * DELIVERY_ITEMS + [8, DELIVERY_BYTES, 8, 8, DELIVERY_BYTES - 16, 8]
+        many = asyncio.ensure_future(batcher.send_many(list(enumerate(sizes))))
+        await asyncio.sleep(0)
+        assert [len(each.items) for each in asked.requests] == [DELIVERY_ITEMS, 1, 1, 3, 1]
+        assert [item for each in asked.requests for item in each.items] == list(range(len(sizes)))
+        asked.answer(0, *(True,) * 400, final=False)
+        failures = [asked.fail(number) for number in (1, 2, 0)]
+        asked.answer(3, True, True, True)
+        asked.answer(4, True)
+        known = [True] * 400 + failures[2:] * (DELIVERY_ITEMS - 400)
+        assert await many == [*known, *failures[:2], True, True, True, True]
+
+    run(work())
+
+
+def test_a_caller_that_left_takes_nothing_back_of_what_it_sent_together(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        many = asyncio.ensure_future(batcher.send_many([(1, 8), (2, 8)]))
+        await asyncio.sleep(0)
+        many.cancel()
+        await asyncio.wait([many])
+        assert many.cancelled()
+        asked.answer(0, True, True)
+        batcher.send("next", 8)
+        assert isinstance(asked.requests[1], SendData)
 
     run(work())
