@@ -27,6 +27,8 @@ from actors.messages.requests import (
     SystemConnected,
     SystemDisconnected,
     invalid_request,
+    is_final,
+    items_in,
     new_request_id,
 )
 from actors.messages.supervision import (
@@ -97,5 +99,7 @@ __all__ = [
     "TapData",
     "Thread",
     "invalid_request",
+    "is_final",
+    "items_in",
     "new_request_id",
 ]

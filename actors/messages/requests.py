@@ -264,3 +264,19 @@ class HealthChecked(Reply):
 @attrs.frozen(kw_only=True)
 class FencePassed(Reply):
     """What was asked before has been taken."""
+
+
+def is_final(reply: Reply) -> bool:
+    """Whether this ends the answer to its request; a part of one does not."""
+    return not isinstance(reply, ManySent) or reply.final
+
+
+def items_in(reply: Reply) -> tuple[Any, ...]:
+    """The items that were received with it: if nobody waits for them, the next caller is to
+    have them."""
+    match reply:
+        case DataReceived():
+            return (reply.data,)
+        case ManyReceived():
+            return reply.items
+    return ()

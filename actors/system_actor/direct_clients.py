@@ -21,18 +21,17 @@ from actors.messages import (
     DIRECT_KINDS,
     RECEIVING_KINDS,
     Answered,
-    DataReceived,
     Deliver,
     DoorAddress,
     Failure,
     Forget,
-    ManyReceived,
-    ManySent,
     Reply,
     Request,
     SendMany,
     TakeBack,
     invalid_request,
+    is_final,
+    items_in,
 )
 from actors.messages.limits import admit, weight_of
 from actors.messages.results import Results
@@ -219,7 +218,7 @@ class DirectClients:
             self._supervisors_weight -= self._supervisors.pop(ref, 0)
 
     def supervisors_reply(self, ref: int, reply: Reply) -> None:
-        if not isinstance(reply, ManySent) or reply.final:
+        if is_final(reply):
             self._supervisors_weight -= self._supervisors.pop(ref, 0)
 
     # ---- out -------------------------------------------------------------------------
@@ -230,7 +229,7 @@ class DirectClients:
         asked = self._open.get(ref)
         if asked is None:
             return  # nobody waits for it any more
-        ends = not isinstance(reply, ManySent) or reply.final
+        ends = is_final(reply)
         if ends:
             self._close(ref)
         client = asked.client
@@ -241,11 +240,7 @@ class DirectClients:
         if asked.results is not None:
             reply = asked.results.pass_on(reply) or reply
         if not self._engine.is_tapped:
-            match reply:
-                case DataReceived():
-                    self._tally.count_received(1)
-                case ManyReceived():
-                    self._tally.count_received(len(reply.items))
+            self._tally.count_received(len(items_in(reply)))
         client.replies.append((asked.theirs, reply))
         self._news[client.who] = client
 

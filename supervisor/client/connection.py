@@ -12,15 +12,14 @@ from typing import Any
 
 from actors.errors import describe
 from actors.messages import (
-    DataReceived,
     Failure,
     FailureCode,
-    ManyReceived,
-    ManySent,
     Outcome,
     Reply,
     Request,
     invalid_request,
+    is_final,
+    items_in,
 )
 from actors.wire.client import DoorConnection
 from actors.wire.frames import WireError, WireVersionError, encode_frame
@@ -200,7 +199,7 @@ class SupervisorConnection(DoorConnection):
         match message:
             case Reply() if message.request_id in self._streams:
                 on_part = self._streams[message.request_id]
-                if not isinstance(message, ManySent) or message.final:
+                if is_final(message):
                     del self._streams[message.request_id]
                     self._about.pop(message.request_id, None)
                 on_part(message)
@@ -220,11 +219,7 @@ class SupervisorConnection(DoorConnection):
         """The caller left while its data was on its way: let the next caller have it."""
         if self._lost is not None or reply.system_name is None:
             return
-        items: tuple[Any, ...] = ()
-        if isinstance(reply, DataReceived):
-            items = (reply.data,)
-        elif isinstance(reply, ManyReceived):
-            items = reply.items
+        items = items_in(reply)
         if not items:
             return
         last = self._outgoing[-1] if self._outgoing else None

@@ -28,7 +28,8 @@ from actors.messages import (
 )
 from supervisor.client.session import Session
 from supervisor.client.system_link import KNOCKS, Link
-from supervisor.client.ways import GiveBack, OnReply, Route, Tell, Unroute, Ways
+from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
+from supervisor.client.ways import OnReply, Ways
 from supervisor.messages import (
     ChangeSpecs,
     ConnectAll,

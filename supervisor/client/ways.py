@@ -16,7 +16,6 @@ Times are seconds of a monotonic clock.
 from __future__ import annotations
 
 import enum
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,75 +25,30 @@ import attrs
 from actors.messages import (
     DIRECT_KINDS,
     Answered,
-    DataReceived,
     Deliver,
     Failure,
     FailureCode,
-    Fence,
-    FencePassed,
-    Forget,
-    ManyReceived,
-    ManySent,
     Outcome,
     Reply,
     Request,
     TakeBack,
+    is_final,
+    items_in,
 )
-from actors.messages.limits import (
-    DELIVERY_BYTES,
-    DELIVERY_ITEMS,
-    UNHEARD,
-    WINDOW,
-    admit,
-)
+from actors.messages.deliveries import Deliveries
+from actors.messages.limits import admit
 from actors.messages.results import Results
+from supervisor.client.fencing import FENCE_PATIENCE, Fencing
+from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute, WayAction
 from supervisor.messages import ReturnData, SystemResolved
 from supervisor.messages.checks import mistake_in
 from supervisor.timing.deadlines import Deadlines
-from supervisor.timing.patience import patience_of
+from supervisor.timing.patience import patience_of, timed_out
 
-FENCE_PATIENCE: Final = 0.25
-"""Seconds that a fence may take; what waits for it is held up no longer."""
-FENCE_PAUSE: Final = 1.0
-"""Seconds after one that did not come back until the next is tried."""
 _LARGEST: Final = 64 << 20
 """Bytes of a request above which it goes through the supervisor."""
-_BEFORE: Final = 0
-"""Stands for all that may have been asked through the supervisor unseen."""
 
 OnReply = Callable[[Reply], None]
-
-
-@attrs.frozen
-class Tell:
-    """Say this on the link."""
-
-    message: Any
-
-
-@attrs.frozen
-class Route:
-    """Ask this through the supervisor, and hand each part of its answer to
-    :meth:`Ways.routed_reply`."""
-
-    request: Request
-
-
-@attrs.frozen
-class Unroute:
-    """Take back what was asked through the supervisor."""
-
-    request_id: int
-
-
-@attrs.frozen
-class GiveBack:
-    """Have the supervisor hand these items out again."""
-
-    message: ReturnData
-
-
-Action = Tell | Route | Unroute | GiveBack
 
 
 class Place(enum.Enum):
@@ -139,26 +93,19 @@ class Ways:
         self._weight = 0
         self._size = 0
         """Of all that did not go through the supervisor."""
-        self._unproven: set[int] = {_BEFORE}
-        """What went through the supervisor and may not have been taken yet."""
-        self._fence: Fence | None = None
-        self._proves: frozenset[int] = frozenset()
-        """What the fence proves to be taken."""
-        self._fence_after = -math.inf
+        self._fencing = Fencing(system_name)
         self._link: SystemResolved | None = None
         self._limits: SystemResolved | None = None
         """Of the last link."""
         self._closing = False
         """Whether the incarnation of the link is about to end."""
-        self._delivered = 0
-        self._taken = 0
-        self._to_forget: list[int] = []
-        self._unheard = 0
+        self._deliveries = Deliveries()
+        """To that incarnation."""
         self._returned: list[Any] = []
         self._deadlines = Deadlines()
         self.next_due = self._deadlines.next_due
         """When :meth:`tick` is to be called; None when it need not be."""
-        self._actions: list[Action] = []
+        self._actions: list[WayAction] = []
 
     @property
     def incarnation(self) -> int | None:
@@ -167,7 +114,7 @@ class Ways:
 
     @property
     def is_idle(self) -> bool:
-        return not self._asked and self._fence is None
+        return not self._asked and not self._fencing.is_up
 
     @property
     def has_sent_all(self) -> bool:
@@ -177,7 +124,8 @@ class Ways:
     @property
     def has_work(self) -> bool:
         """Whether :meth:`flush` may have something to do."""
-        return bool(self._queue or self._back or self._actions or self._returned or self._to_forget)
+        waits = self._queue or self._back or self._actions or self._returned
+        return bool(waits) or self._deliveries.has_to_forget
 
     @property
     def has_orphans(self) -> bool:
@@ -190,7 +138,7 @@ class Ways:
             each.weight
             for each in self._asked.values()
             if each.place is Place.QUEUE
-            or (each.place is Place.DIRECT and each.number > self._taken)
+            or (each.place is Place.DIRECT and each.number > self._deliveries.taken)
         )
 
     # ---- asking --------------------------------------------------------------------------
@@ -235,7 +183,7 @@ class Ways:
     def asked_unseen(self) -> None:
         """The supervisor was asked something that concerns this system, and other systems too
         perhaps: what is asked from now on is not to overtake it."""
-        self._unproven.add(_BEFORE)
+        self._fencing.routed_unseen()
 
     def cancel(self, request_id: int) -> bool:
         """Nobody waits for this any more.
@@ -255,12 +203,7 @@ class Ways:
 
     def give_back(self, reply: Reply) -> None:
         """Data for somebody who does not wait any more goes back, for the next caller."""
-        items: tuple[Any, ...] = ()
-        if isinstance(reply, DataReceived):
-            items = (reply.data,)
-        elif isinstance(reply, ManyReceived):
-            items = reply.items
-        self._returned.extend(items)
+        self._returned.extend(items_in(reply))
 
     # ---- the link ------------------------------------------------------------------------
 
@@ -272,8 +215,7 @@ class Ways:
         """
         self._link = self._limits = link
         self._closing = False
-        self._delivered = self._taken = delivered
-        self._unheard = 0
+        self._deliveries = Deliveries(delivered)
 
     def closing(self, incarnation: int) -> None:
         """This incarnation is about to end."""
@@ -284,8 +226,7 @@ class Ways:
         """The system said something on the link."""
         if self._link is None or self._link.incarnation != said.incarnation:
             return
-        self._taken = max(self._taken, said.taken)
-        self._unheard = 0
+        self._deliveries.heard(said.taken)
         for request_id in said.refused:
             asked = self._asked.get(request_id)
             if asked is not None and asked.place is Place.DIRECT:
@@ -305,8 +246,7 @@ class Ways:
         for asked in self._asked.values():
             if asked.place is Place.DIRECT:
                 asked.place, asked.number = Place.ORPHAN, incarnation
-        self._delivered = self._taken = 0
-        self._to_forget.clear()
+        self._deliveries = Deliveries()
 
     def ended(self, incarnation: int, code: FailureCode, text: str) -> None:
         """Why this incarnation, to which the link was lost, has ended."""
@@ -328,16 +268,12 @@ class Ways:
 
     def routed_reply(self, request_id: int, reply: Reply, now: float) -> None:
         """The answer to what went through the supervisor, or a part of it."""
-        if self._fence is not None and request_id == self._fence.request_id:
-            if isinstance(reply, FencePassed):
-                self._fence = None
-                self._unproven -= self._proves
-            else:
-                self._drop_fence(now)
+        if self._fencing.is_fence(request_id):
+            self._fencing.came_back(reply, now)
             return
-        ends = not isinstance(reply, ManySent) or reply.final
+        ends = is_final(reply)
         if ends:
-            self._unproven.discard(request_id)
+            self._fencing.answered(request_id)
         asked = self._asked.get(request_id)
         if asked is None:
             if ends:
@@ -347,25 +283,24 @@ class Ways:
 
     # ---- what is to be done ----------------------------------------------------------------
 
-    def flush(self, now: float) -> list[Action]:
+    def flush(self, now: float) -> list[WayAction]:
         """Send off all that may go now."""
-        if self._back and (self._link is None or self._taken == self._delivered):
+        if self._back and self._deliveries.are_taken:
             self._queue.extendleft(reversed(self._back))
             self._back.clear()
-        if self._returned or self._to_forget:
-            self._say_what_is_owed()
+        self._say_what_is_owed()
         straight = self._link is not None and not self._closing
         while self._queue:
             if straight and self._queue[0].direct:
-                if not self._unproven:
-                    if self._delivered - self._taken >= WINDOW:
+                if self._fencing.is_clear:
+                    if not self._deliveries.may_go_on:
                         break
                     self._deliver()
                     continue
-                self._raise_fence(now)
-                if self._fence is not None:
+                self._put_up_fence(now)
+                if self._fencing.is_up:
                     break
-            if self._taken != self._delivered:
+            if not self._deliveries.are_taken:
                 break
             self._route(self._queue.popleft())
         actions, self._actions = self._actions, []
@@ -374,8 +309,8 @@ class Ways:
     def tick(self, now: float) -> None:
         """Do what is due."""
         for request_id in self._deadlines.due(now):
-            if self._fence is not None and request_id == self._fence.request_id:
-                self._drop_fence(now)
+            if self._fencing.is_fence(request_id):
+                self._fencing.run_out(now)
             elif request_id in self._asked:
                 self._run_out(self._asked[request_id])
 
@@ -386,44 +321,30 @@ class Ways:
                 self._actions.append(Tell(TakeBack(self._name, items)))
             else:
                 self._actions.append(GiveBack(ReturnData(self._name, items)))
-                self._unproven.add(_BEFORE)
-        if self._to_forget and self._link is not None and self._unheard < UNHEARD:
-            self._actions.append(Tell(Forget(tuple(self._to_forget))))
-            self._to_forget.clear()
-            self._unheard += 1
+                self._fencing.routed_unseen()
+        forget = None if self._link is None else self._deliveries.forgetting()
+        if forget is not None:
+            self._actions.append(Tell(forget))
 
     def _deliver(self) -> None:
-        batch: list[tuple[int, Request]] = []
-        items = size = 0
-        self._delivered += 1
-        while self._queue and items < DELIVERY_ITEMS and size < DELIVERY_BYTES:
-            asked = self._queue[0]
-            if not asked.direct:
-                break
-            self._queue.popleft()
-            asked.place, asked.number = Place.DIRECT, self._delivered
-            items += asked.weight
-            size += asked.size
-            batch.append((asked.request.request_id, asked.request))
-        self._actions.append(Tell(Deliver(self._delivered, tuple(batch))))
+        batch = self._deliveries.begin(self._queue, lambda each: each.direct)
+        number = self._deliveries.number
+        for asked in batch:
+            asked.place, asked.number = Place.DIRECT, number
+        requests = tuple((each.request.request_id, each.request) for each in batch)
+        self._actions.append(Tell(Deliver(number, requests)))
 
-    def _raise_fence(self, now: float) -> None:
-        if self._fence is None and now >= self._fence_after:
-            fence = self._fence = Fence(self._name, timeout=FENCE_PATIENCE)
-            self._proves = frozenset(self._unproven)
+    def _put_up_fence(self, now: float) -> None:
+        fence = self._fencing.put_up(now)
+        if fence is not None:
             self._actions.append(Route(fence))
             # Its supervisor may hang, and not tell that its time is over.
             self._deadlines.set(fence.request_id, now + FENCE_PATIENCE)
 
-    def _drop_fence(self, now: float) -> None:
-        """It did not come back in time."""
-        self._fence = None
-        self._fence_after = now + FENCE_PAUSE
-
     def _route(self, asked: _Asked) -> None:
         self._unweigh(asked)
         asked.place = Place.ROUTED
-        self._unproven.add(asked.request.request_id)
+        self._fencing.routed(asked.request.request_id)
         self._actions.append(Route(asked.request))
 
     # ---- answers ---------------------------------------------------------------------------
@@ -433,7 +354,7 @@ class Ways:
         if asked is None or asked.place is not Place.DIRECT:
             self.give_back(reply)
         else:
-            ends = not isinstance(reply, ManySent) or reply.final
+            ends = is_final(reply)
             if not ends and self._link is not None:
                 self._deadlines.set(request_id, now + patience_of(asked.request, self._link))
             self._answer(asked, reply, ends=ends)
@@ -450,7 +371,7 @@ class Ways:
         if asked.place is Place.QUEUE:
             (self._back if asked in self._back else self._queue).remove(asked)
         elif asked.place is Place.DIRECT:
-            self._to_forget.append(asked.request.request_id)
+            self._deliveries.forget(asked.request.request_id)
 
     def _close(self, asked: _Asked) -> None:
         del self._asked[asked.request.request_id]
@@ -467,10 +388,6 @@ class Ways:
 
     def _run_out(self, asked: _Asked) -> None:
         assert self._limits is not None
-        seconds = patience_of(asked.request, self._limits)
-        was_sent = asked.place is not Place.QUEUE
-        doing = "no answer" if was_sent else "its turn did not come"
-        outcome = Outcome.UNKNOWN if was_sent else Outcome.NOT_SENT
-        text = f"{doing} within {seconds:g} s"
+        failure = timed_out(asked.request, self._limits, was_sent=asked.place is not Place.QUEUE)
         self._take_out(asked)
-        self._answer(asked, asked.request.failure(FailureCode.TIMEOUT, text, outcome))
+        self._answer(asked, failure)

@@ -7,7 +7,7 @@ from collections import deque
 import attrs
 
 from actors.messages import ConnectSystem, FailureCode, Reason
-from actors.messages.limits import WINDOW
+from actors.messages.deliveries import Deliveries
 from actors.messages.tallied import NOTHING, Tallied
 from supervisor.core.doors import Doors
 from supervisor.core.pending import Pending
@@ -57,14 +57,8 @@ class Child:
     weight: int = 0
     size: int = 0
     """Of what is open, in items and in bytes."""
-    delivered: int = 0
-    """The number of the last delivery to this incarnation."""
-    taken: int = 0
-    """The number of the last that its event loop took."""
-    to_forget: list[int] = attrs.field(factory=list)
-    """Refs of requests that it has, and that nobody waits for any more."""
-    unheard: int = 0
-    """How often it was told to forget some since it last said anything."""
+    deliveries: Deliveries = attrs.field(factory=Deliveries)
+    """To this incarnation; taken by its event loop."""
     returned: list[object] = attrs.field(factory=list)
     """Received items that reached nobody, on their way back to the system."""
     tapped: bool = False
@@ -92,7 +86,7 @@ class Child:
 
     @property
     def can_deliver(self) -> bool:
-        return self.is_running and bool(self.mailbox) and self.delivered - self.taken < WINDOW
+        return self.is_running and bool(self.mailbox) and self.deliveries.may_go_on
 
     @property
     def desired(self) -> DesiredState:
@@ -119,8 +113,7 @@ class Child:
         self.is_connected = False
         self.announced = EventKind.DISCONNECTED
         self.connect_failures = 0
-        self.delivered = self.taken = self.unheard = 0
-        self.to_forget.clear()
+        self.deliveries = Deliveries()
         self.tapped = False
         self.has_direct_clients = False
 

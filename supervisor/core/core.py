@@ -158,8 +158,8 @@ class SupervisorCore:
         if child is None:
             return
         self._context.timers.now = now
-        child.unheard = 0
-        if child.to_forget:
+        child.deliveries.heard()
+        if child.deliveries.has_to_forget:
             self._router.touch(child)
         starting = child.node.status is Status.STARTING
         match message:
@@ -184,7 +184,7 @@ class SupervisorCore:
             self._events.adjust_tap(child)
 
     def _report(self, child: Child, report: Report) -> None:
-        child.taken = max(child.taken, report.taken)
+        child.deliveries.heard(report.taken)
         was_connected = child.is_connected
         child.is_connected = report.is_connected
         if report.is_connected != was_connected:

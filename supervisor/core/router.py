@@ -12,29 +12,20 @@ from collections.abc import Callable
 from actors.messages import (
     RECEIVING_KINDS,
     ConnectSystem,
-    DataReceived,
     Deliver,
     DisconnectSystem,
     Failure,
     FailureCode,
-    Forget,
-    ManyReceived,
-    ManySent,
     Outcome,
     Reply,
     Request,
     SystemConnected,
     SystemDisconnected,
     TakeBack,
+    is_final,
+    items_in,
 )
-from actors.messages.limits import (
-    DELIVERY_BYTES,
-    DELIVERY_ITEMS,
-    UNHEARD,
-    Admitted,
-    admit,
-    weight_of,
-)
+from actors.messages.limits import Admitted, admit, weight_of
 from actors.messages.results import Results
 from actors.messages.tallied import taken_items
 from supervisor.core.actions import Client, TellActor, TellClient
@@ -42,7 +33,7 @@ from supervisor.core.child import Child, why_down
 from supervisor.core.context import Context
 from supervisor.core.pending import Gathering, Pending
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
-from supervisor.timing.patience import patience_of
+from supervisor.timing.patience import patience_of, timed_out
 from supervisor.tree.nodes import Status
 
 
@@ -154,20 +145,15 @@ class Router:
                 # All at once: each TakeBack goes before the one before it.
                 self._tell(child, TakeBack(child.name, tuple(child.returned)))
             child.returned.clear()
-            if child.to_forget and child.is_running and child.unheard < UNHEARD:
-                self._tell(child, Forget(tuple(child.to_forget)))
-                child.to_forget.clear()
-                child.unheard += 1
+            forget = child.deliveries.forgetting() if child.is_running else None
+            if forget is not None:
+                self._tell(child, forget)
             while child.can_deliver:
-                batch, items, size = [], 0, 0
-                while child.mailbox and items < DELIVERY_ITEMS and size < DELIVERY_BYTES:
-                    pending = child.mailbox.popleft()
+                batch = child.deliveries.begin(child.mailbox)
+                for pending in batch:
                     pending.delivered = True
-                    items += pending.weight
-                    size += pending.size
-                    batch.append((pending.ref, pending.request))
-                child.delivered += 1
-                self._tell(child, Deliver(child.delivered, tuple(batch)))
+                requests = tuple((each.ref, each.request) for each in batch)
+                self._tell(child, Deliver(child.deliveries.number, requests))
 
     # ---- back from the systems --------------------------------------------------------------
 
@@ -180,9 +166,9 @@ class Router:
         child.sent += taken_items(reply)
         pending = child.open.get(ref)
         if pending is None:
-            self._take_back_late(child, reply)
+            self.take_back(child, items_in(reply))
             return None
-        ends = not isinstance(reply, ManySent) or reply.final
+        ends = is_final(reply)
         if ends:
             self._close(child, pending)
         else:
@@ -271,7 +257,7 @@ class Router:
         if not pending.delivered:
             child.mailbox.remove(pending)
         else:
-            child.to_forget.append(pending.ref)
+            child.deliveries.forget(pending.ref)
             self.touch(child)
 
     def _run_out(self, ref: int) -> None:
@@ -283,11 +269,7 @@ class Router:
             self._set_timer(pending)
             return
         self._withdraw(child, pending)
-        seconds = self._patience(pending.request)
-        doing = "no answer" if pending.delivered else "its turn did not come"
-        outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
-        text = f"{doing} within {seconds:g} s"
-        failure = pending.request.failure(FailureCode.TIMEOUT, text, outcome)
+        failure = timed_out(pending.request, self._options, was_sent=pending.delivered)
         self._answer(child, pending, failure)
         if pending.on_timeout is not None:
             pending.on_timeout(failure.text)
@@ -311,13 +293,10 @@ class Router:
             self._answer_or_gather(None, pending.gathering, reply)
             return
         if pending.client is None:
-            self._take_back_late(child, reply)
+            self.take_back(child, items_in(reply))
             return
-        match reply:
-            case DataReceived() if not child.tapped:
-                child.received += 1
-            case ManyReceived() if not child.tapped:
-                child.received += len(reply.items)
+        if not child.tapped:
+            child.received += len(items_in(reply))
         self._act(TellClient(pending.client, reply))
 
     def _answer_or_gather(
@@ -342,13 +321,6 @@ class Router:
         answer = AllConnected if isinstance(gathering.request, ConnectAll) else AllDisconnected
         reply = answer(request_id=gathering.request.request_id, results=gathering.results)
         self._act(TellClient(gathering.client, reply))
-
-    def _take_back_late(self, child: Child, reply: Reply) -> None:
-        """Data for somebody who does not wait any more goes back, for the next caller."""
-        if isinstance(reply, DataReceived):
-            self.take_back(child, (reply.data,))
-        elif isinstance(reply, ManyReceived):
-            self.take_back(child, reply.items)
 
     def _tell(self, child: Child, message: object) -> None:
         self._act(TellActor(child.name, child.incarnation, message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from actors.messages import RECEIVING_KINDS, ConnectSystem, Request
+from actors.messages import RECEIVING_KINDS, ConnectSystem, Failure, FailureCode, Outcome, Request
 
 
 class Defaults(Protocol):
@@ -26,3 +26,15 @@ def patience_of(request: Request, defaults: Defaults) -> float:
     if isinstance(request, RECEIVING_KINDS):
         return defaults.request_timeout + (request.wait or 0.0)
     return defaults.request_timeout
+
+
+def timed_out(request: Request, defaults: Defaults, *, was_sent: bool) -> Failure:
+    """The answer to a request that has run out of time.
+
+    Args:
+        was_sent: whether it went to the system, which may have done it.
+    """
+    doing = "no answer" if was_sent else "its turn did not come"
+    outcome = Outcome.UNKNOWN if was_sent else Outcome.NOT_SENT
+    text = f"{doing} within {patience_of(request, defaults):g} s"
+    return request.failure(FailureCode.TIMEOUT, text, outcome)

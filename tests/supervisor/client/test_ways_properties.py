@@ -36,7 +36,8 @@ from actors.messages import (
     TakeBack,
 )
 from actors.messages.limits import WINDOW
-from supervisor.client.ways import GiveBack, Route, Tell, Unroute, Ways
+from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
+from supervisor.client.ways import Ways
 from supervisor.messages import SystemResolved
 
 MAILBOX = 12
