@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from typing import Any
+from typing import Any, Protocol, Self
 
 import attrs
 
@@ -79,6 +79,30 @@ class Failure(Reply):
     """What happened, to which system, and what to do, in one line."""
     outcome: Outcome = Outcome.NOT_SENT
 
+    @classmethod
+    def to(
+        cls,
+        request: _Asked,
+        system_name: str | None,
+        code: FailureCode,
+        text: str,
+        outcome: Outcome = Outcome.NOT_SENT,
+    ) -> Self:
+        """The failed answer to a request; its text begins with the name of the system
+        concerned, if there is one."""
+        return cls(
+            request_id=request.request_id,
+            system_name=system_name,
+            code=code,
+            text=text if system_name is None else f"{system_name}: {text}",
+            outcome=outcome,
+        )
+
+
+class _Asked(Protocol):
+    @property
+    def request_id(self) -> int: ...
+
 
 @attrs.frozen
 class Request:
@@ -92,13 +116,7 @@ class Request:
 
     def failure(self, code: FailureCode, text: str, outcome: Outcome = Outcome.NOT_SENT) -> Failure:
         """The failed answer to this request; its text begins with the system's name."""
-        return Failure(
-            request_id=self.request_id,
-            system_name=self.system_name,
-            code=code,
-            text=f"{self.system_name}: {text}",
-            outcome=outcome,
-        )
+        return Failure.to(self, self.system_name, code, text, outcome)
 
 
 def invalid_request(message: object, text: str) -> Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.messages import Failure, FailureCode, Reply, Request
+from actors.messages import FailureCode, Reply, Request
 from supervisor.core.actions import Client
 from supervisor.core.child import Child
 from supervisor.core.context import Context
@@ -138,13 +138,8 @@ class ChildOrders:
         try:
             call(order)
         except RefusedError as error:
-            name, text = order.system_name, str(error)
-            if not text.startswith(f"{name}: "):
-                text = f"{name}: {text}"
-            failure = Failure(
-                request_id=request.request_id, system_name=name, code=error.code, text=text
-            )
-            self._orders.answer(order, failure)
+            text = str(error).removeprefix(f"{order.system_name}: ")
+            self._orders.fail(order, error.code, text)
         except Exception:
             self._orders.drop(order)  # whoever catches it answers
             raise

@@ -62,14 +62,7 @@ class Orders:
     def fail(
         self, order: Order, code: FailureCode, text: str, outcome: Outcome = Outcome.NOT_SENT
     ) -> None:
-        failure = Failure(
-            request_id=order.request.request_id,
-            system_name=order.system_name,
-            code=code,
-            text=f"{order.system_name}: {text}" if order.system_name is not None else text,
-            outcome=outcome,
-        )
-        self.answer(order, failure)
+        self.answer(order, Failure.to(order.request, order.system_name, code, text, outcome))
 
     def drop(self, order: Order) -> None:
         """Nobody waits for it any more, or it is answered elsewhere."""

@@ -45,7 +45,7 @@ class SupervisorRequest:
 
     def failure(self, code: FailureCode, text: str, outcome: Outcome = Outcome.NOT_SENT) -> Failure:
         """The failed answer to this request."""
-        return Failure(request_id=self.request_id, code=code, text=text, outcome=outcome)
+        return Failure.to(self, None, code, text, outcome)
 
 
 @attrs.frozen

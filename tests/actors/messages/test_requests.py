@@ -13,11 +13,14 @@ from actors.messages import (
     CommandCalled,
     ConnectSystem,
     DataReceived,
+    DataSent,
     Deliver,
     DisconnectSystem,
     Failure,
     FailureCode,
     ManyReceived,
+    ManySent,
+    NothingReceived,
     Outcome,
     Reason,
     ReceiveData,
@@ -28,6 +31,8 @@ from actors.messages import (
     SystemDefinition,
     TakeBack,
     invalid_request,
+    is_final,
+    items_in,
     new_request_id,
 )
 from actors.payload import Payload, PayloadError
@@ -156,3 +161,24 @@ def test_a_reason_has_the_traceback_as_text():
     assert reason.text == "ValueError: bad value"
     assert "test_requests.py" in reason.traceback
     assert reason.traceback.rstrip().endswith("ValueError: bad value")
+
+
+def test_only_a_part_of_an_answer_does_not_end_it():
+    part = ManySent(request_id=1, results=(True,), final=False)
+    assert not is_final(part)
+    assert is_final(attrs.evolve(part, final=True))
+    assert is_final(DataSent(request_id=1))
+
+
+def test_what_was_received_with_a_reply_is_in_it():
+    assert items_in(DataReceived(request_id=1, data="x")) == ("x",)
+    assert items_in(ManyReceived(request_id=1, items=["x", "y"])) == ("x", "y")
+    assert items_in(NothingReceived(request_id=1)) == ()
+
+
+def test_a_failure_names_the_system_that_it_concerns_if_there_is_one():
+    request = SendData("plc", 1)
+    failure = request.failure(FailureCode.TIMEOUT, "no answer")
+    assert failure == Failure.to(request, "plc", FailureCode.TIMEOUT, "no answer")
+    assert (failure.request_id, failure.text) == (request.request_id, "plc: no answer")
+    assert Failure.to(request, None, FailureCode.TIMEOUT, "no answer").text == "no answer"
