@@ -56,22 +56,18 @@ class Dialog:
     def __init__(
         self,
         options: SupervisorOptions,
-        socket_path: str | None,
         strict: bool,
         direct: bool = True,
     ) -> None:
         """
         Args:
             options: of an embedded supervisor.
-            socket_path: of a standalone one; None starts an embedded one.
             strict: whether a registration that fails is raised, by the call that needed it.
             direct: whether requests may go straight to systems.
         """
         self._options = options
         self._strict = strict
-        self.session = Session(
-            options, socket_path, self._hear, self._come_back, self._lose, self._end
-        )
+        self.session = Session(options, self._hear, self._come_back, self._lose, self._end)
         self.streams = Streams()
         self.names: set[str] = set()
         """Of the systems that are registered, as far as this process has heard."""
@@ -87,6 +83,11 @@ class Dialog:
         """The sequence number of the last event heard."""
         self._starting: asyncio.Task[None] | None = None
         self._batchers: dict[str, SendBatcher] = {}
+
+    def attach_to(self, socket_path: str, direct: bool) -> None:
+        """Talk to a standalone supervisor, before anything is said."""
+        self.session.attach_to(socket_path)
+        self.links.is_direct = direct
 
     def register(self, spec: SystemSpec, group: str | None) -> None:
         """Have the next request be preceded by this system's registration."""

@@ -89,7 +89,7 @@ class ExternalSystemManager(Family):
         """
         self._strict = strict
         self._options = options or SupervisorOptions()
-        self._dialog = Dialog(self._options, None, strict, direct)
+        self._dialog = Dialog(self._options, strict, direct)
 
     @classmethod
     def attach(
@@ -106,8 +106,7 @@ class ExternalSystemManager(Family):
         """
         manager = cls(strict=strict)
         path = default_directory() if directory is None else Path(directory)
-        socket_path = RuntimeDirectory(path).socket_path
-        manager._dialog = Dialog(manager._options, socket_path, strict, direct)
+        manager._dialog.attach_to(RuntimeDirectory(path).socket_path, direct)
         return manager
 
     async def __aenter__(self) -> Self:

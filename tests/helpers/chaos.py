@@ -108,8 +108,7 @@ class Chaos:
         self, manager: ExternalSystemManager, names: list[str]
     ) -> list[asyncio.Task[None]]:
         seeds = Random(self.plan.seed + 1)
-        session = manager._dialog.session
-        path = session._path
+        path = manager._dialog.session._recovery.path
         assert Path(path).exists()
         self._wires = [
             WireClient(path, names, Random(seeds.random()), self.ledger, self._over)
@@ -145,7 +144,7 @@ class Chaos:
             await asyncio.sleep(self._random.expovariate(1 / self.plan.fault_every))
 
     def _hit_supervisor(self, manager: ExternalSystemManager, number: signal.Signals) -> None:
-        connection = manager._dialog.session._connection
+        connection = manager._dialog.session._recovery.connection
         pid = connection.supervisor_pid if connection is not None and connection.is_open else None
         if pid is not None:
             self._hit(pid, number, "supervisor")

@@ -23,8 +23,8 @@ def parts_of(
         system: the process id of a system actor that is to be in it too.
     """
     if isinstance(whose, ExternalSystemManager):
-        assert whose._dialog.session._runtime is not None
-        whose = psutil.Process(whose._dialog.session._runtime._process.pid)
+        assert whose._dialog.session._recovery.runtime is not None
+        whose = psutil.Process(whose._dialog.session._recovery.runtime._process.pid)
     # What a killed admin leaves behind becomes the root's for a moment.
     [admin] = [each for each in whose.children() if _has_grandchildren(each)]
     guardian = next(each for each in admin.children() if each.children())

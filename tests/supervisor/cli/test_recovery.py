@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from supervisor import ExternalSystemManager
-from supervisor.client import session
+from supervisor.client import recovery
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 from tests.helpers.processes import kill_part, parts_of, until_gone
 from tests.helpers.support import PATIENCE, status_of, until
@@ -148,7 +148,7 @@ def test_an_attached_manager_goes_on_after_the_supervisor_was_killed(runtime_dir
 def test_an_attached_manager_ends_when_the_supervisor_does_not_come_back(
     runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "REATTACH_PATIENCE", 0.5)
+    monkeypatch.setattr(recovery, "REATTACH_PATIENCE", 0.5)
 
     async def main(root: psutil.Process) -> None:
         async with ExternalSystemManager.attach(runtime_dir) as manager:

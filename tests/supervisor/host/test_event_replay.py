@@ -39,7 +39,7 @@ class Listener:
     @classmethod
     async def open(cls, manager: ExternalSystemManager) -> Listener:
         heard: list[Any] = []
-        path = manager._dialog.session._path
+        path = manager._dialog.session._recovery.path
         connection = await SupervisorConnection.open(path, heard.append, lambda *_: None)
         return cls(connection, heard)
 
@@ -203,7 +203,7 @@ def test_a_stream_has_each_event_once_though_the_supervisor_is_killed() -> None:
 
         await hear_until("b", EventKind.CONNECTED, 1)
         for life in (2, 3):
-            connection = manager._dialog.session._connection
+            connection = manager._dialog.session._recovery.connection
             assert connection is not None
             assert connection.supervisor_pid is not None
             os.kill(connection.supervisor_pid, signal.SIGKILL)
@@ -215,7 +215,7 @@ def test_a_stream_has_each_event_once_though_the_supervisor_is_killed() -> None:
 
 
 def test_what_is_heard_again_is_not_taken_for_the_present() -> None:
-    dialog = Dialog(SupervisorOptions(), None, strict=True)
+    dialog = Dialog(SupervisorOptions(), strict=True)
     kinds = [EventKind.REGISTERED, EventKind.CONNECTED, EventKind.UNREGISTERED]
     past = [
         LifecycleEvent(sequence=number, time=0.0, kind=kind, system_name="a", incarnation=1)

@@ -244,8 +244,10 @@ def test_a_payload_of_a_hundred_megabytes() -> None:
 
 def test_a_payload_over_the_limit_of_the_supervisor_itself() -> None:
     async def work(manager: ExternalSystemManager) -> None:
-        assert manager._dialog.session._connection is not None
-        reply = await manager._dialog.session._connection.ask(SendData("a", bytes(20 << 20)))
+        assert manager._dialog.session._recovery.connection is not None
+        reply = await manager._dialog.session._recovery.connection.ask(
+            SendData("a", bytes(20 << 20))
+        )
         assert getattr(reply, "code", None) is FailureCode.INVALID_REQUEST
         await serves_on(manager)
 

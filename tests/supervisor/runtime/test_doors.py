@@ -72,7 +72,7 @@ def files_in(runtime: Path) -> list[Path]:
 
 
 def files_of(manager: ExternalSystemManager) -> list[Path]:
-    runtime = manager._dialog.session._runtime
+    runtime = manager._dialog.session._recovery.runtime
     assert runtime is not None
     return files_in(Path(runtime.socket_path).parent)
 

@@ -23,7 +23,7 @@ from supervisor import (
     SystemCrashedError,
     UnavailableError,
 )
-from supervisor.client import session
+from supervisor.client import recovery
 from supervisor.messages import EventKind, SystemState
 from supervisor.specs.options import LogLevel
 from tests.conftest import MARK, marked_processes, wait_until_none
@@ -285,17 +285,17 @@ def test_a_hung_supervisor_is_killed_and_the_next_serves(monkeypatch: pytest.Mon
         await until_state(manager, "victim", SystemState.CONNECTED)
         supervisor = parts_of(manager)["supervisor"]
         supervisor.suspend()
-        monkeypatch.setattr(session, "PING_EVERY", 0.05)
-        monkeypatch.setattr(session, "PING_PATIENCE", 0.2)
+        monkeypatch.setattr(recovery, "PING_EVERY", 0.05)
+        monkeypatch.setattr(recovery, "PING_PATIENCE", 0.2)
         receive = manager.receive_data_from_system("victim", timeout=300.0)
         with pytest.raises(UnavailableError, match="the supervisor does not answer"):
             await asyncio.wait_for(receive, PATIENCE)
-        monkeypatch.setattr(session, "PING_PATIENCE", PATIENCE)
+        monkeypatch.setattr(recovery, "PING_PATIENCE", PATIENCE)
         await until_state(manager, "victim", SystemState.CONNECTED)
         await until_gone(supervisor.pid)
 
     # The first round of pings still has the usual interval.
-    monkeypatch.setattr(session, "PING_EVERY", 0.5)
+    monkeypatch.setattr(recovery, "PING_EVERY", 0.5)
     with_manager(work, mock("victim"))
 
 

@@ -20,7 +20,7 @@ from supervisor import (
     SystemSpec,
     UnavailableError,
 )
-from supervisor.client import session
+from supervisor.client import waiting
 from supervisor.messages import EventKind
 from tests.helpers.processes import PARTS, kill_part, parts_of, runs, until_gone
 from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked
@@ -209,7 +209,7 @@ def test_requests_made_meanwhile_wait_for_the_recovery() -> None:
 
 async def until_lost(manager: ExternalSystemManager) -> None:
     async with asyncio.timeout(PATIENCE):
-        await manager._dialog.session._lost.wait()
+        await manager._dialog.session._recovery.lost.wait()
 
 
 @BOTH_WAYS
@@ -317,7 +317,7 @@ def test_a_runtime_that_ends_too_often_is_given_up(monkeypatch: pytest.MonkeyPat
         async with runtime() as (manager, _):
             events = manager.events()
             while manager.ended is None:
-                runtime_ = manager._dialog.session._runtime
+                runtime_ = manager._dialog.session._recovery.runtime
                 if runtime_ is not None and runtime_.socket_path:
                     runtime_.kill()
                 try:
@@ -330,7 +330,7 @@ def test_a_runtime_that_ends_too_often_is_given_up(monkeypatch: pytest.MonkeyPat
                 async for _ in events:
                     pass
 
-    monkeypatch.setattr(session, "RECOVERY_PATIENCE", PATIENCE)
+    monkeypatch.setattr(waiting, "RECOVERY_PATIENCE", PATIENCE)
     asyncio.run(main())
 
 
