@@ -124,8 +124,9 @@ def test_a_sender_that_left_costs_the_others_nothing(asked):
 def test_what_one_caller_sends_together_goes_together_behind_what_was_added(asked):
     async def work():
         batcher = SendBatcher("plc", asked)
-        futures = [batcher.send(number, 8) for number in range(2)]
+        futures = [batcher.send(0, 8)]
         many = asyncio.ensure_future(batcher.send_many([(number, 8) for number in (2, 3, 4)]))
+        futures.append(batcher.send(1, 8))  # before that task runs, and not flushed by then
         await asyncio.sleep(0)
         assert [each.items for each in asked.requests[1:]] == [(1,), (2, 3, 4)]
         asked.answer(0)

@@ -18,6 +18,8 @@ from actors.messages import (
     SendMany,
     TakeBack,
 )
+from actors.messages.limits import WINDOW
+from supervisor.client import ways
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
 from supervisor.client.ways import Ways
 from supervisor.messages import SystemResolved
@@ -190,6 +192,27 @@ def test_an_item_that_is_too_large_is_refused_by_the_supervisor(plant, measured)
     assert plant.routed() == [refused]
 
 
+def test_what_is_too_large_for_one_frame_among_others_goes_through_the_supervisor(
+    plant, monkeypatch
+):
+    monkeypatch.setattr(ways, "_LARGEST", 3 * LARGEST)
+    plant.open()
+    fits, large = (SendMany("plc", (bytes(LARGEST),) * count) for count in (3, 4))
+    plant.ask(fits)
+    plant.say(part(fits, *(True,) * 3, final=True))
+    plant.ask(large)
+    assert (plant.delivered(), plant.routed()) == ([fits], [large])
+
+
+def test_no_more_goes_while_two_deliveries_are_not_taken(plant):
+    plant.open()
+    requests = [plant.ask(SendData("plc", number)) for number in range(WINDOW + 2)]
+    assert plant.delivered() == requests[:WINDOW]
+    plant.say(sent(requests[0]))
+    assert plant.delivered() == requests
+    assert plant.told(Deliver)[-1].number == 1 + WINDOW + 1, "what waited goes together"
+
+
 def test_one_too_many_is_refused_at_once(plant):
     plant.open()
     for _ in range(MAILBOX):
@@ -274,6 +297,24 @@ def test_what_is_behind_an_order_waits_for_the_fence_behind_it(plant):
     plant.ways.routed_reply(fence.request_id, FencePassed(request_id=fence.request_id), plant.now)
     plant.flush()
     assert plant.delivered() == [send]
+
+
+def test_an_order_waits_until_all_that_went_straight_is_taken(plant):
+    plant.open()
+    send, order = plant.ask(SendData("plc", "x")), plant.ask(ConnectSystem("plc"))
+    assert plant.routed() == []
+    plant.say(sent(send))
+    assert plant.routed() == [order]
+
+
+def test_what_was_handed_back_waits_for_all_that_was_delivered_before_it_goes_on(plant):
+    plant.open()
+    first, second, third = (plant.ask(SendData("plc", number)) for number in range(3))
+    plant.ways.heard(Answered("plc", 1, plant.taken - 1, (), (first.request_id,)), plant.now)
+    plant.flush()
+    assert plant.routed() == []
+    plant.say(refused=(second.request_id,))
+    assert plant.routed() == [first, second, third]
 
 
 def test_a_fence_that_does_not_come_back_lets_all_go_through_the_supervisor(plant):
