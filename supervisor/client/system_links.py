@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from actors.messages import (
 )
 from supervisor.client.session import Session
 from supervisor.client.system_link import KNOCKS, Link
-from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
+from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute, WayAction
 from supervisor.client.ways import OnReply, Ways
 from supervisor.messages import (
     ChangeSpecs,
@@ -148,9 +148,7 @@ class SystemLinks:
             return
         name = request.system_name
         ways = self.prepare(name)
-        now = time.monotonic()
-        ways.ask(request, on_part, now, size)
-        self._carry_out(name, ways, now)
+        self._carry_out(name, ways, ways.ask_now(request, on_part, time.monotonic(), size))
         due = ways.next_due()
         if due is not None:
             self._arm(due)
@@ -338,13 +336,13 @@ class SystemLinks:
         now = time.monotonic()
         due = math.inf
         for name, ways in touched.items():
-            self._carry_out(name, ways, now)
+            self._carry_out(name, ways, ways.flush(now))
             due = min(due, ways.next_due() or math.inf)
         self._arm(due)
 
-    def _carry_out(self, name: str, ways: Ways, now: float) -> None:
+    def _carry_out(self, name: str, ways: Ways, actions: Iterable[WayAction]) -> None:
         said: list[Any] = []
-        for action in ways.flush(now):
+        for action in actions:
             match action:
                 case Tell():
                     said.append(action.message)

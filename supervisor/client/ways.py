@@ -166,6 +166,13 @@ class Ways:
         self._asked[request.request_id] = asked
         self._queue.append(asked)
 
+    def ask_now(
+        self, request: Request, on_reply: OnReply, now: float, size: int | None
+    ) -> list[WayAction]:
+        """The same, and :meth:`flush`."""
+        self.ask(request, on_reply, now, size)
+        return self.flush(now)
+
     def _weigh(self, asked: _Asked, link: SystemResolved, size: int | None) -> Failure | None:
         """Measure what may go straight; the refusal, if it is one too many."""
         if not isinstance(asked.request, DIRECT_KINDS):
