@@ -181,7 +181,8 @@ class Ways:
         if isinstance(admitted, Failure):
             return admitted
         asked.request, asked.weight, asked.size, refused = admitted
-        asked.results = Results.of(asked.request, refused)
+        if refused:
+            asked.results = Results.of(asked.request, refused)
         asked.direct = asked.size <= _LARGEST
         self._weight += asked.weight
         self._size += asked.size
@@ -283,8 +284,7 @@ class Ways:
             self._fencing.answered(request_id)
         asked = self._asked.get(request_id)
         if asked is None:
-            if ends:
-                self.give_back(reply)
+            self.give_back(reply)
         else:
             self._answer(asked, reply, ends=ends)
 
