@@ -37,7 +37,7 @@ from actors.messages import (
 )
 from actors.messages.limits import WINDOW
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
-from supervisor.client.ways import Ways
+from supervisor.client.ways import Place, Ways
 from supervisor.messages import SystemResolved
 
 MAILBOX = 12
@@ -52,6 +52,8 @@ class Asked:
     request: object
     replies: list[Reply] = attrs.field(factory=list)
     cancelled: bool = False
+    taken_out: bool = False
+    """Whether it had not gone anywhere when it was cancelled."""
     began: int = 0
     """How often the system began it."""
 
@@ -185,8 +187,16 @@ class TwoWays(RuleBasedStateMachine):
         ]
         if open_:
             chosen = open_[pick % len(open_)]
-            assert self.ways.cancel(chosen.request.request_id)
+            request_id = chosen.request.request_id
+            chosen.taken_out = self.ways._asked[request_id].place is Place.QUEUE
+            assert self.ways.cancel(request_id)
             chosen.cancelled = True
+
+    @rule(pick=st.integers(0, 1000))
+    def cancel_too_late(self, pick):
+        closed = [key for key, each in self.asked.items() if each.finals or each.cancelled]
+        if closed:
+            assert not self.ways.cancel(closed[pick % len(closed)])
 
     @rule()
     def flush(self):
@@ -298,6 +308,7 @@ class TwoWays(RuleBasedStateMachine):
         assert asked.began == 1, "begun twice"
         assert asked.place > self.last_begun, "begun before what was asked first"
         self.last_begun = asked.place
+        assert not asked.taken_out, "begun, though nobody waited for it before it went"
         assert not any(
             isinstance(each, Failure) and each.outcome is Outcome.NOT_SENT for each in asked.finals
         ), "begun, though it was said not to be sent"
@@ -492,7 +503,7 @@ class TwoWays(RuleBasedStateMachine):
         )
         ways = straight + routed if straight_first else routed + straight
         last = (
-            (lambda: self.alive and self.alive.busy, lambda: self.answer(0, False)),
+            (lambda: self.alive and self.alive.busy, lambda: self.answer(0, True)),
             (lambda: self.alive and self.alive.stopping, self.die),
         )
         for is_owed, do in (*ends, *ways, *last):
