@@ -305,13 +305,13 @@ class SystemLinks:
 
     def _lose(self, name: str, ways: Ways) -> None:
         """A system's process hung up: its supervisor says why, in a moment."""
-        incarnation = ways.incarnation
         del self._links[name]
-        ways.lost()
+        orphans = ways.lost()
         self._touch(name, ways)
-        if incarnation is not None and ways.has_orphans:
+        if orphans:
+            # Not by incarnation: a name that is registered anew counts them from 1 again.
             asyncio.get_running_loop().call_later(
-                REASON_PATIENCE, ways.ended, incarnation, FailureCode.UNAVAILABLE, _HUNG_UP
+                REASON_PATIENCE, ways.unexplained, orphans, _HUNG_UP
             )
 
     def _drop_link(self, name: str, ways: Ways) -> None:

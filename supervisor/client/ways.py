@@ -128,10 +128,6 @@ class Ways:
         return bool(waits) or self._deliveries.has_to_forget
 
     @property
-    def has_orphans(self) -> bool:
-        return any(each.place is Place.ORPHAN for each in self._asked.values())
-
-    @property
     def untaken(self) -> int:
         """Items and requests that the system has not taken yet, and nobody else knows of."""
         return sum(
@@ -244,22 +240,34 @@ class Ways:
         for request_id, reply in said.replies:
             self._settle(request_id, reply, now)
 
-    def lost(self) -> None:
+    def lost(self) -> list[int]:
         """The link is gone. What was delivered waits for the reason; the rest goes through
-        the supervisor."""
+        the supervisor.
+
+        Returns:
+            what waits, by request id.
+        """
         incarnation = self.incarnation
         if incarnation is None:
-            return
+            return []
         self._link = None
-        for asked in self._asked.values():
-            if asked.place is Place.DIRECT:
-                asked.place, asked.number = Place.ORPHAN, incarnation
         self._deliveries = Deliveries()
+        orphans = [each for each in self._asked.values() if each.place is Place.DIRECT]
+        for asked in orphans:
+            asked.place, asked.number = Place.ORPHAN, incarnation
+        return [asked.request.request_id for asked in orphans]
 
     def ended(self, incarnation: int, code: FailureCode, text: str) -> None:
         """Why this incarnation, to which the link was lost, has ended."""
         for asked in list(self._asked.values()):
             if asked.place is Place.ORPHAN and asked.number == incarnation:
+                self._answer(asked, asked.request.failure(code, text, Outcome.UNKNOWN))
+
+    def unexplained(self, request_ids: list[int], text: str) -> None:
+        """Of these, to which the link was lost, nobody said why."""
+        for asked in [self._asked[each] for each in request_ids if each in self._asked]:
+            if asked.place is Place.ORPHAN:
+                code = FailureCode.UNAVAILABLE
                 self._answer(asked, asked.request.failure(code, text, Outcome.UNKNOWN))
 
     def supervisor_lost(self, why: str) -> None:

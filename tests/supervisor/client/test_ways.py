@@ -41,19 +41,17 @@ class Plant:
 
     def open(self, incarnation=1, proven=True):
         """Open a link; and have it proven that nothing is under way through the supervisor."""
-        self.ways.opened(
-            SystemResolved(
-                request_id=0,
-                system_name="plc",
-                incarnation=incarnation,
-                door="",
-                mailbox_size=MAILBOX,
-                max_payload_bytes=LARGEST,
-                request_timeout=30.0,
-                connect_timeout=60.0,
-            ),
-            0,
+        self.found = SystemResolved(
+            request_id=0,
+            system_name="plc",
+            incarnation=incarnation,
+            door="",
+            mailbox_size=MAILBOX,
+            max_payload_bytes=LARGEST,
+            request_timeout=30.0,
+            connect_timeout=60.0,
         )
+        self.ways.opened(self.found, 0)
         if proven:
             first = self.ask(SendData("plc", "first"))
             [fence] = [each for each in self.routed() if isinstance(each, Fence)]
@@ -337,3 +335,20 @@ def test_a_lost_link_leaves_what_went_straight_to_its_reason(plant):
     [failure] = plant.answers(request)
     assert isinstance(failure, Failure)
     assert (failure.code, failure.outcome) == ("system_crashed", "unknown")
+
+
+def test_only_what_nobody_said_the_reason_of_is_given_up(plant):
+    plant.open()
+    first = plant.ask(SendData("plc", 1))
+    orphans = plant.ways.lost()
+    assert orphans == [first.request_id]
+    plant.ways.ended(1, "system_crashed", "crashed")
+    plant.ways.opened(plant.found, 0)  # registered anew
+    second = plant.ask(SendData("plc", 2))
+    assert plant.delivered() == [first, second]
+    more = plant.ways.lost()
+    plant.ways.unexplained(orphans, "its process hung up")
+    assert (len(plant.answers(first)), plant.answers(second)) == (1, [])
+    plant.ways.unexplained(more, "its process hung up")
+    [failure] = plant.answers(second)
+    assert (failure.code, failure.outcome) == ("unavailable", "unknown")
