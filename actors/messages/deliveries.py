@@ -33,7 +33,8 @@ class Deliveries:
         """
         self.number = self.taken = taken
         """Of the last one sent, and of the last one taken."""
-        self._to_forget: list[int] = []
+        self.to_forget: list[int] = []
+        """What was sent, and nobody waits for any more."""
         self._unheard = 0
         """How often it was told to forget some since it last said anything."""
 
@@ -46,10 +47,6 @@ class Deliveries:
     def are_taken(self) -> bool:
         return self.number == self.taken
 
-    @property
-    def has_to_forget(self) -> bool:
-        return bool(self._to_forget)
-
     def begin(self, queue: deque[W], may_go: Callable[[W], bool] = lambda _: True) -> list[W]:
         """Begin the next one.
 
@@ -60,22 +57,24 @@ class Deliveries:
         self.number += 1
         batch: list[W] = []
         items = size = 0
-        while queue and may_go(queue[0]) and not is_full(items, size):
+        while queue and may_go(queue[0]):
             each = queue.popleft()
             batch.append(each)
             items += each.weight
             size += each.size
+            if is_full(items, size):
+                break
         return batch
 
     def forget(self, ref: int) -> None:
         """Nobody waits any more for a request that was sent."""
-        self._to_forget.append(ref)
+        self.to_forget.append(ref)
 
     def forgetting(self) -> Forget | None:
         """What is to be said of those, now."""
-        if not self._to_forget or self._unheard >= UNHEARD:
+        if not self.to_forget or self._unheard >= UNHEARD:
             return None
-        refs, self._to_forget = tuple(self._to_forget), []
+        refs, self.to_forget = tuple(self.to_forget), []
         self._unheard += 1
         return Forget(refs)
 

@@ -24,17 +24,12 @@ class Fencing:
 
     def __init__(self, system_name: str) -> None:
         self._name = system_name
-        self._unproven: set[int] = {_UNSEEN}
+        self.unproven: set[int] = {_UNSEEN}
         """What went through the supervisor and may not have been taken yet."""
         self._fence: Fence | None = None
         self._proves: frozenset[int] = frozenset()
         """What the fence proves to be taken."""
         self._not_before = -math.inf
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether all that went through the supervisor is known to be taken."""
-        return not self._unproven
 
     @property
     def is_up(self) -> bool:
@@ -47,15 +42,15 @@ class Fencing:
 
     def routed(self, request_id: int) -> None:
         """This goes through the supervisor now."""
-        self._unproven.add(request_id)
+        self.unproven.add(request_id)
 
     def routed_unseen(self) -> None:
         """Something does that no answer is heard of here."""
-        self._unproven.add(_UNSEEN)
+        self.unproven.add(_UNSEEN)
 
     def answered(self, request_id: int) -> None:
         """That was answered."""
-        self._unproven.discard(request_id)
+        self.unproven.discard(request_id)
 
     def put_up(self, now: float) -> Fence | None:
         """A fence to be sent through the supervisor; None when there is one, or was one a
@@ -63,14 +58,14 @@ class Fencing:
         if self._fence is not None or now < self._not_before:
             return None
         self._fence = Fence(self._name, timeout=FENCE_PATIENCE)
-        self._proves = frozenset(self._unproven)
+        self._proves = frozenset(self.unproven)
         return self._fence
 
     def came_back(self, reply: Reply, now: float) -> None:
         """The fence was answered."""
         if isinstance(reply, FencePassed):
             self._fence = None
-            self._unproven -= self._proves
+            self.unproven -= self._proves
         else:
             self.run_out(now)
 

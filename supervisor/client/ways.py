@@ -124,8 +124,8 @@ class Ways:
     @property
     def has_work(self) -> bool:
         """Whether :meth:`flush` may have something to do."""
-        waits = self._queue or self._back or self._actions or self._returned
-        return bool(waits) or self._deliveries.has_to_forget
+        waits = self._queue or self._back or self._actions
+        return bool(waits or self._returned or self._deliveries.to_forget)
 
     @property
     def untaken(self) -> int:
@@ -303,11 +303,12 @@ class Ways:
         if self._back and self._deliveries.are_taken:
             self._queue.extendleft(reversed(self._back))
             self._back.clear()
-        self._say_what_is_owed()
+        if self._returned or self._deliveries.to_forget:
+            self._say_what_is_owed()
         straight = self._link is not None and not self._closing
         while self._queue:
             if straight and self._queue[0].direct:
-                if self._fencing.is_clear:
+                if not self._fencing.unproven:
                     if not self._deliveries.may_go_on:
                         break
                     self._deliver()
@@ -346,7 +347,7 @@ class Ways:
         number = self._deliveries.number
         for asked in batch:
             asked.place, asked.number = Place.DIRECT, number
-        requests = tuple((each.request.request_id, each.request) for each in batch)
+        requests = tuple([(each.request.request_id, each.request) for each in batch])
         self._actions.append(Tell(Deliver(number, requests)))
 
     def _put_up_fence(self, now: float) -> None:

@@ -159,7 +159,7 @@ class SupervisorCore:
             return
         self._context.timers.now = now
         child.deliveries.heard()
-        if child.deliveries.has_to_forget:
+        if child.deliveries.to_forget:
             self._router.touch(child)
         starting = child.node.status is Status.STARTING
         match message:

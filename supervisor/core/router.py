@@ -152,7 +152,7 @@ class Router:
                 batch = child.deliveries.begin(child.mailbox)
                 for pending in batch:
                     pending.delivered = True
-                requests = tuple((each.ref, each.request) for each in batch)
+                requests = tuple([(each.ref, each.request) for each in batch])
                 self._tell(child, Deliver(child.deliveries.number, requests))
 
     # ---- back from the systems --------------------------------------------------------------

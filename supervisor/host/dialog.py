@@ -251,7 +251,7 @@ class Dialog:
 
     async def send(self, name: str, data: Any) -> bool | Failure:
         """Send an item, together with what other tasks send now."""
-        batcher = await self._batcher_for(name)
+        batcher = self._batcher_for(name) if self._is_ready else await self._first_batcher(name)
         if isinstance(batcher, Failure):
             return batcher
         item = self._measure(name, data)
@@ -259,7 +259,7 @@ class Dialog:
 
     async def send_many(self, name: str, items: Sequence[Any]) -> list[bool | Failure]:
         """Send items in order; for each True, or the failure."""
-        batcher = await self._batcher_for(name)
+        batcher = self._batcher_for(name) if self._is_ready else await self._first_batcher(name)
         if isinstance(batcher, Failure):
             return [batcher] * len(items)
         measured = [self._measure(name, each) for each in items]
@@ -267,11 +267,13 @@ class Dialog:
         results = iter(await batcher.send_many(good))
         return [each if isinstance(each, Failure) else next(results) for each in measured]
 
-    async def _batcher_for(self, name: object) -> SendBatcher | Failure:
+    async def _first_batcher(self, name: object) -> SendBatcher | Failure:
         if self.session.over is not None:
             return host_failure(name, self.session.over, FailureCode.UNAVAILABLE)
-        if not self._is_ready:
-            await self.start()
+        await self.start()
+        return self._batcher_for(name)
+
+    def _batcher_for(self, name: object) -> SendBatcher | Failure:
         self.session.check_loop()
         if not isinstance(name, str):
             return host_failure(name, f"a system name is a string, not {type(name).__name__}")

@@ -64,9 +64,9 @@ def test_all_that_nobody_waits_for_is_said_at_once():
     assert deliveries.forgetting() is None
     deliveries.forget(1)
     deliveries.forget(2)
-    assert deliveries.has_to_forget
+    assert deliveries.to_forget
     assert deliveries.forgetting() == Forget((1, 2))
-    assert not deliveries.has_to_forget
+    assert not deliveries.to_forget
     assert deliveries.forgetting() is None
 
 

@@ -16,12 +16,12 @@ def passed(fence):
 
 
 def test_nothing_is_proven_until_a_first_fence_came_back(fencing):
-    assert not fencing.is_clear
+    assert fencing.unproven
     fence = fencing.put_up(0.0)
     assert (fence.system_name, fence.timeout) == ("plc", FENCE_PATIENCE)
     assert fencing.is_fence(fence.request_id)
     fencing.came_back(passed(fence), 0.1)
-    assert fencing.is_clear
+    assert not fencing.unproven
     assert not fencing.is_up
     assert not fencing.is_fence(fence.request_id)
 
@@ -30,15 +30,15 @@ def test_a_fence_proves_nothing_of_what_was_routed_behind_it(fencing):
     fence = fencing.put_up(0.0)
     fencing.routed(7)
     fencing.came_back(passed(fence), 0.1)
-    assert not fencing.is_clear
+    assert fencing.unproven
     fencing.answered(7)
-    assert fencing.is_clear
+    assert not fencing.unproven
 
 
 def test_nothing_that_is_answered_proves_what_went_unseen(fencing):
     fencing.routed(7)
     fencing.answered(7)
-    assert not fencing.is_clear
+    assert fencing.unproven
 
 
 @pytest.mark.parametrize("says_so", [True, False])
@@ -49,7 +49,7 @@ def test_one_that_does_not_come_back_proves_nothing_and_the_next_waits_a_while(f
         fencing.came_back(fence.failure("timeout", "late"), 10.0)
     else:
         fencing.run_out(10.0)
-    assert not fencing.is_clear
+    assert fencing.unproven
     assert not fencing.is_up
     assert fencing.put_up(10.0 + FENCE_PAUSE - 0.01) is None
     assert fencing.put_up(10.0 + FENCE_PAUSE) is not None
