@@ -9,7 +9,6 @@ from collections import deque
 import attrs
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.messages import (
@@ -38,6 +37,7 @@ from actors.messages import (
 from actors.messages.limits import WINDOW
 from supervisor.client.ways import GiveBack, Route, Tell, Unroute, Ways
 from supervisor.messages import SystemResolved
+from tests.helpers.looking import long, quick
 
 MAILBOX = 12
 
@@ -509,4 +509,10 @@ class TwoWays(RuleBasedStateMachine):
 
 
 TestTwoWays = pytest.mark.timeout(600)(TwoWays.TestCase)
-TestTwoWays.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestTwoWays.settings = quick(200, 50)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+class TestTwoWaysForLong(TwoWays.TestCase):
+    settings = long(80)

@@ -6,7 +6,7 @@ one, a bounded window, words only to living actors, and no second reply.
 
 import attrs
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
+import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.messages import (
@@ -47,6 +47,7 @@ from supervisor.messages import (
     Unsubscribe,
 )
 from tests.helpers.harness import FakeActor, Harness, spec
+from tests.helpers.looking import long, quick
 
 NAMES = ("one", "two")
 MAILBOX = 12
@@ -475,10 +476,10 @@ class Supervision(RuleBasedStateMachine):
 
 
 TestSupervision = Supervision.TestCase
-TestSupervision.settings = settings(
-    max_examples=150,
-    stateful_step_count=50,
-    deadline=None,
-    report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),
-)
+TestSupervision.settings = quick(150, 50)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+class TestSupervisionForLong(Supervision.TestCase):  # type: ignore[misc, valid-type]
+    settings = long(80)
