@@ -420,6 +420,7 @@ def test_a_constructor_can_raise(action, error):
         mock(faults=[{"operation": "construct", "action": action}])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("operation", "fault", "status"),
     [
