@@ -77,7 +77,7 @@ def _nothing_left() -> Iterator[None]:
         patch.setenv(MARK, mark)
         patch.setenv("SPT_NOENV", "1")  # setproctitle, where installed, overwrites the mark
         patch.setenv("XDG_RUNTIME_DIR", str(private))
-        threads = set(threading.enumerate())
+        threads = running_threads()
         descriptors = open_descriptors()
         try:
             yield
@@ -95,10 +95,15 @@ def check_threads_and_descriptors(
     threads: set[threading.Thread], descriptors: set[tuple[str, str]]
 ) -> None:
     """See that there are no more of this process than these, or soon are not."""
-    new_threads = wait_until_none(lambda: set(threading.enumerate()) - threads)
+    new_threads = wait_until_none(lambda: running_threads() - threads)
     assert not new_threads, f"threads left behind: {new_threads}"
     new = wait_until_none(lambda: open_descriptors() - descriptors)
     assert not new, f"descriptors left open: {new}"
+
+
+def running_threads() -> set[threading.Thread]:
+    """All but the watch that pytest keeps over each test."""
+    return {each for each in threading.enumerate() if not each.name.startswith("pytest_timeout")}
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from actors import ExternalSystemInterface
 from supervisor import ExternalSystemManager, SystemSpec
 from supervisor.messages import SystemState, SystemStatus
 from supervisor.specs.options import LogLevel, SupervisorOptions
@@ -20,7 +21,7 @@ QUIET = SupervisorOptions(log_level=LogLevel.CRITICAL)
 
 def with_manager(
     work: Callable[[ExternalSystemManager], Coroutine[Any, Any, T]],
-    *specs: SystemSpec,
+    *systems: SystemSpec | ExternalSystemInterface,
     options: SupervisorOptions = QUIET,
     strict: bool = True,
     patience: float = PATIENCE * 2,
@@ -33,8 +34,8 @@ def with_manager(
 
     async def main() -> T:
         async with ExternalSystemManager(strict=strict, options=options) as manager:
-            for spec in specs:
-                assert manager.register_system(spec)
+            for system in systems:
+                assert manager.register_system(system)
             await manager.start()
             await until_linked(manager)
             return await asyncio.wait_for(work(manager), patience)
