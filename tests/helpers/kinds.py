@@ -36,6 +36,7 @@ KINDS = {
     "supervisor/cli": "process",
     "supervisor/client/test_connection": "process",
     "supervisor/demo/test_chaos_demo": "process",
+    "supervisor/demo/test_demo": "process",
     "supervisor/host": "runtime",
     "supervisor/host/test_streams": "pure",
     "supervisor/runtime": "runtime",

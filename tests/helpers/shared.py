@@ -96,14 +96,14 @@ def with_shared_manager(
         try:
             return asyncio.run(main())
         finally:
-            asyncio.run(_clear(directory))
+            asyncio.run(clear(directory))
             check_threads_and_descriptors(threads, descriptors)
     except BaseException:
         _of_module.end(options)  # the next test shall not suffer from this one
         raise
 
 
-async def _clear(directory: Path) -> None:
+async def clear(directory: Path) -> None:
     """Take everything off a runtime, and see that no process of it is left."""
     async with ExternalSystemManager.attach(directory, strict=True, direct=False) as manager:
         for child in await manager.which_children():

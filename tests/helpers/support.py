@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from actors import ExternalSystemInterface
-from supervisor import ExternalSystemManager, SystemSpec
+from supervisor import ExternalSystemError, ExternalSystemManager, SystemSpec
 from supervisor.messages import SystemState, SystemStatus
 from supervisor.specs.options import LogLevel, SupervisorOptions
 
@@ -84,6 +84,19 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.01)
+
+
+async def answers(manager: ExternalSystemManager, name: str, item: Any) -> bool:
+    try:
+        await manager.send_data_to_system(name, item)
+        return await manager.receive_data_from_system(name, timeout=1.0) is not None
+    except ExternalSystemError:
+        return False
+
+
+async def until_lost(manager: ExternalSystemManager) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await manager._dialog.session._lost.wait()
 
 
 async def until_state(

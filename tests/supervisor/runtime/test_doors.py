@@ -24,10 +24,10 @@ from tests.helpers.support import (
     status_of,
     until,
     until_linked,
+    until_lost,
     until_state,
     with_manager,
 )
-from tests.supervisor.runtime.test_recovery import until_lost
 
 
 @pytest.fixture

@@ -23,7 +23,17 @@ from supervisor import (
 from supervisor.client import session
 from supervisor.messages import EventKind
 from tests.helpers.processes import PARTS, kill_part, parts_of, runs, until_gone
-from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked
+from tests.helpers.support import (
+    PATIENCE,
+    QUIET,
+    answers,
+    mock,
+    pid_of,
+    status_of,
+    until,
+    until_linked,
+    until_lost,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 BOTH_WAYS = pytest.mark.usefixtures("way")
@@ -45,14 +55,6 @@ async def runtime() -> AsyncIterator[tuple[ExternalSystemManager, MockExternalSy
         await manager.disconnect_system("off")
         await until_linked(manager)
         yield manager, thing
-
-
-async def answers(manager: ExternalSystemManager, name: str, item: Any) -> bool:
-    try:
-        await manager.send_data_to_system(name, item)
-        return await manager.receive_data_from_system(name, timeout=1.0) is not None
-    except ExternalSystemError:
-        return False
 
 
 async def system_pids(manager: ExternalSystemManager) -> dict[str, int | None]:
@@ -205,11 +207,6 @@ def test_requests_made_meanwhile_wait_for_the_recovery() -> None:
                 assert getattr(status, "name", None) == name
 
     asyncio.run(main())
-
-
-async def until_lost(manager: ExternalSystemManager) -> None:
-    async with asyncio.timeout(PATIENCE):
-        await manager._dialog.session._lost.wait()
 
 
 @BOTH_WAYS
