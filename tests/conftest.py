@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -22,6 +23,11 @@ PATIENCE = 10.0
 """Seconds that anything may take on a busy machine before a test gives up."""
 
 looking.settings.load_profile("quick")
+
+# A shell has what it starts in the background ignore Ctrl-C, and all that this starts as well:
+# also what a test means to interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 T = TypeVar("T", bound=Collection[Any])
 

@@ -238,6 +238,7 @@ def test_an_exit_in_a_task_of_the_connector_is_a_crash(plc):
     started = Started(plc, kind=TROUBLE)
     started.submit(CallCommand("plc", "exit_in_background"))
     assert plc.hear(SystemCrashed).reason.kind == "SystemExit"
+    os.kill(started.pid, signal.SIGKILL)  # as its supervisor would; else it takes its time
     plc.wait_for_exit()
 
 
