@@ -13,9 +13,9 @@ import time
 import pytest
 
 from actors.unix_base.kernel.prctl import HAS_PRCTL, set_death_signal
-from tests.actors.unix_base.test_kills import pid_of_logger
 from tests.helpers import hosting
-from tests.helpers.hosting import is_running, listen, pid, wait_until
+from tests.helpers.deaths import pid_of_logger
+from tests.helpers.hosting import is_running, kinds_heard, listen, pid, wait_until
 
 
 def admin_of(system):
@@ -126,7 +126,3 @@ def create_on_full_disk(actor):
     fill_disk()
     actor.createActor(hosting.Doer)
     return "tried"
-
-
-def kinds_heard(actor):
-    return [type(each).__name__ for each in actor.heard]
