@@ -118,7 +118,6 @@ def test_systems_answer_again_whichever_process_is_killed(
     assert seconds < RECOVERED_WITHIN
 
 
-@BOTH_WAYS
 def test_a_system_that_is_killed_with_the_nursery_is_started_again_as_ever() -> None:
     async def main() -> None:
         async with runtime() as (manager, thing):
@@ -209,7 +208,6 @@ def test_requests_made_meanwhile_wait_for_the_recovery() -> None:
     asyncio.run(main())
 
 
-@BOTH_WAYS
 def test_a_request_waits_for_the_recovery_no_longer_than_its_own_timeout() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):
@@ -296,7 +294,6 @@ async def until_tapped(manager: ExternalSystemManager, item: asyncio.Future[Any]
             await asyncio.wait([item], timeout=0.05)
 
 
-@BOTH_WAYS
 def test_killed_again_and_again_it_comes_back() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):
