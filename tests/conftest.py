@@ -22,7 +22,7 @@ MARK = "EXTSYS_TEST_MARK"
 PATIENCE = 10.0
 """Seconds that anything may take on a busy machine before a test gives up."""
 
-looking.settings.load_profile("quick")
+looking.load_profile()
 
 # A shell has what it starts in the background ignore Ctrl-C, and all that this starts as well:
 # also what a test means to interrupt.

@@ -49,7 +49,7 @@ def use_up(actor):
         try:
             HELD.append(socket.socket())
         except OSError as error:
-            return errno.errorcode[error.errno]
+            return errno.errorcode[error.errno or 0]
 
 
 def set_free():

@@ -20,6 +20,10 @@ settings.register_profile("quick", derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=5000 * _FACTOR, deadline=None, print_blob=True)
 
 
+def load_profile() -> None:
+    settings.load_profile("quick")
+
+
 def quick(examples: int, steps: int) -> settings:
     """Settings of a state machine in every run."""
     return _look("quick", steps, examples)

@@ -16,7 +16,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     such whose requests all go through the supervisor. Both must see the same."""
     chosen: str = request.param
     direct = chosen == "direct"
-    for method in (ExternalSystemManager.__init__, ExternalSystemManager.attach.__func__):
+    attach = ExternalSystemManager.attach.__func__  # type: ignore[attr-defined]
+    for method in (ExternalSystemManager.__init__, attach):
         monkeypatch.setitem(method.__kwdefaults__, "direct", direct)
     return chosen
 

@@ -5,6 +5,7 @@ chance wants it, in order each for itself. A bystander notes what the system beg
 """
 
 from collections import deque
+from typing import Any
 
 import attrs
 import hypothesis.strategies as st
@@ -48,7 +49,7 @@ class Asked:
 
     place: int
     """Which one it was that was asked: 0, 1, 2..."""
-    request: object
+    request: Any
     replies: list[Reply] = attrs.field(factory=list)
     cancelled: bool = False
     began: int = 0
@@ -93,7 +94,7 @@ class TwoWays(RuleBasedStateMachine):
         """Those whose end the manager has not been told of."""
         self.to_supervisor: deque = deque()
         self.mailbox: deque = deque()
-        self.open_routed: dict[int, object] = {}
+        self.open_routed: dict[int, Any] = {}
         """What the supervisor has delivered and has no answer to."""
         self.unseen: set[int] = set()
         self.last_begun = -1
@@ -514,5 +515,5 @@ TestTwoWays.settings = quick(200, 50)
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-class TestTwoWaysForLong(TwoWays.TestCase):
+class TestTwoWaysForLong(TwoWays.TestCase):  # type: ignore[misc, valid-type]
     settings = long(80)

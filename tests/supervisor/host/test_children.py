@@ -384,15 +384,15 @@ def test_each_function_has_its_message_its_reply_and_its_failures(ask: Ask) -> N
 @pytest.mark.parametrize(
     "request_",
     [
-        lambda: StartChild(7),  # type: ignore[arg-type]
-        lambda: StartChild(SystemSpec("a", "mock"), 7),  # type: ignore[arg-type]
-        lambda: TerminateChild(None),  # type: ignore[arg-type]
-        lambda: RestartChild(7),  # type: ignore[arg-type]
-        lambda: DeleteChild([]),  # type: ignore[arg-type]
-        lambda: GetChildSpec(7),  # type: ignore[arg-type]
-        lambda: WhichChildren(7),  # type: ignore[arg-type]
-        lambda: CountChildren({}),  # type: ignore[arg-type]
-        lambda: ChangeSpecs(SystemSpec("a", "mock")),  # type: ignore[arg-type]
+        lambda: StartChild(7),
+        lambda: StartChild(SystemSpec("a", "mock"), 7),
+        lambda: TerminateChild(None),
+        lambda: RestartChild(7),
+        lambda: DeleteChild([]),
+        lambda: GetChildSpec(7),
+        lambda: WhichChildren(7),
+        lambda: CountChildren({}),
+        lambda: ChangeSpecs(SystemSpec("a", "mock")),
     ],
 )
 def test_a_request_that_makes_no_sense_is_invalid(request_: Callable[[], Any]) -> None:

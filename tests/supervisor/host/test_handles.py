@@ -126,7 +126,7 @@ def test_an_odd_name_cannot_be_registered(name: Any, text: str) -> None:
 def test_something_else_than_a_system_cannot_be_registered() -> None:
     manager = ExternalSystemManager(strict=True)
     with pytest.raises(InvalidRequestError, match="str is no ExternalSystemInterface"):
-        manager.register_system("plc-1")  # type: ignore[arg-type]
+        manager.register_system("plc-1")
 
 
 def test_an_object_that_cannot_be_pickled_stays_as_it_was() -> None:

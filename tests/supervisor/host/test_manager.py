@@ -212,7 +212,7 @@ def test_subscribers_get_all_data_and_a_waiting_receive_gets_it_too() -> None:
         assert await first == ("a", "one")
         assert await anext(data) == ("a", "two")
         assert await receive in ("one", "two")
-        await data.aclose()
+        await data.aclose()  # type: ignore[attr-defined]
         await manager.send_data_to_system("a", "three")
         assert await manager.receive_data_from_system("a", timeout=5.0) == "three"
 
@@ -260,7 +260,7 @@ def test_a_request_that_cannot_be_pickled_fails_alone() -> None:
             await manager.start()
         assert await manager.send_data_to_system("good", "hello")
         wrong, right = await asyncio.gather(
-            manager.receive_data_from_system("good", timeout=threading.Lock()),  # type: ignore[arg-type]
+            manager.receive_data_from_system("good", timeout=threading.Lock()),
             manager.receive_data_from_system("good"),
             return_exceptions=True,
         )

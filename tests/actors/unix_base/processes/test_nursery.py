@@ -458,7 +458,7 @@ def test_where_there_can_be_no_nursery_an_actor_forks_by_itself(host):
 
 
 def begin_in_vain(actor):
-    nursery.HAS_PRCTL = False
+    nursery.HAS_PRCTL = False  # type: ignore[attr-defined]
     use_nursery(actor)
     return "none" if actor._myRef._nursery is None else "one"
 

@@ -104,7 +104,7 @@ def fill_disk():
 
     from actors.unix_base.transport.sockets import UnixSockets
 
-    UnixSockets.listen = no_room
+    UnixSockets.listen = no_room  # type: ignore[method-assign]
 
 
 def test_a_host_says_that_the_disk_is_full(sockets):
