@@ -99,6 +99,18 @@ async def until_lost(manager: ExternalSystemManager) -> None:
         await manager._dialog.session._lost.wait()
 
 
+async def until_open(manager: ExternalSystemManager, name: str, count: int = 1) -> None:
+    """Wait, with a cap, until a system itself has so many requests: what only the manager knows
+    of outlives the system's process."""
+    direct = manager._dialog.direct
+
+    async def there() -> bool:
+        here = 0 if direct is None else direct.untaken(name)
+        return here == 0 and (await status_of(manager, name)).waiting == count
+
+    await until(there)
+
+
 async def until_state(
     manager: ExternalSystemManager, name: str, state: SystemState, incarnation: int | None = None
 ) -> SystemStatus:

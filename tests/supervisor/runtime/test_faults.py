@@ -35,6 +35,7 @@ from tests.helpers.support import (
     pid_of,
     status_of,
     until,
+    until_open,
     until_state,
     with_manager,
 )
@@ -48,15 +49,6 @@ IMPATIENT = SupervisorOptions(request_timeout=0.5, log_level=LogLevel.CRITICAL)
 async def untouched(manager: ExternalSystemManager) -> None:
     status = await status_of(manager, "other")
     assert (status.state, status.incarnation) == (SystemState.CONNECTED, 1)
-
-
-async def waits(manager: ExternalSystemManager, count: int = 1) -> None:
-    """Until so many requests to the victim are open."""
-
-    async def there() -> bool:
-        return (await status_of(manager, "victim")).waiting == count
-
-    await until(there)
 
 
 async def answered(call: Awaitable[Any]) -> Any:
@@ -96,7 +88,7 @@ def test_a_system_killed_while_sending_answers_with_an_unknown_outcome() -> None
             asyncio.ensure_future(answered(manager.send_data_to_system("victim", n)))
             for n in range(10)
         ]
-        await waits(manager, 10)
+        await until_open(manager, "victim", 10)
         os.kill(await pid_of(manager, "victim"), signal.SIGKILL)
         for error in await asyncio.gather(*sends):
             assert isinstance(error, SystemCrashedError)
@@ -113,7 +105,7 @@ def test_a_system_killed_while_a_receive_waits_answers_it() -> None:
         receive = asyncio.ensure_future(
             answered(manager.receive_data_from_system("victim", timeout=300.0))
         )
-        await waits(manager)
+        await until_open(manager, "victim")
         os.kill(await pid_of(manager, "victim"), signal.SIGKILL)
         assert isinstance(await receive, SystemCrashedError)
         await until_state(manager, "victim", SystemState.CONNECTED, incarnation=2)
@@ -155,7 +147,7 @@ def test_an_unexpected_exception_is_a_crash_with_its_traceback() -> None:
         receive = asyncio.ensure_future(
             answered(manager.receive_data_from_system("victim", timeout=300.0))
         )
-        await waits(manager)
+        await until_open(manager, "victim")
         await manager.call_command("victim", "inject_fault", "send", "bug")
         with pytest.raises(SystemCrashedError, match="InjectedBug"):
             await manager.send_data_to_system("victim", 1)

@@ -33,6 +33,7 @@ from tests.helpers.support import (
     until,
     until_linked,
     until_lost,
+    until_open,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -175,10 +176,8 @@ def test_each_request_in_flight_is_answered_once(part: str) -> None:
                 for _ in range(5)
             ]
 
-            async def wait() -> bool:
-                return sum(s.waiting for s in await manager.status_all()) == len(receives)
-
-            await until(wait)
+            for name in ("object", "spec-1", "spec-2"):
+                await until_open(manager, name, 5)
             kill_part(manager, part)
             done, pending = await asyncio.wait(receives, timeout=PATIENCE)
             assert not pending
