@@ -41,6 +41,7 @@ KINDS = {
     "supervisor/host/test_streams": "pure",
     "supervisor/runtime": "runtime",
     "supervisor/runtime/test_guarding": "pure",
+    "test_layers": "pure",
 }
 """Of the tests in a room or a module, the nearest counts; of all others it is process. A mark
 in a module itself goes before."""
