@@ -1,22 +1,57 @@
-"""Fixtures for tests that start real processes: each test leaves nothing behind."""
+"""What every test may use."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 import pytest
 
+from tests.helpers import kinds, looking
+
 MARK = "EXTSYS_TEST_MARK"
 PATIENCE = 10.0
 """Seconds that anything may take on a busy machine before a test gives up."""
+
+looking.load_profile()
+
+# A shell has what it starts in the background ignore Ctrl-C, and all that this starts as well:
+# also what a test means to interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+T = TypeVar("T", bound=Collection[Any])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        kinds.mark(item)
+    if "long" not in config.option.markexpr:
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
+
+
+@pytest.fixture(autouse=True)
+def pure_tests_stay_inside(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is marked as pure starts no process and reaches no socket."""
+    if request.node.get_closest_marker("pure"):
+        with kinds.staying_inside(request.node.nodeid):
+            yield
+    else:
+        yield
+
+
+# ---- nothing is left -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -28,29 +63,53 @@ def runtime_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_left() -> Iterator[None]:
     """Every process started by the test is gone after it, and so are its threads, files and
-    descriptors. Processes are known by a mark in their environment, which all inherit."""
+    descriptors."""
+    yield from _nothing_left()
+
+
+@pytest.fixture(scope="module")
+def nothing_left_of_module() -> Iterator[None]:
+    """The same of all tests of a module together, which may share processes."""
+    yield from _nothing_left()
+
+
+def _nothing_left() -> Iterator[None]:
+    """Processes are known by a mark in their environment, which all inherit."""
     mark = uuid.uuid4().hex
     private = Path(tempfile.mkdtemp(prefix="xt-"))
-    monkeypatch.setenv(MARK, mark)
-    monkeypatch.setenv("SPT_NOENV", "1")  # setproctitle, where installed, overwrites the mark
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(private))
-    threads = set(threading.enumerate())
-    descriptors = open_descriptors()
-    yield
-    try:
-        left = wait_until_none(lambda: marked_processes(mark))
-        assert not left, f"processes left behind: {left}"
-        assert not list(private.iterdir()), "files left in the runtime directory"
-        new_threads = wait_until_none(lambda: set(threading.enumerate()) - threads)
-        assert not new_threads, f"threads left behind: {new_threads}"
-        new = wait_until_none(lambda: open_descriptors() - descriptors)
-        assert not new, f"descriptors left open: {new}"
-    finally:
-        for process in marked_processes(mark):
-            process.kill()
-        shutil.rmtree(private, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MARK, mark)
+        patch.setenv("SPT_NOENV", "1")  # setproctitle, where installed, overwrites the mark
+        patch.setenv("XDG_RUNTIME_DIR", str(private))
+        threads = running_threads()
+        descriptors = open_descriptors()
+        try:
+            yield
+            left = wait_until_none(lambda: marked_processes(mark))
+            assert not left, f"processes left behind: {left}"
+            assert not list(private.iterdir()), "files left in the runtime directory"
+            check_threads_and_descriptors(threads, descriptors)
+        finally:
+            for process in marked_processes(mark):
+                process.kill()
+            shutil.rmtree(private, ignore_errors=True)
+
+
+def check_threads_and_descriptors(
+    threads: set[threading.Thread], descriptors: set[tuple[str, str]]
+) -> None:
+    """See that there are no more of this process than these, or soon are not."""
+    new_threads = wait_until_none(lambda: running_threads() - threads)
+    assert not new_threads, f"threads left behind: {new_threads}"
+    new = wait_until_none(lambda: open_descriptors() - descriptors)
+    assert not new, f"descriptors left open: {new}"
+
+
+def running_threads() -> set[threading.Thread]:
+    """All but the watch that pytest keeps over each test."""
+    return {each for each in threading.enumerate() if not each.name.startswith("pytest_timeout")}
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:
@@ -77,7 +136,7 @@ def open_descriptors() -> set[tuple[str, str]]:
     return found
 
 
-def wait_until_none(look, seconds: float = PATIENCE):  # type: ignore[no-untyped-def]
+def wait_until_none(look: Callable[[], T], seconds: float = PATIENCE) -> T:
     """Wait, with a cap, until ``look`` finds nothing; what it found last."""
     deadline = time.monotonic() + seconds
     while (found := look()) and time.monotonic() < deadline:

@@ -107,7 +107,7 @@ def test_a_class_that_lacks_an_operation_cannot_be_built():
             return True
 
     with pytest.raises(TypeError, match="abstract"):
-        Half("plc", {})
+        Half("plc", {})  # type: ignore[abstract]
 
 
 @scenario

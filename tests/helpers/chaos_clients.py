@@ -250,6 +250,6 @@ class _Counting(SupervisorConnection):
             self.replies[message.request_id] += 1
         super()._hear(message)
 
-    def _lose(self, why: str, for_good: bool = False) -> None:
+    def _lose(self, why: str, for_good: bool = False, answer: str | None = None) -> None:
         self.was_lost = self.was_lost or not for_good
-        super()._lose(why, for_good)
+        super()._lose(why, for_good, answer)

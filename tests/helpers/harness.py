@@ -41,6 +41,7 @@ from supervisor.core.actions import (
 from supervisor.core.core import SupervisorCore
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import RegisterSystem
+from supervisor.messages.record import RecordChanged
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import RestartPolicy
 from supervisor.specs.spec import SystemSpec
@@ -322,3 +323,14 @@ def failed(reply: Any) -> tuple[str, str]:
     """What is said of a failure: its code and what happened to the data."""
     assert isinstance(reply, Failure), reply
     return str(reply.code), str(reply.outcome)
+
+
+def kept(plant, client="keeper"):
+    """What a keeper has by now."""
+    [given] = [m for c, m in plant.told if c == client and hasattr(m, "record")]
+    record = given.record
+    for who, message in plant.told:
+        if who == client and isinstance(message, RecordChanged):
+            for change in message.changes:
+                record.apply(change)
+    return record

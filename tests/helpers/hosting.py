@@ -89,6 +89,10 @@ def answer_to(actor, whom):
     actor.send(whom, actor.myAddress)
 
 
+def kinds_heard(actor):
+    return [type(each).__name__ for each in actor.heard]
+
+
 def confide_in_sender(actor):
     actor.confidant = actor.sender
     return "yes"
@@ -199,6 +203,12 @@ def tell(system, actor, message):
 
 def listen(system, seconds=CAP):
     return system.listen(seconds)
+
+
+def forget_what_came(system):
+    """What a test did not listen to is no news for the next."""
+    while system.listen(0.01) is not None:
+        pass
 
 
 def wait_until(happened, what="it"):

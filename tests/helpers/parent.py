@@ -16,6 +16,15 @@ from pathlib import Path
 import attrs
 from thespian.actors import Actor, ActorExitRequest, ActorSystem, ChildActorExited
 
+from actors.messages import (
+    CallCommand,
+    Deliver,
+    Failure,
+    Report,
+    StartSystem,
+    SystemDefinition,
+    SystemStarted,
+)
 from actors.system_actor.actor import SystemActor
 from actors.unix_base import BASE_NAME
 from supervisor.runtime.actor_system import free_port
@@ -166,6 +175,34 @@ def family(host):
         yield one
     finally:
         one.end()
+
+
+class Started:
+    """A started system actor: asks it one request after the other."""
+
+    def __init__(self, plc, kind="mock", incarnation=3, **details):
+        self.plc = plc
+        self._number = 0
+        plc.tell(StartSystem(SystemDefinition("plc", kind, details), incarnation))
+        self.pid = plc.hear(SystemStarted).pid
+
+    def submit(self, request):
+        self._number += 1
+        self.plc.tell(Deliver(self._number, ((self._number, request),)))
+        return self._number
+
+    def answer(self, ref):
+        report = self.plc.hear(
+            Report, lambda report: any(ref == each for each, _ in report.replies)
+        )
+        return dict(report.replies)[ref]
+
+    def ask(self, request):
+        return self.answer(self.submit(request))
+
+    def inject(self, operation, action, **options):
+        answer = self.ask(CallCommand("plc", "inject_fault", (operation, action), options))
+        assert not isinstance(answer, Failure), answer
 
 
 # ---- in the host's process -------------------------------------------------------------

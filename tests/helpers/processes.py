@@ -51,6 +51,11 @@ def nursery_of(supervisor: psutil.Process) -> psutil.Process | None:
     return min(others, key=lambda each: each.pid, default=None)
 
 
+def actors_of(supervisor: psutil.Process) -> list[psutil.Process]:
+    """The processes of its systems."""
+    return [each for each in supervisor.children() if runs(each.pid) and _is_actor(each)]
+
+
 def _is_actor(process: psutil.Process) -> bool:
     """An actor has a handler for SIGTERM from its beginning."""
     try:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from supervisor import ExternalSystemManager, SystemSpec
+from actors import ExternalSystemInterface
+from supervisor import ExternalSystemError, ExternalSystemManager, SystemSpec
 from supervisor.messages import SystemState, SystemStatus
 from supervisor.specs.options import LogLevel, SupervisorOptions
 
@@ -20,7 +21,7 @@ QUIET = SupervisorOptions(log_level=LogLevel.CRITICAL)
 
 def with_manager(
     work: Callable[[ExternalSystemManager], Coroutine[Any, Any, T]],
-    *specs: SystemSpec,
+    *systems: SystemSpec | ExternalSystemInterface,
     options: SupervisorOptions = QUIET,
     strict: bool = True,
     patience: float = PATIENCE * 2,
@@ -33,8 +34,8 @@ def with_manager(
 
     async def main() -> T:
         async with ExternalSystemManager(strict=strict, options=options) as manager:
-            for spec in specs:
-                assert manager.register_system(spec)
+            for system in systems:
+                assert manager.register_system(system)
             await manager.start()
             await until_linked(manager)
             return await asyncio.wait_for(work(manager), patience)
@@ -83,6 +84,30 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.01)
+
+
+async def answers(manager: ExternalSystemManager, name: str, item: Any) -> bool:
+    try:
+        await manager.send_data_to_system(name, item)
+        return await manager.receive_data_from_system(name, timeout=1.0) is not None
+    except ExternalSystemError:
+        return False
+
+
+async def until_lost(manager: ExternalSystemManager) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await manager._dialog.session._recovery.lost.wait()
+
+
+async def until_open(manager: ExternalSystemManager, name: str, count: int = 1) -> None:
+    """Wait, with a cap, until a system itself has so many requests: what only the manager knows
+    of outlives the system's process."""
+    links = manager._dialog.links
+
+    async def there() -> bool:
+        return links.untaken(name) == 0 and (await status_of(manager, name)).waiting == count
+
+    await until(there)
 
 
 async def until_state(

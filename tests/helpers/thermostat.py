@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from actors import ExternalSystemInterface, command
-from supervisor import ExternalSystemManager
-from tests.helpers.support import QUIET
 
 
 class Thermostat(ExternalSystemInterface):
@@ -36,15 +33,6 @@ class Thermostat(ExternalSystemInterface):
     async def raise_target(self, by: float = 1.0) -> float:
         self.target += by
         return self.target
-
-
-def with_object(work: Any, system: ExternalSystemInterface) -> Any:
-    async def main() -> Any:
-        async with ExternalSystemManager(strict=True, options=QUIET) as manager:
-            manager.register_system(system)
-            return await work(manager)
-
-    return asyncio.run(main())
 
 
 class NamedThermostat(Thermostat):

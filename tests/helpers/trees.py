@@ -1,11 +1,8 @@
-"""Random trees for hypothesis, and how long to look."""
+"""Random trees for hypothesis."""
 
 from __future__ import annotations
 
-import os
-
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, Phase, settings
 
 from actors.resilience.backoff import BackoffPolicy
 from supervisor.specs.policies import (
@@ -26,20 +23,6 @@ INTENSITIES = st.integers(0, 3)
 SHUTDOWNS = st.sampled_from([INFINITY, INFINITY, BRUTAL_KILL, 1.0])
 PATIENT = st.just(INFINITY)
 TYPES = st.sampled_from(list(RestartType))
-
-
-def look(examples: int, steps: int) -> settings:
-    """Settings of a state machine."""
-    factor = int(os.environ.get("EXTSYS_EXAMPLES_FACTOR", "1"))
-    return settings(
-        max_examples=examples * factor,
-        stateful_step_count=steps,
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-        # Explaining a failure takes minutes.
-        phases=[phase for phase in Phase if phase is not Phase.explain],
-    )
 
 
 @st.composite

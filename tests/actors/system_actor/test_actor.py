@@ -34,7 +34,7 @@ from actors.messages import (
 )
 from actors.payload import Payload, unwrap
 from tests.helpers.leaks import no_leaks
-from tests.helpers.parent import actor_system, family
+from tests.helpers.parent import Started, actor_system, family
 
 TROUBLE = "tests.helpers.connectors:WithTrouble"
 
@@ -50,34 +50,6 @@ def plc(system):
     """A system actor; whatever the test did to it, nothing of it is left afterwards."""
     with no_leaks(), family(system) as plc:
         yield plc
-
-
-class Started:
-    """A started system actor: asks it one request after the other."""
-
-    def __init__(self, plc, kind="mock", incarnation=3, **details):
-        self.plc = plc
-        self._number = 0
-        plc.tell(StartSystem(SystemDefinition("plc", kind, details), incarnation))
-        self.pid = plc.hear(SystemStarted).pid
-
-    def submit(self, request):
-        self._number += 1
-        self.plc.tell(Deliver(self._number, ((self._number, request),)))
-        return self._number
-
-    def answer(self, ref):
-        report = self.plc.hear(
-            Report, lambda report: any(ref == each for each, _ in report.replies)
-        )
-        return dict(report.replies)[ref]
-
-    def ask(self, request):
-        return self.answer(self.submit(request))
-
-    def inject(self, operation, action, **options):
-        answer = self.ask(CallCommand("plc", "inject_fault", (operation, action), options))
-        assert not isinstance(answer, Failure), answer
 
 
 def fault(action, **options):
@@ -238,6 +210,7 @@ def test_an_exit_in_a_task_of_the_connector_is_a_crash(plc):
     started = Started(plc, kind=TROUBLE)
     started.submit(CallCommand("plc", "exit_in_background"))
     assert plc.hear(SystemCrashed).reason.kind == "SystemExit"
+    os.kill(started.pid, signal.SIGKILL)  # as its supervisor would; else it takes its time
     plc.wait_for_exit()
 
 

@@ -4,9 +4,8 @@ itself."""
 import pytest
 
 from actors.messages import ConnectSystem, SendData, StopSystem, SystemStopped
-from tests.actors.system_actor.test_actor import Started
 from tests.helpers.leaks import no_leaks
-from tests.helpers.parent import actor_system, family
+from tests.helpers.parent import Started, actor_system, family
 
 
 @pytest.mark.parametrize("base", ["multiprocTCPBase", "multiprocUDPBase", "multiprocQueueBase"])

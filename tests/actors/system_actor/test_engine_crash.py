@@ -97,7 +97,12 @@ async def test_what_was_done_before_the_crash_is_reported_before_it():
 
     system.on["send"] = second_crashes
     bench = Bench(system)
-    bench.engine._on_crash = lambda reason: (seen.extend(bench.reports), bench._crash(reason))
+
+    def on_crash(reason):
+        seen.extend(bench.reports)
+        bench._crash(reason)
+
+    bench.engine._on_crash = on_crash
     first, second, third = (bench.submit(SendData("plc", n)) for n in (1, 2, 3))
     await bench.crash()
     assert [ref for report in seen for ref, _ in report.replies] == [first]

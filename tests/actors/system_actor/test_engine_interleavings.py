@@ -124,7 +124,7 @@ class Run:
             assert said <= 1 if ref in self.forgotten else said == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(STEPS, max_size=30))
 def test_every_item_is_given_once_in_order_and_every_request_answered_once(steps):
     @scenario

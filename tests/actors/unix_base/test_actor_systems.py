@@ -7,6 +7,7 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
 from thespian.actors import (
     ActorExitRequest,
     ChildActorExited,
@@ -31,6 +32,11 @@ from tests.helpers.hosting import (
     tell,
     wait_until,
 )
+
+
+@pytest.fixture
+def host(shared_host):
+    return shared_host
 
 
 def echo(actor, message):

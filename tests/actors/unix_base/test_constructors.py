@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 from thespian.actors import ActorTypeDispatcher, ChildActorExited
 
-from tests.actors.unix_base.test_kills import kinds_heard
 from tests.helpers import hosting
-from tests.helpers.hosting import Do, ask, of, wait_until
+from tests.helpers.hosting import Do, ask, kinds_heard, of, wait_until
+
+
+@pytest.fixture
+def host(shared_host):
+    return shared_host
 
 
 class TakesNothing(hosting.Doer):

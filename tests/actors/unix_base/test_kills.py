@@ -11,6 +11,13 @@ import pytest
 from thespian.actors import ActorExitRequest, ChildActorExited, DeadEnvelope, PoisonMessage
 
 from tests.helpers import hosting
+from tests.helpers.deaths import (
+    be_busy_until_ended,
+    children_of,
+    have_child_speak_and_die,
+    names_of_the_dead,
+    pid_of_logger,
+)
 from tests.helpers.hosting import (
     CAP,
     Do,
@@ -18,6 +25,7 @@ from tests.helpers.hosting import (
     ask,
     create,
     is_running,
+    kinds_heard,
     listen,
     of,
     pid,
@@ -30,26 +38,9 @@ LONG = 60.0
 """Seconds that nobody is to wait for."""
 
 
-def children_of(host, parent, count):
-    """The addresses and processes of new children."""
-    host.do(tell, parent, Do(create_many, (count,)))
-    pairs = dict(host.do(listen) for _ in range(count))
-    assert len(pairs) == count
-    return pairs
-
-
-def create_many(actor, count):
-    for _ in range(count):
-        child = actor.createActor(hosting.Doer)
-        actor.send(child, Do(introduce_yourself, (actor.sender,)))
-
-
-def introduce_yourself(actor, whom):
-    actor.send(whom, (str(actor.myAddress), os.getpid()))
-
-
-def names_of_the_dead(messages):
-    return sorted(str(m.childAddress) for m in messages if isinstance(m, ChildActorExited))
+@pytest.fixture
+def host(shared_host):
+    return shared_host
 
 
 @pytest.mark.parametrize(
@@ -67,13 +58,6 @@ def test_a_parent_hears_once_of_each_of_many_children_killed_at_once(host, numbe
 
     assert names_of_the_dead(heard) == sorted(children)
     assert not {os.path.basename(each) for each in children} & {*os.listdir(host.directory)}
-
-
-def be_busy_until_ended(actor, pids, number):
-    """All of them end while nothing can be heard, which is the hardest case."""
-    for each in pids:
-        os.kill(each, number)
-    wait_until(lambda: not any(map(is_running, pids)), "the end of all")
 
 
 def test_a_parent_hears_once_of_each_of_many_children_that_are_told_to_exit(host):
@@ -103,17 +87,6 @@ def test_the_last_words_of_a_child_come_before_the_news_of_its_end(host):
 
     assert words == list(range(100))
     assert isinstance(last, ChildActorExited)
-
-
-def have_child_speak_and_die(actor, process):
-    actor.send(actor.child, Do(speak_and_die, (actor.myAddress,)))
-    wait_until(lambda: not is_running(process))
-
-
-def speak_and_die(actor, whom):
-    for number in range(100):
-        actor.send(whom, number)
-    os._exit(1)
 
 
 def test_whoever_asks_an_actor_that_dies_of_it_hears_so_at_once(host):
@@ -258,10 +231,6 @@ def send_unreadable(actor, whom):
     return "sent"
 
 
-def kinds_heard(actor):
-    return [type(each).__name__ for each in actor.heard]
-
-
 def test_a_child_that_ends_before_it_began_is_noticed(host):
     parent = host.create()
     host.do(tell, parent, Do(create_stillborn))
@@ -314,24 +283,10 @@ def test_an_actor_of_a_killed_host_lives_on_and_the_next_host_finds_it(sockets):
             second.pid_of(actor)
 
 
-def test_the_logger_is_replaced_when_it_is_killed(host):
-    actor = host.create()
-    logger = host.do(pid_of_logger)
+def test_the_logger_is_replaced_when_it_is_killed(own_host):
+    actor = own_host.create()
+    logger = own_host.do(pid_of_logger)
     os.kill(logger, signal.SIGKILL)
 
-    wait_until(lambda: host.do(pid_of_logger) not in (None, logger), "a new logger")
-    assert host.pid_of(actor)
-
-
-def pid_of_logger(system):
-    """The one of the admin's children whose socket is the logger's."""
-    import socket
-    import struct
-
-    name = f"{os.path.dirname(system._systemBase.adminAddr.addressDetails.name)}/logger"
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(name)
-        except OSError:
-            return None
-        return struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    wait_until(lambda: own_host.do(pid_of_logger) not in (None, logger), "a new logger")
+    assert own_host.pid_of(actor)

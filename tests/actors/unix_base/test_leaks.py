@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import resource
-import socket
 from pathlib import Path
 
 import pytest
 from thespian.actors import ActorExitRequest, ChildActorExited
 
 from tests.helpers import hosting
-from tests.helpers.hosting import CAP, Do, ask, pid, wait_until
+from tests.helpers.descriptors import call, create_in_vain, let_in, use_up
+from tests.helpers.hosting import CAP, Do, ask, kinds_heard, pid, wait_until
 
 
 class Rounds(hosting.Doer):
@@ -109,25 +107,6 @@ def ask_privately_often(system, actor, count):
 
 # ---- no descriptors left ---------------------------------------------------------------
 
-HELD = []
-
-
-def use_up(actor):
-    """Have a process hold all the descriptors that it may."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (100, most))
-    while True:
-        try:
-            HELD.append(socket.socket())
-        except OSError as error:
-            return errno.errorcode[error.errno]
-
-
-def set_free():
-    for each in HELD:
-        each.close()
-    HELD.clear()
-
 
 def test_an_actor_without_descriptors_is_called_when_it_has_some_again(host):
     """Nobody new reaches it before, and nothing that they said is lost."""
@@ -140,16 +119,6 @@ def test_an_actor_without_descriptors_is_called_when_it_has_some_again(host):
     assert host.ask(busy, let_in) == "free"
 
     wait_until(lambda: sorted(host.ask(busy, hosting.of, "heard")) == [0, 1, 2])
-
-
-def call(actor, whom, message):
-    actor.send(whom, message)
-    return "called"
-
-
-def let_in(actor):
-    set_free()
-    return "free"
 
 
 def test_an_actor_without_descriptors_calls_when_it_has_some_again(host):
@@ -171,12 +140,3 @@ def test_an_actor_without_descriptors_is_told_that_its_child_cannot_be(host):
     assert host.ask(busy, create_in_vain) == "tried"
 
     wait_until(lambda: host.ask(busy, kinds_heard) == ["ChildActorExited"])
-
-
-def create_in_vain(actor):
-    actor.createActor(hosting.Doer)
-    return "tried"
-
-
-def kinds_heard(actor):
-    return [type(each).__name__ for each in actor.heard]

@@ -39,7 +39,7 @@ def test_a_stream_may_come_byte_by_byte():
 
 def test_what_was_complete_before_a_break_still_counts():
     reader = FrameDecoder()
-    read = reader.feed(encode_frame([1]) + b"GET / HTTP/1.1\r\n")
+    read = iter(reader.feed(encode_frame([1]) + b"GET / HTTP/1.1\r\n"))
     assert next(read) == 1
     with pytest.raises(WireError, match="no extsys"):
         next(read)

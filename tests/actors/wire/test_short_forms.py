@@ -89,7 +89,7 @@ def test_a_message_is_restored_as_it_was(message):
 
 @pytest.mark.parametrize("kind", [SendData, DataSent, DataReceived, ReceiveData, SendMany])
 def test_everyday_messages_are_plain_tuples(kind):
-    fields = {"items": [b"x"]} if kind is SendMany else {}
+    fields: dict[str, object] = {"items": [b"x"]} if kind is SendMany else {}
     fields |= {"data": b"x"} if kind in (SendData, DataReceived) else {}
     form = shorten(kind(system_name="plc", request_id=1, **fields))
     assert type(form) is tuple

@@ -8,7 +8,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -18,10 +17,9 @@ import pytest
 from supervisor import ExternalSystemManager
 from supervisor.client import recovery
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
+from tests.helpers.commands import extsys, program, running, statuses, until_connected
 from tests.helpers.processes import kill_part, parts_of, until_gone
-from tests.helpers.support import PATIENCE, status_of, until
-from tests.supervisor.cli.test_commands import extsys, running, statuses, until_connected
-from tests.supervisor.runtime.test_recovery import answers
+from tests.helpers.support import PATIENCE, answers, status_of, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -62,7 +60,7 @@ def test_a_command_given_while_it_recovers_waits(runtime_dir: Path) -> None:
         parts["guardian"].suspend()
         parts["supervisor"].kill()
         status = subprocess.Popen(
-            [sys.executable, "-m", "supervisor", "--runtime-dir", str(runtime_dir), "status"],
+            program(runtime_dir, "status"),
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -79,10 +77,7 @@ def test_watch_goes_on_after_the_supervisor_was_killed(runtime_dir: Path) -> Non
     with running(runtime_dir) as process:
         asyncio.run(until_connected(runtime_dir, "plc-1"))
         watch = subprocess.Popen(
-            [
-                *(sys.executable, "-u", "-m", "supervisor", "--runtime-dir", str(runtime_dir)),
-                *("watch", "--json"),
-            ],
+            program(runtime_dir, "watch", "--json"),
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -22,7 +22,7 @@ class Asked:
     def answer(self, number, *results, final=True):
         request = self.requests[number]
         if isinstance(request, SendData):
-            reply = DataSent(request_id=request.request_id, system_name="plc")
+            reply: DataSent | ManySent = DataSent(request_id=request.request_id, system_name="plc")
         else:
             reply = ManySent(
                 request_id=request.request_id, system_name="plc", results=results, final=final

@@ -5,11 +5,11 @@ chance wants it, in order each for itself. A bystander notes what the system beg
 """
 
 from collections import deque
+from typing import Any
 
 import attrs
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.messages import (
@@ -39,6 +39,7 @@ from actors.messages.limits import WINDOW
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
 from supervisor.client.ways import Place, Ways
 from supervisor.messages import SystemResolved
+from tests.helpers.looking import long, quick
 
 MAILBOX = 12
 
@@ -49,7 +50,7 @@ class Asked:
 
     place: int
     """Which one it was that was asked: 0, 1, 2..."""
-    request: object
+    request: Any
     replies: list[Reply] = attrs.field(factory=list)
     cancelled: bool = False
     taken_out: bool = False
@@ -96,7 +97,7 @@ class TwoWays(RuleBasedStateMachine):
         """Those whose end the manager has not been told of."""
         self.to_supervisor: deque = deque()
         self.mailbox: deque = deque()
-        self.open_routed: dict[int, object] = {}
+        self.open_routed: dict[int, Any] = {}
         """What the supervisor has delivered and has no answer to."""
         self.unseen: set[int] = set()
         self.last_begun = -1
@@ -529,4 +530,10 @@ class TwoWays(RuleBasedStateMachine):
 
 
 TestTwoWays = pytest.mark.timeout(600)(TwoWays.TestCase)
-TestTwoWays.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestTwoWays.settings = quick(200, 50)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+class TestTwoWaysForLong(TwoWays.TestCase):  # type: ignore[misc, valid-type]
+    settings = long(80)

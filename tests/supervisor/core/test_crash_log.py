@@ -22,7 +22,7 @@ def test_the_log_says_what_is_known_of_a_crash():
 
 
 def test_the_last_reports_are_kept():
-    kept = ()
+    kept: tuple[CrashReport, ...] = ()
     for number in range(1, 5):
         kept = with_newest(kept, report(number), 2)
     assert [each.incarnation for each in kept] == [3, 4]

@@ -52,7 +52,9 @@ class Watch:
     def run_until_asked(self):
         before = len(self.asked)
         while len(self.asked) == before:
-            self.now = max(self.now, self.heartbeats.next_due())
+            due = self.heartbeats.next_due()
+            assert due is not None
+            self.now = max(self.now, due)
             self.tick()
         return self.asked[-1][2]
 
@@ -181,7 +183,7 @@ def test_four_hundred_systems_are_not_asked_all_at_once_nor_one_by_one():
     watch.asked.clear()
     ticks = 0
     end = watch.now + 60.0
-    while (due := watch.heartbeats.next_due()) <= end:
+    while (due := watch.heartbeats.next_due()) is not None and due <= end:
         watch.now = max(watch.now, due)
         watch.tick()
         ticks += 1

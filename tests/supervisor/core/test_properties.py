@@ -4,9 +4,11 @@ The harness checks on its way: one process for each name, incarnations that coun
 one, a bounded window, words only to living actors, and no second reply.
 """
 
+from typing import Any
+
 import attrs
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
+import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.messages import (
@@ -47,6 +49,7 @@ from supervisor.messages import (
     Unsubscribe,
 )
 from tests.helpers.harness import FakeActor, Harness, spec
+from tests.helpers.looking import long, quick
 
 NAMES = ("one", "two")
 MAILBOX = 12
@@ -71,7 +74,7 @@ class Asked:
     """What the bystander saw of one request."""
 
     client: str
-    request: object
+    request: Any
     replies: list[Reply] = attrs.field(factory=list)
     let_go: bool = False
     """Cancelled, or its client has left."""
@@ -436,7 +439,7 @@ class Supervision(RuleBasedStateMachine):
             delivered = asked.request.request_id in self.delivered
             failures = [reply] if isinstance(reply, Failure) else []
             if isinstance(reply, ManySent):
-                failures = [each for each in reply.results if each is not True]
+                failures = [each for each in reply.results if isinstance(each, Failure)]
             for each in failures:
                 if each.code == "overloaded":
                     assert each.outcome == "not_sent"
@@ -475,10 +478,10 @@ class Supervision(RuleBasedStateMachine):
 
 
 TestSupervision = Supervision.TestCase
-TestSupervision.settings = settings(
-    max_examples=150,
-    stateful_step_count=50,
-    deadline=None,
-    report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),
-)
+TestSupervision.settings = quick(150, 50)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+class TestSupervisionForLong(Supervision.TestCase):  # type: ignore[misc, valid-type]
+    settings = long(80)

@@ -18,25 +18,14 @@ from supervisor.messages import (
     TerminateChild,
     UnregisterSystem,
 )
-from supervisor.messages.record import KeepRecord, RecordChanged
+from supervisor.messages.record import KeepRecord
 from supervisor.specs.spec import GroupSpec
-from tests.helpers.harness import Harness, failed, spec
+from tests.helpers.harness import Harness, failed, kept, spec
 
 
 @pytest.fixture
 def plant():
     return Harness()
-
-
-def kept(plant, client="keeper"):
-    """What a keeper has by now."""
-    [given] = [m for c, m in plant.told if c == client and hasattr(m, "record")]
-    record = given.record
-    for who, message in plant.told:
-        if who == client and isinstance(message, RecordChanged):
-            for change in message.changes:
-                record.apply(change)
-    return record
 
 
 def keep(plant):

@@ -19,8 +19,7 @@ from supervisor.messages import (
 )
 from supervisor.messages.record import KeepRecord
 from supervisor.specs.spec import GroupSpec
-from tests.helpers.harness import Harness, spec
-from tests.supervisor.core.test_record import kept
+from tests.helpers.harness import Harness, kept, spec
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def chaos(*arguments: str) -> list[str]:
 
 def test_nothing_is_lost_in_the_chaos_and_all_come_back() -> None:
     done = subprocess.run(
-        chaos("--seconds", "8", "--seed", "3", "--json"),
+        chaos("--seconds", "6", "--seed", "3", "--json"),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

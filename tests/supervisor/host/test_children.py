@@ -49,11 +49,12 @@ from supervisor.messages import (
 )
 from supervisor.messages.checks import mistake_in
 from tests.helpers.actor_host import ActorHost
+from tests.helpers.ends import kill, raise_system_exit, scripted
+from tests.helpers.shared import with_shared_manager
 from tests.helpers.support import PATIENCE, mock, pid_of, until_state, with_manager
 from tests.helpers.watch import Watch, lives, states, walk
-from tests.supervisor.runtime.test_strategies import kill, raise_system_exit, scripted
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("shared_runtime")
 
 SLOW = RestartPolicy(max_restarts=2, period=1_000.0, backoff_min=300.0, backoff_max=300.0)
 """The second restart takes its time."""
@@ -89,7 +90,7 @@ def test_a_child_may_be_started_terminated_restarted_and_deleted() -> None:
         assert await manager.delete_child("a")
         assert await manager.which_children("group") == ()
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_name_that_is_taken_is_refused_as_what_it_is() -> None:
@@ -110,7 +111,7 @@ def test_a_name_that_is_taken_is_refused_as_what_it_is() -> None:
         assert issubclass(AlreadyStartedError, DuplicateSystemError)
         assert issubclass(AlreadyPresentError, DuplicateSystemError)
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_what_is_not_there_is_not_found() -> None:
@@ -131,7 +132,7 @@ def test_what_is_not_there_is_not_found() -> None:
         with pytest.raises(ChildNotFoundError):
             await manager.change_specs(GroupSpec("plant"))
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_child_that_runs_or_is_being_restarted_is_neither_restarted_nor_deleted() -> None:
@@ -151,7 +152,7 @@ def test_a_child_that_runs_or_is_being_restarted_is_neither_restarted_nor_delete
         assert await manager.restart_child("r")
         await until_state(manager, "r", SystemState.CONNECTED, incarnation=3)
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_spec_that_does_not_fit_is_refused() -> None:
@@ -162,7 +163,7 @@ def test_a_spec_that_does_not_fit_is_refused() -> None:
         assert issubclass(InvalidSpecError, InvalidRequestError)
         assert await lives(manager) == {"root": 1}
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_the_root_itself_is_no_child() -> None:
@@ -171,7 +172,7 @@ def test_the_root_itself_is_no_child() -> None:
             with pytest.raises(InvalidRequestError, match="the whole supervisor"):
                 await call("root")
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_group_that_does_not_run_takes_no_child() -> None:
@@ -190,9 +191,10 @@ def test_a_group_that_does_not_run_takes_no_child() -> None:
         assert await manager.restart_child("group")
         assert await lives(manager) == {"root": 1, "group": 2, "a": 2}
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_a_child_that_cannot_be_started_leaves_nothing_and_a_kept_one_its_spec() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         watch = Watch(manager)
@@ -223,7 +225,7 @@ def test_a_terminated_temporary_child_is_forgotten_and_a_transient_one_is_kept()
         assert await lives(manager) == {"root": 1, "n": 1}
         assert await manager.start_child(scripted("t", restart_type="temporary"))
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_transient_child_that_ended_may_be_restarted_or_deleted() -> None:
@@ -241,7 +243,7 @@ def test_a_transient_child_that_ended_may_be_restarted_or_deleted() -> None:
         assert await manager.delete_child("a")
         assert await lives(manager) == {"root": 1}
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_group_is_terminated_restarted_and_deleted_with_all_that_is_in_it() -> None:
@@ -258,7 +260,7 @@ def test_a_group_is_terminated_restarted_and_deleted_with_all_that_is_in_it() ->
         assert await manager.delete_child("outer")
         assert await lives(manager) == {"root": 1}
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_the_children_are_counted_as_otp_counts_them() -> None:
@@ -277,7 +279,7 @@ def test_the_children_are_counted_as_otp_counts_them() -> None:
             ("b", "worker"),
         ]
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_changed_specs_hold_from_the_next_start() -> None:
@@ -301,7 +303,7 @@ def test_changed_specs_hold_from_the_next_start() -> None:
         await manager.send_data_to_system("b", 1)
         assert await manager.receive_data_from_system("b", timeout=1.0) == 1
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_change_that_is_refused_changes_nothing() -> None:
@@ -318,7 +320,7 @@ def test_a_change_that_is_refused_changes_nothing() -> None:
             assert [each.name for each in await manager.which_children("two")] == ["b"]
             assert str(await manager.get_child_spec("two")) == before
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 # ---- by message ----------------------------------------------------------------------------
@@ -382,15 +384,15 @@ def test_each_function_has_its_message_its_reply_and_its_failures(ask: Ask) -> N
 @pytest.mark.parametrize(
     "request_",
     [
-        lambda: StartChild(7),  # type: ignore[arg-type]
-        lambda: StartChild(SystemSpec("a", "mock"), 7),  # type: ignore[arg-type]
-        lambda: TerminateChild(None),  # type: ignore[arg-type]
-        lambda: RestartChild(7),  # type: ignore[arg-type]
-        lambda: DeleteChild([]),  # type: ignore[arg-type]
-        lambda: GetChildSpec(7),  # type: ignore[arg-type]
-        lambda: WhichChildren(7),  # type: ignore[arg-type]
-        lambda: CountChildren({}),  # type: ignore[arg-type]
-        lambda: ChangeSpecs(SystemSpec("a", "mock")),  # type: ignore[arg-type]
+        lambda: StartChild(7),
+        lambda: StartChild(SystemSpec("a", "mock"), 7),
+        lambda: TerminateChild(None),
+        lambda: RestartChild(7),
+        lambda: DeleteChild([]),
+        lambda: GetChildSpec(7),
+        lambda: WhichChildren(7),
+        lambda: CountChildren({}),
+        lambda: ChangeSpecs(SystemSpec("a", "mock")),
     ],
 )
 def test_a_request_that_makes_no_sense_is_invalid(request_: Callable[[], Any]) -> None:

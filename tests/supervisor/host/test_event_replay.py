@@ -201,12 +201,14 @@ def test_a_stream_has_each_event_once_though_the_supervisor_is_killed() -> None:
             ):
                 heard.append(await anext(stream))
 
+        async def connected() -> bool:
+            return manager.supervisor_pid is not None
+
         await hear_until("b", EventKind.CONNECTED, 1)
         for life in (2, 3):
-            connection = manager._dialog.session._recovery.connection
-            assert connection is not None
-            assert connection.supervisor_pid is not None
-            os.kill(connection.supervisor_pid, signal.SIGKILL)
+            await until(connected)
+            assert manager.supervisor_pid is not None
+            os.kill(manager.supervisor_pid, signal.SIGKILL)
             async with asyncio.timeout(PATIENCE):
                 await hear_until("b", EventKind.CONNECTED, life)
         assert [event.sequence for event in heard] == list(range(1, heard[-1].sequence + 1))

@@ -29,9 +29,11 @@ from supervisor import (
 )
 from supervisor.messages import SystemState
 from supervisor.specs.options import LogLevel
+from tests.helpers.shared import with_shared_manager
 from tests.helpers.support import QUIET, mock, until_state, with_manager
 
-pytestmark = pytest.mark.usefixtures("way", "nothing_left")
+pytestmark = pytest.mark.usefixtures("shared_runtime")
+BOTH_WAYS = pytest.mark.usefixtures("way")
 
 IMPATIENT = SupervisorOptions(request_timeout=0.3, log_level=LogLevel.CRITICAL)
 FRAGILE = RestartPolicy(max_restarts=0)
@@ -56,9 +58,10 @@ def failure_of(
         await serves_on(manager)
         return caught.value
 
-    return with_manager(both, *specs, options=options)
+    return with_shared_manager(both, *specs, options=options)
 
 
+@BOTH_WAYS
 def test_unknown_system() -> None:
     error = failure_of(lambda m: m.send_data_to_system("nobody", 1))
     assert isinstance(error, UnknownSystemError)
@@ -75,6 +78,7 @@ def test_duplicate_system_also_when_another_client_registered_it() -> None:
     assert isinstance(failure_of(work, mock("a")), DuplicateSystemError)
 
 
+@BOTH_WAYS
 def test_not_connected() -> None:
     error = failure_of(lambda m: m.send_data_to_system("a", 1), mock("a", connect=False))
     assert isinstance(error, NotConnectedError)
@@ -82,6 +86,7 @@ def test_not_connected() -> None:
     assert str(error) == f"{text} [not_connected, not sent]"
 
 
+@BOTH_WAYS
 def test_system_crashed_with_unknown_outcome() -> None:
     error = failure_of(
         lambda m: m.send_data_to_system("a", 1),
@@ -92,6 +97,7 @@ def test_system_crashed_with_unknown_outcome() -> None:
     assert "exit code 7" in str(error)
 
 
+@BOTH_WAYS
 def test_timeout_with_unknown_outcome() -> None:
     error = failure_of(
         lambda m: m.send_data_to_system("a", 1),
@@ -103,6 +109,7 @@ def test_timeout_with_unknown_outcome() -> None:
     assert "a: no answer within 0.3 s" in str(error)
 
 
+@BOTH_WAYS
 def test_a_reply_after_the_timeout_is_dropped_and_its_data_kept() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await manager.call_command("a", "mock_incoming_data", "late")
@@ -111,9 +118,10 @@ def test_a_reply_after_the_timeout_is_dropped_and_its_data_kept() -> None:
             await manager.receive_data_from_system("a")
         assert await manager.receive_data_from_system("a", timeout=10.0) == "late"
 
-    with_manager(work, mock("a"), options=IMPATIENT)
+    with_shared_manager(work, mock("a"), options=IMPATIENT)
 
 
+@BOTH_WAYS
 def test_overloaded_refuses_at_once_and_loses_nothing() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await manager.call_command("a", "inject_fault", "send", "delay", seconds=0.5)
@@ -132,9 +140,10 @@ def test_overloaded_refuses_at_once_and_loses_nothing() -> None:
         assert len(taken) + len(refused) == len(results)
         assert await manager.call_command("a", "sent_count") == len(taken)
 
-    with_manager(work, mock("a", options={"mailbox_size": 30}))
+    with_shared_manager(work, mock("a", options={"mailbox_size": 30}))
 
 
+@BOTH_WAYS
 def test_unknown_command() -> None:
     error = failure_of(lambda m: m.call_command("a", "explode"), mock("a"))
     assert isinstance(error, UnknownCommandError)
@@ -147,6 +156,7 @@ def test_only_what_is_marked_is_a_command(private: str) -> None:
     assert isinstance(error, UnknownCommandError)
 
 
+@BOTH_WAYS
 def test_connector_error() -> None:
     error = failure_of(
         lambda m: m.send_data_to_system("a", 1),
@@ -163,9 +173,10 @@ def test_a_refused_connection_is_an_answer_and_no_crash() -> None:
         assert status is not None
         assert (status.state, status.incarnation) == (SystemState.DISCONNECTED, 1)
 
-    with_manager(work, SystemSpec("t", "tcp", {"host": "127.0.0.1", "port": 1}))
+    with_shared_manager(work, SystemSpec("t", "tcp", {"host": "127.0.0.1", "port": 1}))
 
 
+@BOTH_WAYS
 def test_unavailable_in_quarantine_until_restarted_by_hand() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await manager.call_command("a", "inject_fault", "send", "bug")
@@ -178,7 +189,7 @@ def test_unavailable_in_quarantine_until_restarted_by_hand() -> None:
         assert await manager.connect_system("a")
         assert await manager.send_data_to_system("a", 1)
 
-    with_manager(work, mock("a", options={"restart": FRAGILE}))
+    with_shared_manager(work, mock("a", options={"restart": FRAGILE}))
 
 
 # ---- bad input -------------------------------------------------------------------------------
@@ -219,27 +230,39 @@ def _refuse() -> None:
     raise RuntimeError("not in this process")
 
 
+@BOTH_WAYS
 def test_data_that_the_system_cannot_unpickle() -> None:
     error = failure_of(lambda m: m.send_data_to_system("a", Unreadable()), mock("a"))
     assert isinstance(error, InvalidRequestError)
     assert "not in this process" in str(error)
 
 
+@BOTH_WAYS
 def test_one_bad_item_among_good_ones() -> None:
     async def work(manager: ExternalSystemManager) -> list[Any]:
         sends = [manager.send_data_to_system("a", item) for item in (1, Unreadable(), 3)]
         return await asyncio.gather(*sends, return_exceptions=True)
 
-    first, second, third = with_manager(work, mock("a"))
+    first, second, third = with_shared_manager(work, mock("a"))
     assert first is True
     assert third is True
     assert isinstance(second, InvalidRequestError)
 
 
+@BOTH_WAYS
 def test_a_payload_of_a_hundred_megabytes() -> None:
     error = failure_of(lambda m: m.send_data_to_system("a", bytes(100 << 20)), mock("a"))
     assert isinstance(error, InvalidRequestError)
     assert "104,857,600 bytes, more than max_payload_bytes" in str(error)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_the_host_itself_refuses_what_is_too_much_for_its_own_supervisor() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        with pytest.raises(InvalidRequestError, match="more than max_payload_bytes"):
+            await manager.send_data_to_system("a", bytes(100 << 20))
+
+    with_manager(work)
 
 
 def test_a_payload_over_the_limit_of_the_supervisor_itself() -> None:
@@ -251,9 +274,10 @@ def test_a_payload_over_the_limit_of_the_supervisor_itself() -> None:
         assert getattr(reply, "code", None) is FailureCode.INVALID_REQUEST
         await serves_on(manager)
 
-    with_manager(work, mock("a"))
+    with_shared_manager(work, mock("a"))
 
 
+@BOTH_WAYS
 def test_a_large_payload_within_the_limit() -> None:
     data = bytes(range(256)) * (8 << 12)
 
@@ -261,7 +285,7 @@ def test_a_large_payload_within_the_limit() -> None:
         await manager.send_data_to_system("a", data)
         return bool(await manager.receive_data_from_system("a", timeout=20.0) == data)
 
-    assert with_manager(work, mock("a", echo=True))
+    assert with_shared_manager(work, mock("a", echo=True))
 
 
 @pytest.mark.parametrize(
@@ -330,10 +354,11 @@ def test_a_failed_registration_is_a_warning_without_strict(
         assert await manager.connect_all()
         assert await manager.send_data_to_system("x", 1) is False
 
-    with_manager(work, mock("a"), strict=False)
+    with_shared_manager(work, mock("a"), strict=False)
     assert "cannot register" in caplog.text
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize(
     "make",
     [
@@ -373,4 +398,4 @@ def test_details_of_a_class_that_only_the_host_knows_harm_nobody() -> None:
         assert await manager.connect_system("fine")
         assert await manager.send_data_to_system("other", 2)
 
-    with_manager(work, mock("other"))
+    with_shared_manager(work, mock("other"))

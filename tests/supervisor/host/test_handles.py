@@ -12,10 +12,11 @@ import pytest
 from actors import MockExternalSystem, command
 from supervisor import DuplicateSystemError, ExternalSystemManager, InvalidRequestError
 from supervisor.messages import SystemState
-from tests.helpers.support import mock, until_state, with_manager
-from tests.helpers.thermostat import Thermostat, with_object
+from tests.helpers.shared import with_shared_manager
+from tests.helpers.support import mock, until_state
+from tests.helpers.thermostat import Thermostat
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("shared_runtime")
 
 
 def test_a_registered_object_acts_on_its_actor() -> None:
@@ -33,7 +34,7 @@ def test_a_registered_object_acts_on_its_actor() -> None:
         assert await thermostat.send_many([1.0, 2.0]) == [True, True]
         assert await thermostat.disconnect()
 
-    with_object(work, thermostat)
+    with_shared_manager(work, thermostat)
 
 
 def test_a_registered_object_has_no_second_copy_of_the_state() -> None:
@@ -49,7 +50,7 @@ def test_a_registered_object_has_no_second_copy_of_the_state() -> None:
         with pytest.raises(TypeError, match="handle"):
             pickle.dumps(thermostat)
 
-    with_object(work, thermostat)
+    with_shared_manager(work, thermostat)
 
 
 def test_each_incarnation_starts_as_the_object_was_when_registered() -> None:
@@ -62,7 +63,7 @@ def test_each_incarnation_starts_as_the_object_was_when_registered() -> None:
         await until_state(manager, "t", SystemState.CONNECTED, incarnation=2)
         assert await thermostat.raise_target() == 21.0
 
-    with_object(work, thermostat)
+    with_shared_manager(work, thermostat)
 
 
 def test_a_class_defined_inside_a_function_works() -> None:
@@ -74,7 +75,7 @@ def test_a_class_defined_inside_a_function_works() -> None:
     async def work(manager: ExternalSystemManager) -> Any:
         return await manager.call_command("t", "whoami")
 
-    assert "Local" in with_object(work, Local("t", 1.0))
+    assert "Local" in with_shared_manager(work, Local("t", 1.0))
 
 
 def test_data_queued_before_registering_is_received_after_it() -> None:
@@ -85,7 +86,7 @@ def test_data_queued_before_registering_is_received_after_it() -> None:
         return await system.receive_data()
 
     asyncio.run(system.mock_incoming_data("early"))
-    assert with_object(work, system) == "early"
+    assert with_shared_manager(work, system) == "early"
 
 
 def test_the_same_name_is_registered_once() -> None:
@@ -93,7 +94,7 @@ def test_the_same_name_is_registered_once() -> None:
         with pytest.raises(DuplicateSystemError, match="a: cannot register"):
             manager.register_system(mock("a"))
 
-    with_manager(work, mock("a"))
+    with_shared_manager(work, mock("a"))
 
 
 def test_an_unregistered_name_is_free_again() -> None:
@@ -103,7 +104,7 @@ def test_an_unregistered_name_is_free_again() -> None:
             assert manager.register_system(mock("a"))
             assert await manager.send_data_to_system("a", 1)
 
-    with_manager(work, mock("a"))
+    with_shared_manager(work, mock("a"))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_an_odd_name_cannot_be_registered(name: Any, text: str) -> None:
 def test_something_else_than_a_system_cannot_be_registered() -> None:
     manager = ExternalSystemManager(strict=True)
     with pytest.raises(InvalidRequestError, match="str is no ExternalSystemInterface"):
-        manager.register_system("plc-1")  # type: ignore[arg-type]
+        manager.register_system("plc-1")
 
 
 def test_an_object_that_cannot_be_pickled_stays_as_it_was() -> None:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import os
-import subprocess
-import sys
-import textwrap
 import threading
 from typing import Any
 
-import psutil
 import pytest
 
 from actors import MockExternalSystem, command
@@ -21,24 +15,20 @@ from supervisor import (
     ExternalSystemManager,
     InvalidRequestError,
     SystemSpec,
-    UnavailableError,
 )
 from supervisor.messages import EventKind, SystemState
-from tests.conftest import MARK, marked_processes, wait_until_none
+from tests.helpers.shared import with_shared_manager
 from tests.helpers.support import (
-    PATIENCE,
-    QUIET,
     mock,
-    pid_of,
     status_of,
     until,
-    with_manager,
 )
-from tests.helpers.thermostat import Thermostat, with_object
 
-pytestmark = pytest.mark.usefixtures("way", "nothing_left")
+pytestmark = pytest.mark.usefixtures("shared_runtime")
+BOTH_WAYS = pytest.mark.usefixtures("way")
 
 
+@BOTH_WAYS
 def test_a_system_is_connected_sent_to_received_from_and_disconnected() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         assert await manager.connect_all()
@@ -49,7 +39,7 @@ def test_a_system_is_connected_sent_to_received_from_and_disconnected() -> None:
         assert await manager.disconnect_all()
         assert not manager.is_connected("a")
 
-    with_manager(work, mock("a", echo=True, connect=False))
+    with_shared_manager(work, mock("a", echo=True, connect=False))
 
 
 def test_connecting_and_disconnecting_work_for_one_system_alone() -> None:
@@ -59,16 +49,17 @@ def test_connecting_and_disconnecting_work_for_one_system_alone() -> None:
         assert await manager.disconnect_system("a")
         assert (await status_of(manager, "a")).state is SystemState.DISCONNECTED
 
-    with_manager(work, mock("a", connect=False), mock("b", connect=False))
+    with_shared_manager(work, mock("a", connect=False), mock("b", connect=False))
 
 
 def test_connect_all_of_no_system_is_done_at_once() -> None:
     async def work(manager: ExternalSystemManager) -> bool:
         return await manager.connect_all() and await manager.disconnect_all()
 
-    assert with_manager(work)
+    assert with_shared_manager(work)
 
 
+@BOTH_WAYS
 def test_sends_of_one_task_keep_their_order() -> None:
     async def work(manager: ExternalSystemManager) -> list[Any]:
         for number in range(5):
@@ -76,18 +67,20 @@ def test_sends_of_one_task_keep_their_order() -> None:
         assert all(await manager.send_many_to_system("a", range(5, 200)))
         return await manager.receive_many_from_system("a", 200, 1.0)
 
-    assert with_manager(work, mock("a", echo=True)) == list(range(200))
+    assert with_shared_manager(work, mock("a", echo=True)) == list(range(200))
 
 
+@BOTH_WAYS
 def test_sends_of_a_thousand_tasks_all_arrive_once() -> None:
     async def work(manager: ExternalSystemManager) -> list[Any]:
         sends = (manager.send_data_to_system("a", number) for number in range(1000))
         assert all(await asyncio.gather(*sends))
         return await manager.receive_many_from_system("a", 1000, 1.0)
 
-    assert sorted(with_manager(work, mock("a", echo=True))) == list(range(1000))
+    assert sorted(with_shared_manager(work, mock("a", echo=True))) == list(range(1000))
 
 
+@BOTH_WAYS
 def test_a_command_asked_after_a_send_does_not_overtake_it() -> None:
     async def work(manager: ExternalSystemManager) -> Any:
         send = asyncio.ensure_future(manager.send_data_to_system("a", "first"))
@@ -96,9 +89,10 @@ def test_a_command_asked_after_a_send_does_not_overtake_it() -> None:
         await send
         return items
 
-    assert with_manager(work, mock("a")) == ["first"]
+    assert with_shared_manager(work, mock("a")) == ["first"]
 
 
+@BOTH_WAYS
 def test_a_slow_system_does_not_hold_up_another() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await manager.call_command("slow", "inject_fault", "send", "delay", seconds=300.0)
@@ -108,9 +102,10 @@ def test_a_slow_system_does_not_hold_up_another() -> None:
         assert not slow.done()
         slow.cancel()
 
-    with_manager(work, mock("slow", options={"shutdown": 0.2}), mock("fast"))
+    with_shared_manager(work, mock("slow", options={"shutdown": 0.2}), mock("fast"))
 
 
+@BOTH_WAYS
 def test_a_waiting_receive_holds_up_neither_sends_nor_status_nor_a_disconnect() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         receive = asyncio.ensure_future(manager.receive_data_from_system("a", timeout=300.0))
@@ -121,9 +116,10 @@ def test_a_waiting_receive_holds_up_neither_sends_nor_status_nor_a_disconnect() 
         with pytest.raises(Exception, match="disconnected while waiting"):
             await receive
 
-    with_manager(work, mock("a"))
+    with_shared_manager(work, mock("a"))
 
 
+@BOTH_WAYS
 def test_a_cancelled_receive_takes_nothing() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         receive = asyncio.ensure_future(manager.receive_data_from_system("a", timeout=300.0))
@@ -136,9 +132,10 @@ def test_a_cancelled_receive_takes_nothing() -> None:
         await manager.call_command("a", "mock_incoming_data", "precious")
         assert await manager.receive_data_from_system("a", timeout=5.0) == "precious"
 
-    with_manager(work, mock("a"))
+    with_shared_manager(work, mock("a"))
 
 
+@BOTH_WAYS
 def test_no_item_is_lost_however_receives_are_cancelled() -> None:
     async def work(manager: ExternalSystemManager) -> list[Any]:
         items: list[Any] = []
@@ -161,9 +158,10 @@ def test_no_item_is_lost_however_receives_are_cancelled() -> None:
             items.append(item)
         return items
 
-    assert sorted(with_manager(work, mock("a", echo=True))) == list(range(60))
+    assert sorted(with_shared_manager(work, mock("a", echo=True))) == list(range(60))
 
 
+@BOTH_WAYS
 def test_an_unknown_system_gives_false_or_none_and_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -176,7 +174,7 @@ def test_an_unknown_system_gives_false_or_none_and_a_warning(
         assert await manager.call_command("plc-2", "reset") is None
 
     with caplog.at_level(logging.WARNING, "extsys"):
-        with_manager(work, mock("plc-1"), strict=False)
+        with_shared_manager(work, mock("plc-1"), strict=False)
     assert caplog.messages.count("plc-2: no such system; did you mean 'plc-1'?") == 6
 
 
@@ -201,19 +199,10 @@ def test_lifecycle_events_come_in_order_without_a_gap() -> None:
         numbers = [event.sequence for event in seen]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
-    with_manager(work, mock("a", connect=False))
+    with_shared_manager(work, mock("a", connect=False))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell elsewhere")
-def test_a_manager_knows_its_supervisors_process() -> None:
-    async def work(manager: ExternalSystemManager) -> None:
-        assert manager.supervisor_pid == psutil.Process(await pid_of(manager, "a")).ppid()
-        await manager.close()
-        assert manager.supervisor_pid is None
-
-    with_manager(work, mock("a"))
-
-
+@BOTH_WAYS
 def test_subscribers_get_all_data_and_a_waiting_receive_gets_it_too() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         data = manager.data_from("a")
@@ -223,120 +212,11 @@ def test_subscribers_get_all_data_and_a_waiting_receive_gets_it_too() -> None:
         assert await first == ("a", "one")
         assert await anext(data) == ("a", "two")
         assert await receive in ("one", "two")
-        await data.aclose()
+        await data.aclose()  # type: ignore[attr-defined]
         await manager.send_data_to_system("a", "three")
         assert await manager.receive_data_from_system("a", timeout=5.0) == "three"
 
-    with_manager(work, mock("a", echo=True), mock("b", echo=True))
-
-
-# ---- beginning and end -----------------------------------------------------------------------
-
-
-def test_calls_after_close_say_that_it_is_closed() -> None:
-    async def main() -> None:
-        manager = ExternalSystemManager(strict=True, options=QUIET)
-        manager.register_system(mock("a"))
-        await manager.start()
-        await manager.close()
-        await manager.close()
-        with pytest.raises(UnavailableError, match="the manager is closed"):
-            await manager.send_data_to_system("a", 1)
-        with pytest.raises(UnavailableError, match="the manager is closed"):
-            manager.register_system(mock("b"))
-
-    asyncio.run(main())
-
-
-def test_events_of_a_closed_manager_end_at_once() -> None:
-    async def main() -> list[Any]:
-        manager = ExternalSystemManager(options=QUIET)
-        await manager.close()
-        async with asyncio.timeout(PATIENCE):
-            return [event async for event in manager.events()]
-
-    assert asyncio.run(main()) == []
-
-
-def test_events_end_when_the_supervisor_is_stopped() -> None:
-    async def work(manager: ExternalSystemManager) -> None:
-        events = manager.events()
-        await manager.stop_supervisor()
-        async with asyncio.timeout(PATIENCE):
-            assert [event async for event in events]
-
-    with_manager(work, mock("a"))
-
-
-def test_two_managers_have_runtimes_of_their_own() -> None:
-    async def main() -> None:
-        async with (
-            ExternalSystemManager(strict=True, options=QUIET) as one,
-            ExternalSystemManager(strict=True, options=QUIET) as two,
-        ):
-            one.register_system(mock("a", echo=True))
-            two.register_system(mock("a", echo=True))
-            await one.connect_all()
-            await two.connect_all()
-            await one.send_data_to_system("a", "for one")
-            assert await two.receive_data_from_system("a") is None
-            assert await one.receive_data_from_system("a") == "for one"
-
-    asyncio.run(main())
-
-
-def test_systems_disconnect_when_the_manager_closes(tmp_path: Any) -> None:
-    marker = tmp_path / "disconnected"
-
-    class Writes(Thermostat):
-        async def disconnect(self) -> bool:
-            marker.write_text("yes")
-            return await super().disconnect()
-
-    async def work(manager: ExternalSystemManager) -> None:
-        await manager.connect_all()
-
-    with_object(work, Writes("w", 1.0))
-    assert marker.read_text() == "yes"
-
-
-def test_a_host_that_never_closes_ends_cleanly() -> None:
-    program = """
-        import asyncio
-        from actors import MockExternalSystem
-        from supervisor import ExternalSystemManager
-
-        class Mine(MockExternalSystem):
-            pass
-
-        async def main():
-            manager = ExternalSystemManager()
-            manager.register_system(Mine("a", {"echo": True}))
-            await manager.connect_all()
-            await manager.send_data_to_system("a", "hello")
-            print(await manager.receive_data_from_system("a"))
-
-        asyncio.run(main())
-    """
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
-
-
-def test_a_runtime_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EXTSYS_BASE", "noSuchBase")
-
-    async def main() -> None:
-        manager = ExternalSystemManager(options=QUIET)
-        with pytest.raises(RuntimeError, match="EXTSYS_BASE names no actor-system base"):
-            await manager.start()
-
-    asyncio.run(main())
+    with_shared_manager(work, mock("a", echo=True), mock("b", echo=True))
 
 
 class Unreadable:
@@ -346,6 +226,7 @@ class Unreadable:
         return int, ("no number",)
 
 
+@BOTH_WAYS
 def test_an_answer_that_cannot_be_read_here_is_no_invitation_to_ask_again() -> None:
     class Maker(MockExternalSystem):
         @command
@@ -358,96 +239,7 @@ def test_an_answer_that_cannot_be_read_here_is_no_invitation_to_ask_again() -> N
             await manager.call_command("a", "make")
         assert caught.value.failure.outcome is Outcome.UNKNOWN
 
-    with_manager(host, strict=True)
-
-
-def test_a_start_that_is_cancelled_and_then_fails_says_nothing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def host() -> None:
-        manager = ExternalSystemManager(strict=True, options=QUIET)
-        await manager.start()
-        manager.register_system(mock("a", faults=[SLOW_TO_BUILD]))
-        starting = asyncio.create_task(manager.start())
-        await asyncio.sleep(0.1)
-        starting.cancel()
-        await manager.close()
-
-    asyncio.run(host())
-    gc.collect()
-    assert caplog.messages == []
-
-
-SLOW_TO_BUILD = {"operation": "construct", "action": "hang_loop", "seconds": 1.0}
-
-
-def test_a_manager_ends_with_its_event_loop() -> None:
-    manager = ExternalSystemManager(strict=True, options=QUIET)
-    asyncio.run(manager.start())
-    with pytest.raises(UnavailableError, match="event loop has ended"):
-        asyncio.run(manager.connect_all())
-    asyncio.run(manager.close())
-
-
-def test_a_manager_closed_while_it_starts_leaves_nothing() -> None:
-    async def main() -> None:
-        manager = ExternalSystemManager(options=QUIET)
-        starting = asyncio.create_task(manager.start())
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await manager.close()
-        assert not marked_processes(os.environ[MARK])
-        with pytest.raises(RuntimeError, match="the manager is closed"):
-            await starting
-
-    asyncio.run(main())
-
-
-def test_a_loop_that_ends_while_a_manager_starts_ends_the_runtime() -> None:
-    async def main() -> None:
-        starting = asyncio.create_task(ExternalSystemManager(options=QUIET).start())
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert not starting.done()
-
-    asyncio.run(main())
-    assert not wait_until_none(lambda: marked_processes(os.environ[MARK]))
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_loop_that_is_closed_under_a_manager_does_not_keep_the_runtime() -> None:
-    manager = ExternalSystemManager(options=QUIET)
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(manager.start())
-    loop.close()
-    asyncio.run(manager.close())
-    assert not marked_processes(os.environ[MARK])
-    del manager, loop
-    gc.collect()  # nobody but the garbage collector can close a socket of a closed loop
-
-
-def test_a_second_close_waits_for_the_first_and_does_not_hurry_it(tmp_path: Any) -> None:
-    marker = tmp_path / "disconnected"
-
-    class Slow(Thermostat):
-        async def disconnect(self) -> bool:
-            await asyncio.sleep(1.0)  # longer than the systems of a dead host get
-            marker.write_text("yes")
-            return await super().disconnect()
-
-    async def main() -> None:
-        manager = ExternalSystemManager(options=QUIET)
-        manager.register_system(Slow("s", 1.0))
-        await manager.connect_all()
-
-        async def close() -> None:
-            await manager.close()
-            assert not marked_processes(os.environ[MARK])
-
-        await asyncio.gather(close(), close())
-
-    asyncio.run(main())
-    assert marker.read_text() == "yes"
+    with_shared_manager(host, strict=True)
 
 
 def test_a_spec_is_registered_as_well_as_an_object() -> None:
@@ -455,9 +247,10 @@ def test_a_spec_is_registered_as_well_as_an_object() -> None:
         return [status.kind for status in await manager.status_all()]
 
     spec = SystemSpec("t", "tests.helpers.thermostat:NamedThermostat", {"target": 5})
-    assert with_manager(work, spec, mock("m")) == [spec.kind, "mock"]
+    assert with_shared_manager(work, spec, mock("m")) == [spec.kind, "mock"]
 
 
+@BOTH_WAYS
 def test_a_request_that_cannot_be_pickled_fails_alone() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         bad = SystemSpec("bad", "mock", {"lock": threading.Lock()})
@@ -467,7 +260,7 @@ def test_a_request_that_cannot_be_pickled_fails_alone() -> None:
             await manager.start()
         assert await manager.send_data_to_system("good", "hello")
         wrong, right = await asyncio.gather(
-            manager.receive_data_from_system("good", timeout=threading.Lock()),  # type: ignore[arg-type]
+            manager.receive_data_from_system("good", timeout=threading.Lock()),
             manager.receive_data_from_system("good"),
             return_exceptions=True,
         )
@@ -475,9 +268,10 @@ def test_a_request_that_cannot_be_pickled_fails_alone() -> None:
         assert right == "hello"
         assert manager.register_system(mock("bad"))  # the name is free
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
+@BOTH_WAYS
 def test_an_order_to_all_does_not_overtake_what_was_sent_before() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         send = asyncio.ensure_future(manager.send_data_to_system("a", "last words"))
@@ -485,4 +279,4 @@ def test_an_order_to_all_does_not_overtake_what_was_sent_before() -> None:
         assert await manager.disconnect_all()
         assert await send
 
-    with_manager(work, mock("a"))
+    with_shared_manager(work, mock("a"))

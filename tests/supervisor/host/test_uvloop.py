@@ -12,8 +12,7 @@ import uvloop
 from actors import TcpSystem
 from actors.testing.instrument import InstrumentSimulator
 from supervisor import ExternalSystemManager
-from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, until, until_linked
-from tests.supervisor.runtime.test_recovery import answers
+from tests.helpers.support import PATIENCE, QUIET, answers, mock, pid_of, until, until_linked
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 # It makes a pipe for signals at its first loop, and keeps it.

@@ -62,4 +62,4 @@ def test_a_mistake_says_what_was_given():
 def test_names_to_subscribe_to_are_a_sequence_or_all():
     for right in ((), ["one", "two"], None):
         assert mistake_in(Subscribe(data_from=right), LIMIT) is None
-    assert "data_from" in mistake_in(Subscribe(data_from=[1]), LIMIT)
+    assert "data_from" in mistake_in(Subscribe(data_from=[1]), LIMIT)  # type: ignore[list-item]

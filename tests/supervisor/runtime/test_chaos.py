@@ -30,7 +30,7 @@ def new_seed() -> int:
 
 
 def test_after_a_short_chaos_all_is_as_it_is_meant_to_be() -> None:
-    run_chaos(Plan(seconds=8.0, seed=new_seed(), supervisor_every=5.0))
+    run_chaos(Plan(seconds=6.0, seed=new_seed(), supervisor_every=4.0))
 
 
 @pytest.mark.long

@@ -3,85 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from actors import ExternalSystemInterface, command
 from supervisor import ExternalSystemManager
 from supervisor.errors import ExternalSystemError
 from supervisor.messages import EventKind, SystemState
 from supervisor.messages.crashes import CrashReport
 from supervisor.views.status import status_as_text
-from tests.helpers.support import PATIENCE, QUIET, pid_of, until_state
+from tests.helpers.doomed import Doomed
+from tests.helpers.shared import with_shared_manager
+from tests.helpers.support import PATIENCE, pid_of, until_state
 
-pytestmark = pytest.mark.usefixtures("way", "nothing_left")
-
-
-class Doomed(ExternalSystemInterface):
-    """Dies of what it is sent."""
-
-    async def connect(self) -> bool:
-        self.is_connected = True
-        return True
-
-    async def disconnect(self) -> bool:
-        self.is_connected = False
-        return True
-
-    async def send_data(self, data: Any) -> bool:
-        self.sending = True
-        if data == "raise":
-            raise ZeroDivisionError("a bug")
-        if data == "exit":
-            os._exit(3)
-        if data == "segfault":
-            ctypes.string_at(0)
-        await asyncio.sleep(PATIENCE)
-        return True
-
-    async def receive_data(self) -> Any | None:
-        return None
-
-    @command
-    async def is_sending(self) -> bool:
-        return getattr(self, "sending", False)
+pytestmark = pytest.mark.usefixtures("way", "shared_runtime")
 
 
 def report_of(data: str, kill: Callable[[int], None] | None = None) -> CrashReport:
     """The report of the crash that this data causes, the same in the event and the status."""
 
-    async def work() -> CrashReport:
-        async with ExternalSystemManager(strict=True, options=QUIET) as manager:
-            manager.register_system(Doomed("doomed", {}))
-            await manager.connect_system("doomed")
-            events = manager.events()
-            send = asyncio.ensure_future(manager.send_data_to_system("doomed", data))
-            if kill is not None:
-                async with asyncio.timeout(PATIENCE):
-                    while not await manager.call_command("doomed", "is_sending"):
-                        await asyncio.sleep(0.01)
-                kill(await pid_of(manager, "doomed"))
-            with pytest.raises(ExternalSystemError):
-                await send
+    async def work(manager: ExternalSystemManager) -> CrashReport:
+        await manager.connect_system("doomed")
+        events = manager.events()
+        send = asyncio.ensure_future(manager.send_data_to_system("doomed", data))
+        if kill is not None:
             async with asyncio.timeout(PATIENCE):
-                async for event in events:
-                    if event.kind is EventKind.CRASHED:
-                        break
-            status = await until_state(manager, "doomed", SystemState.CONNECTED, incarnation=2)
-            assert event.report is not None
-            assert status.crashes == (event.report,)
-            assert status.last_crash == event.report.reason == event.reason
-            text = status_as_text(status)
-            assert event.report.one_line in text.splitlines()[-1]
-            assert "SendData" in text.splitlines()[-1]
-            return event.report
+                while not await manager.call_command("doomed", "is_sending"):
+                    await asyncio.sleep(0.01)
+            kill(await pid_of(manager, "doomed"))
+        with pytest.raises(ExternalSystemError):
+            await send
+        async with asyncio.timeout(PATIENCE):
+            async for event in events:
+                if event.kind is EventKind.CRASHED:
+                    break
+        status = await until_state(manager, "doomed", SystemState.CONNECTED, incarnation=2)
+        assert event.report is not None
+        assert status.crashes == (event.report,)
+        assert status.last_crash == event.report.reason == event.reason
+        text = status_as_text(status)
+        assert event.report.one_line in text.splitlines()[-1]
+        assert "SendData" in text.splitlines()[-1]
+        return event.report
 
-    report = asyncio.run(work())
+    report = with_shared_manager(work, Doomed("doomed", {}))
     assert report.incarnation == 1
     assert 0 < report.uptime < 60
     assert report.in_progress == "SendData"

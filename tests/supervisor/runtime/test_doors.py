@@ -24,10 +24,11 @@ from tests.helpers.support import (
     status_of,
     until,
     until_linked,
+    until_lost,
+    until_open,
     until_state,
     with_manager,
 )
-from tests.supervisor.runtime.test_recovery import until_lost
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ def test_a_kill_while_the_supervisor_stands_still_is_answered_when_it_is_back() 
         await go_straight(manager, "a")
         pid = await pid_of(manager, "a")
         receive = asyncio.ensure_future(manager.receive_data_from_system("a", timeout=300.0))
-        await until(lambda: waits(manager))
+        await until_open(manager, "a")
         supervisor = parts_of(manager)["supervisor"]
         supervisor.suspend()
         os.kill(pid, 9)
@@ -220,7 +221,3 @@ def test_a_kill_while_the_supervisor_stands_still_is_answered_when_it_is_back() 
         assert caught.value.failure.outcome is Outcome.UNKNOWN
 
     with_manager(work, mock("a", echo=True))
-
-
-async def waits(manager: ExternalSystemManager) -> bool:
-    return (await status_of(manager, "a")).waiting == 1

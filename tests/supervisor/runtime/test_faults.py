@@ -28,17 +28,20 @@ from supervisor.messages import EventKind, SystemState
 from supervisor.specs.options import LogLevel
 from tests.conftest import MARK, marked_processes, wait_until_none
 from tests.helpers.processes import parts_of, until_gone
+from tests.helpers.shared import with_shared_manager
 from tests.helpers.support import (
     PATIENCE,
     mock,
     pid_of,
     status_of,
     until,
+    until_open,
     until_state,
     with_manager,
 )
 
-pytestmark = pytest.mark.usefixtures("way", "nothing_left")
+pytestmark = pytest.mark.usefixtures("shared_runtime")
+BOTH_WAYS = pytest.mark.usefixtures("way")
 
 IMPATIENT = SupervisorOptions(request_timeout=0.5, log_level=LogLevel.CRITICAL)
 
@@ -46,15 +49,6 @@ IMPATIENT = SupervisorOptions(request_timeout=0.5, log_level=LogLevel.CRITICAL)
 async def untouched(manager: ExternalSystemManager) -> None:
     status = await status_of(manager, "other")
     assert (status.state, status.incarnation) == (SystemState.CONNECTED, 1)
-
-
-async def waits(manager: ExternalSystemManager, count: int = 1) -> None:
-    """Until so many requests to the victim are open."""
-
-    async def there() -> bool:
-        return (await status_of(manager, "victim")).waiting == count
-
-    await until(there)
 
 
 async def answered(call: Awaitable[Any]) -> Any:
@@ -65,6 +59,7 @@ async def answered(call: Awaitable[Any]) -> Any:
         return error
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_a_system_killed_while_idle_comes_back_connected_once(number: signal.Signals) -> None:
     async def work(manager: ExternalSystemManager) -> None:
@@ -82,19 +77,10 @@ def test_a_system_killed_while_idle_comes_back_connected_once(number: signal.Sig
         assert status.last_crash.text == (told if number is signal.SIGTERM else killed)
         await untouched(manager)
 
-    with_manager(work, mock("victim"), mock("other"))
+    with_shared_manager(work, mock("victim"), mock("other"))
 
 
-def test_a_crash_tells_how_the_process_ended() -> None:
-    async def work(manager: ExternalSystemManager) -> None:
-        os.kill(await pid_of(manager, "victim"), signal.SIGKILL)
-        status = await until_state(manager, "victim", SystemState.CONNECTED, incarnation=2)
-        assert status.last_crash is not None
-        assert status.last_crash.text == "its process was killed by SIGKILL"
-
-    with_manager(work, mock("victim"))
-
-
+@BOTH_WAYS
 def test_a_system_killed_while_sending_answers_with_an_unknown_outcome() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await manager.call_command("victim", "inject_fault", "send", "delay", seconds=300.0)
@@ -102,7 +88,7 @@ def test_a_system_killed_while_sending_answers_with_an_unknown_outcome() -> None
             asyncio.ensure_future(answered(manager.send_data_to_system("victim", n)))
             for n in range(10)
         ]
-        await waits(manager, 10)
+        await until_open(manager, "victim", 10)
         os.kill(await pid_of(manager, "victim"), signal.SIGKILL)
         for error in await asyncio.gather(*sends):
             assert isinstance(error, SystemCrashedError)
@@ -110,22 +96,24 @@ def test_a_system_killed_while_sending_answers_with_an_unknown_outcome() -> None
         await until_state(manager, "victim", SystemState.CONNECTED, incarnation=2)
         await untouched(manager)
 
-    with_manager(work, mock("victim"), mock("other"))
+    with_shared_manager(work, mock("victim"), mock("other"))
 
 
+@BOTH_WAYS
 def test_a_system_killed_while_a_receive_waits_answers_it() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         receive = asyncio.ensure_future(
             answered(manager.receive_data_from_system("victim", timeout=300.0))
         )
-        await waits(manager)
+        await until_open(manager, "victim")
         os.kill(await pid_of(manager, "victim"), signal.SIGKILL)
         assert isinstance(await receive, SystemCrashedError)
         await until_state(manager, "victim", SystemState.CONNECTED, incarnation=2)
 
-    with_manager(work, mock("victim"))
+    with_shared_manager(work, mock("victim"))
 
 
+@BOTH_WAYS
 def test_every_request_around_a_kill_is_answered_exactly_once() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         async def traffic() -> int:
@@ -150,15 +138,16 @@ def test_every_request_around_a_kill_is_answered_exactly_once() -> None:
         assert (await status_of(manager, "victim")).waiting == 0
         await untouched(manager)
 
-    with_manager(work, mock("victim", echo=True), mock("other"))
+    with_shared_manager(work, mock("victim", echo=True), mock("other"))
 
 
+@BOTH_WAYS
 def test_an_unexpected_exception_is_a_crash_with_its_traceback() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         receive = asyncio.ensure_future(
             answered(manager.receive_data_from_system("victim", timeout=300.0))
         )
-        await waits(manager)
+        await until_open(manager, "victim")
         await manager.call_command("victim", "inject_fault", "send", "bug")
         with pytest.raises(SystemCrashedError, match="InjectedBug"):
             await manager.send_data_to_system("victim", 1)
@@ -168,7 +157,7 @@ def test_an_unexpected_exception_is_a_crash_with_its_traceback() -> None:
         assert "in send_data" in status.last_crash.traceback
         await untouched(manager)
 
-    with_manager(work, mock("victim"), mock("other"))
+    with_shared_manager(work, mock("victim"), mock("other"))
 
 
 def test_an_exit_inside_connect_is_a_crash_and_the_system_comes_back_disconnected() -> None:
@@ -179,7 +168,7 @@ def test_an_exit_inside_connect_is_a_crash_and_the_system_comes_back_disconnecte
         await until_state(manager, "victim", SystemState.DISCONNECTED, incarnation=2)
         assert await manager.connect_system("victim")
 
-    with_manager(work, mock("victim", connect=False))
+    with_shared_manager(work, mock("victim", connect=False))
 
 
 def test_a_system_that_always_crashes_does_not_spin() -> None:
@@ -190,9 +179,10 @@ def test_a_system_that_always_crashes_does_not_spin() -> None:
         assert (status.incarnation, status.restarts, status.pid) == (4, 3, None)
         await untouched(manager)
 
-    with_manager(work, mock("victim", faults=[fault]), mock("other"))
+    with_shared_manager(work, mock("victim", faults=[fault]), mock("other"))
 
 
+@BOTH_WAYS
 def test_a_hung_event_loop_costs_only_its_own_callers() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await manager.call_command("victim", "inject_fault", "send", "hang_loop")
@@ -205,9 +195,10 @@ def test_a_hung_event_loop_costs_only_its_own_callers() -> None:
         await until_state(manager, "victim", SystemState.CONNECTED, incarnation=2)
 
     victim = mock("victim", options={"shutdown": 0.1})
-    with_manager(work, victim, mock("other"), options=IMPATIENT)
+    with_shared_manager(work, victim, mock("other"), options=IMPATIENT)
 
 
+@BOTH_WAYS
 def test_many_stopped_processes_do_not_stop_the_supervisor() -> None:
     """Thespian stops sending to everybody after 20 messages that nobody takes."""
     names = [f"stopped-{number}" for number in range(15)]
@@ -228,7 +219,7 @@ def test_many_stopped_processes_do_not_stop_the_supervisor() -> None:
         await untouched(manager)
 
     specs = [mock(name, options={"shutdown": 0.1}) for name in names]
-    with_manager(work, *specs, mock("other"), options=IMPATIENT)
+    with_shared_manager(work, *specs, mock("other"), options=IMPATIENT)
 
 
 def test_many_systems_killed_at_once_all_come_back() -> None:
@@ -247,7 +238,7 @@ def test_many_systems_killed_at_once_all_come_back() -> None:
             if event.kind is EventKind.CONNECTED and event.incarnation == 2:
                 gone.discard(event.system_name)
 
-    with_manager(work, *map(mock, names), patience=100.0)
+    with_shared_manager(work, *map(mock, names), patience=100.0)
 
 
 # ---- the runtime's own processes -------------------------------------------------------------
@@ -266,6 +257,7 @@ HOST = """
 """
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_when_the_host_is_killed_nothing_stays() -> None:
     host = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(HOST)], stdout=subprocess.PIPE, text=True
@@ -280,6 +272,8 @@ def test_when_the_host_is_killed_nothing_stays() -> None:
     assert not wait_until_none(lambda: marked_processes(os.environ[MARK]), 5.0)
 
 
+@BOTH_WAYS
+@pytest.mark.usefixtures("nothing_left")
 def test_a_hung_supervisor_is_killed_and_the_next_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await until_state(manager, "victim", SystemState.CONNECTED)
@@ -310,9 +304,10 @@ def test_no_descriptor_of_a_client_stays_open_in_a_restarted_system() -> None:
             each for each in process.net_connections("unix") if "supervisor.sock" in each.laddr
         ] == []
 
-    with_manager(work, mock("victim"))
+    with_shared_manager(work, mock("victim"))
 
 
+@BOTH_WAYS
 def test_a_lost_connection_is_made_again() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await until_state(manager, "victim", SystemState.CONNECTED)
@@ -322,7 +317,7 @@ def test_a_lost_connection_is_made_again() -> None:
         assert await manager.send_data_to_system("victim", 2)
         assert (status.restarts, status.last_error) == (0, None)
 
-    with_manager(work, mock("victim"))
+    with_shared_manager(work, mock("victim"))
 
 
 def test_a_system_that_cannot_be_connected_says_why_until_it_can() -> None:
@@ -336,4 +331,4 @@ def test_a_system_that_cannot_be_connected_says_why_until_it_can() -> None:
         status = await until_state(manager, "victim", SystemState.CONNECTED)
         assert (status.incarnation, status.last_error) == (1, None)
 
-    with_manager(work, mock("victim", faults=[fault]))
+    with_shared_manager(work, mock("victim", faults=[fault]))

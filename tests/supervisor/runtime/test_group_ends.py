@@ -19,16 +19,17 @@ from supervisor import (
     SystemSpec,
 )
 from supervisor.messages import EventKind, SystemState
-from tests.helpers.support import until_state, with_manager
-from tests.helpers.watch import Watch, lives, states
-from tests.supervisor.runtime.test_strategies import (
+from tests.helpers.ends import (
     STOPS_AND_STARTS,
     kill,
     raise_system_exit,
     scripted,
 )
+from tests.helpers.shared import with_shared_manager
+from tests.helpers.support import until_state, with_manager
+from tests.helpers.watch import Watch, lives, states
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("shared_runtime")
 
 
 # ---- significant children ------------------------------------------------------------------
@@ -71,7 +72,7 @@ def test_the_end_of_a_significant_child_ends_its_group(restart_type: RestartType
             case RestartType.TEMPORARY:
                 assert set(await lives(manager)) == {"root"}
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_group_may_wait_for_the_end_of_its_last_significant_child() -> None:
@@ -93,7 +94,7 @@ def test_a_group_may_wait_for_the_end_of_its_last_significant_child() -> None:
         await watch.until(EventKind.UNREGISTERED, "group")
         assert set(await lives(manager)) == {"root"}
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 # ---- shutdown ------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def test_a_brutal_kill_gives_no_time_to_disconnect(tmp_path: Path) -> None:
         assert diary(tmp_path) == []
         assert (await states(manager))["a"] == SystemState.TERMINATED
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_after_its_seconds_a_system_that_hangs_in_its_disconnect_is_killed(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_after_its_seconds_a_system_that_hangs_in_its_disconnect_is_killed(tmp_p
         assert await manager.terminate_child("a")
         assert diary(tmp_path) == ["a begin"]
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_with_infinity_a_disconnect_has_all_the_time_it_needs(tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_with_infinity_a_disconnect_has_all_the_time_it_needs(tmp_path: Path) ->
         assert await task
         assert sorted(diary(tmp_path)) == ["a begin", "a end", "b begin"]
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 @pytest.mark.parametrize("shutdown", [0.1, "brutal_kill"])
@@ -169,9 +170,10 @@ def test_the_limit_of_a_group_holds_for_all_that_is_in_it(
         assert diary(tmp_path) in ([], ["a begin"])
         assert (await states(manager))["b"] == SystemState.TERMINATED
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_closing_the_manager_stops_all_in_reverse_order(tmp_path: Path) -> None:
     def told(name: str) -> SystemSpec:
         return scripted(name, {"diary": str(tmp_path / "diary")})
@@ -221,7 +223,7 @@ def test_a_group_with_a_child_that_cannot_be_started_fails_and_leaves_nothing(
             *("stopping group", "stopping a", "stopped a"),
         ]
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,7 @@ def test_a_child_that_cannot_be_started_may_be_tried_again_while_the_others_run(
         await watch.until(EventKind.STARTED, "c", incarnation=2)
         assert (await lives(manager))["a"] == 2
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_group_that_cannot_start_any_more_is_tried_again_by_the_group_it_is_in(
@@ -284,4 +286,4 @@ def test_a_group_that_cannot_start_any_more_is_tried_again_by_the_group_it_is_in
         assert state["inner"] == SystemState.UP
         assert (await lives(manager))["o"] == 1
 
-    with_manager(work)
+    with_shared_manager(work)

@@ -23,7 +23,18 @@ from supervisor import (
 from supervisor.client import waiting
 from supervisor.messages import EventKind
 from tests.helpers.processes import PARTS, kill_part, parts_of, runs, until_gone
-from tests.helpers.support import PATIENCE, QUIET, mock, pid_of, status_of, until, until_linked
+from tests.helpers.support import (
+    PATIENCE,
+    QUIET,
+    answers,
+    mock,
+    pid_of,
+    status_of,
+    until,
+    until_linked,
+    until_lost,
+    until_open,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 BOTH_WAYS = pytest.mark.usefixtures("way")
@@ -45,14 +56,6 @@ async def runtime() -> AsyncIterator[tuple[ExternalSystemManager, MockExternalSy
         await manager.disconnect_system("off")
         await until_linked(manager)
         yield manager, thing
-
-
-async def answers(manager: ExternalSystemManager, name: str, item: Any) -> bool:
-    try:
-        await manager.send_data_to_system(name, item)
-        return await manager.receive_data_from_system(name, timeout=1.0) is not None
-    except ExternalSystemError:
-        return False
 
 
 async def system_pids(manager: ExternalSystemManager) -> dict[str, int | None]:
@@ -116,7 +119,6 @@ def test_systems_answer_again_whichever_process_is_killed(
     assert seconds < RECOVERED_WITHIN
 
 
-@BOTH_WAYS
 def test_a_system_that_is_killed_with_the_nursery_is_started_again_as_ever() -> None:
     async def main() -> None:
         async with runtime() as (manager, thing):
@@ -174,10 +176,8 @@ def test_each_request_in_flight_is_answered_once(part: str) -> None:
                 for _ in range(5)
             ]
 
-            async def wait() -> bool:
-                return sum(s.waiting for s in await manager.status_all()) == len(receives)
-
-            await until(wait)
+            for name in ("object", "spec-1", "spec-2"):
+                await until_open(manager, name, 5)
             kill_part(manager, part)
             done, pending = await asyncio.wait(receives, timeout=PATIENCE)
             assert not pending
@@ -207,12 +207,6 @@ def test_requests_made_meanwhile_wait_for_the_recovery() -> None:
     asyncio.run(main())
 
 
-async def until_lost(manager: ExternalSystemManager) -> None:
-    async with asyncio.timeout(PATIENCE):
-        await manager._dialog.session._recovery.lost.wait()
-
-
-@BOTH_WAYS
 def test_a_request_waits_for_the_recovery_no_longer_than_its_own_timeout() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):
@@ -299,7 +293,6 @@ async def until_tapped(manager: ExternalSystemManager, item: asyncio.Future[Any]
             await asyncio.wait([item], timeout=0.05)
 
 
-@BOTH_WAYS
 def test_killed_again_and_again_it_comes_back() -> None:
     async def main() -> None:
         async with runtime() as (manager, _):

@@ -2,68 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import pytest
 
 from supervisor import (
-    ExternalSystemError,
     ExternalSystemManager,
     GiveUp,
     GroupSpec,
     RestartPolicy,
     RestartType,
     Strategy,
-    SystemSpec,
 )
 from supervisor.messages import EventKind, SystemState
-from tests.helpers.support import pid_of, until_state, with_manager
+from tests.helpers.ends import (
+    ABNORMAL,
+    BRISK,
+    NORMAL,
+    STOPS_AND_STARTS,
+    kill,
+    scripted,
+)
+from tests.helpers.shared import with_shared_manager
+from tests.helpers.support import until_state, with_manager
 from tests.helpers.watch import Watch, lives, states
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
-
-STOPS_AND_STARTS = {EventKind.STOPPING, EventKind.STOPPED, EventKind.STARTING, EventKind.STARTED}
-BRISK = RestartPolicy(max_restarts=10, period=60.0, backoff_min=0.01, backoff_max=0.02)
-
-
-def scripted(name: str, details: dict[str, Any] | None = None, **options: Any) -> SystemSpec:
-    options = {"restart": BRISK, "connect": True, **options}
-    return SystemSpec(name, "tests.helpers.scripted:Scripted", details or {}, **options)
-
-
-# ---- ways to end ---------------------------------------------------------------------------
-
-
-async def kill(manager: ExternalSystemManager, name: str) -> None:
-    os.kill(await pid_of(manager, name), signal.SIGKILL)
-
-
-async def meet_a_bug(manager: ExternalSystemManager, name: str) -> None:
-    await manager.call_command(name, "inject_fault", "health", "bug")
-    with pytest.raises(ExternalSystemError):
-        await manager.check_health(name)
-
-
-async def exit_with_0(manager: ExternalSystemManager, name: str) -> None:
-    with pytest.raises(ExternalSystemError):
-        await manager.call_command(name, "leave_at_once")
-
-
-async def exit_with_3(manager: ExternalSystemManager, name: str) -> None:
-    with pytest.raises(ExternalSystemError):
-        await manager.call_command(name, "leave_at_once", 3)
-
-
-async def raise_system_exit(manager: ExternalSystemManager, name: str) -> None:
-    with pytest.raises(ExternalSystemError):
-        await manager.call_command(name, "leave")
-
-
-ABNORMAL = {"killed": kill, "bug": meet_a_bug, "exit-3": exit_with_3}
-NORMAL = {"exit-0": exit_with_0, "system-exit": raise_system_exit}
-
+pytestmark = pytest.mark.usefixtures("shared_runtime")
 
 # ---- who is restarted ----------------------------------------------------------------------
 
@@ -139,7 +103,7 @@ def test_who_is_restarted_follows_from_strategy_restart_type_and_end(
         if not gone:
             assert (await states(manager))[b] == SystemState.TERMINATED
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 @pytest.mark.parametrize("strategy", [Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE])
@@ -156,7 +120,7 @@ def test_a_temporary_sibling_that_is_stopped_for_others_does_not_come_back(
         assert now == {"root": 1, "group": 1, "a": 2, "c": 2}
         assert watch.order([EventKind.UNREGISTERED], ["b"]) == ["unregistered b"]
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_a_terminated_sibling_stays_so_when_all_are_restarted() -> None:
@@ -171,7 +135,7 @@ def test_a_terminated_sibling_stays_so_when_all_are_restarted() -> None:
         assert await manager.restart_child("b")
         assert (await lives(manager))["b"] == 2
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 # ---- groups in groups ----------------------------------------------------------------------
@@ -222,7 +186,7 @@ def test_a_group_that_gives_up_is_restarted_by_the_group_it_is_in(strategy: Stra
         await watch.until(EventKind.STARTED, "a", incarnation=4)
         assert watch.order([EventKind.GAVE_UP], now) == []
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 @pytest.mark.parametrize("restart_type", [RestartType.TRANSIENT, RestartType.TEMPORARY])
@@ -245,7 +209,7 @@ def test_a_group_that_gives_up_and_is_not_permanent_stays_down(restart_type: Res
             assert (await lives(manager))["b"] == 2
         assert {(await lives(manager))[each] for each in ("outer", "before", "after")} == {1}
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
 def test_giving_up_goes_from_group_to_group_up_to_one_that_can_restart() -> None:
@@ -276,9 +240,10 @@ def test_giving_up_goes_from_group_to_group_up_to_one_that_can_restart() -> None
             "o": 1,
         }
 
-    with_manager(work)
+    with_shared_manager(work)
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_when_the_root_gives_up_the_supervisor_ends_and_says_why() -> None:
     async def work(manager: ExternalSystemManager) -> None:
         watch = Watch(manager)
@@ -329,4 +294,4 @@ def test_quarantine_leaves_the_others_alone_and_a_restart_brings_a_clean_count(
             before = await lives(manager)
             assert before["b"] == now
 
-    with_manager(work)
+    with_shared_manager(work)

@@ -149,7 +149,7 @@ def test_requests_sent_without_waiting_are_all_answered_in_order_per_system(
     host: ActorHost,
 ) -> None:
     spec = SystemSpec("a", "mock", {"echo": True})
-    requests = [
+    requests: list[Any] = [
         RegisterSystem(spec),
         ConnectSystem("a"),
         *(SendData("a", number) for number in range(50)),

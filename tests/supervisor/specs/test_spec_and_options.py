@@ -65,7 +65,7 @@ def test_an_object_becomes_a_spec_that_starts_as_a_copy_of_it():
 
 def test_an_object_that_cannot_be_pickled_is_refused():
     system = MockExternalSystem("plc", {"host": "h", "port": 1})
-    system.handle = (item for item in ())
+    system.handle = (item for item in ())  # type: ignore[attr-defined]
     with pytest.raises(PayloadError, match="generator"):
         SystemSpec.of(system)
 

@@ -1,6 +1,7 @@
 """Calls to make later."""
 
 import math
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -87,7 +88,7 @@ def test_what_is_never_due_is_not_kept(made):
 def test_calls_come_in_order_and_none_is_lost(times, looks):
     timers, seen = Timers(), []
     for when in times:
-        timers.at(when, lambda when=when: seen.append(when))
+        timers.at(when, partial(seen.append, when))
     for look in sorted(looks):
         tick(timers, look)
         assert all(when <= look for when in seen)

@@ -45,7 +45,7 @@ def test_a_cancelled_timer_lets_go_of_what_its_call_holds():
 
     timers, data = Timers(), Data()
     gone = weakref.ref(data)
-    timer = timers.at(1.0, lambda data=data: data)
+    timer = timers.at(1.0, lambda data=data: data)  # type: ignore[misc]
     del data
     timers.cancel(timer)
     gc.collect()

@@ -8,15 +8,15 @@ from typing import Any
 import attrs
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from supervisor.messages import EventKind
 from supervisor.specs.policies import AutoShutdown
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 from tests.helpers.grove import BUG, IN_ORDER, Grove, Outcome
+from tests.helpers.looking import long, quick
 from tests.helpers.otp_model import ASKED, Child, Model, is_alive
-from tests.helpers.trees import groups, look, systems
+from tests.helpers.trees import groups, systems
 
 OUTCOMES = st.lists(st.sampled_from(list(Outcome)), max_size=5)
 PICK = st.integers(0, 1000)
@@ -218,11 +218,11 @@ class TreeAndModel(RuleBasedStateMachine):
             assert self.model.ended == ASKED
 
 
-TestTreeAndModel = pytest.mark.timeout(600)(TreeAndModel.TestCase)
-TestTreeAndModel.settings = look(1000, 25)
+TestTreeAndModel = TreeAndModel.TestCase
+TestTreeAndModel.settings = quick(250, 25)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 class TestTreeAndModelForLong(TreeAndModel.TestCase):  # type: ignore[misc, valid-type]
-    settings = settings(look(5000, 50), print_blob=True)
+    settings = long(50)

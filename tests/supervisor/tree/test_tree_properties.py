@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import note, settings
+from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -15,7 +15,8 @@ from supervisor.specs.policies import AutoShutdown, Strategy
 from supervisor.tree.decisions import Happened, RootEnded, TreeAction
 from supervisor.tree.nodes import Down, Ending, Group, Node, StartedBy, Status
 from tests.helpers.grove import BUG, IN_ORDER, REFUSED, Grove, Outcome, Process
-from tests.helpers.trees import SHUTDOWNS, groups, look, systems
+from tests.helpers.looking import long, quick
+from tests.helpers.trees import SHUTDOWNS, groups, systems
 
 PICK = st.integers(0, 1000)
 ENDS = st.sampled_from([BUG, IN_ORDER, REFUSED])
@@ -287,11 +288,11 @@ class Interleavings(RuleBasedStateMachine):
             self.asked.add(order)
 
 
-TestInterleavings = pytest.mark.timeout(600)(Interleavings.TestCase)
-TestInterleavings.settings = look(1000, 40)
+TestInterleavings = Interleavings.TestCase
+TestInterleavings.settings = quick(250, 40)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 class TestInterleavingsForLong(Interleavings.TestCase):  # type: ignore[misc, valid-type]
-    settings = settings(look(5000, 80), print_blob=True)
+    settings = long(80)

@@ -189,3 +189,12 @@ def test_whoever_terminates_a_group_that_gives_up_has_the_last_word():
     assert play.settled == {"order": None}
     assert play.standing("inner") == "terminated"
     assert play.told == ["stop b"]
+
+
+def test_a_temporary_child_that_cannot_be_started_with_its_group_is_forgotten():
+    temporary = system("a", restart_type="temporary")
+    play = grove(group("inner", temporary, "b", on_start_failure="retry"))
+    play.fails("a")
+    play.built("b")
+    assert play.told == ["start a", "start b"]
+    assert "a" not in play.tree.nodes

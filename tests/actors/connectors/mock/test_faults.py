@@ -229,6 +229,7 @@ thread.join()
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("table", "status"),
     [
@@ -247,6 +248,7 @@ def test_exit_and_kill_end_the_process_at_once(table, status):
     assert output == ""
 
 
+@pytest.mark.process
 def test_a_stopped_process_goes_on_when_it_is_continued():
     with process_that_strikes({"action": "stop_process"}) as process:
         _, status = os.waitpid(process.pid, os.WUNTRACED)

@@ -199,7 +199,7 @@ def test_a_cancelled_receive_loses_no_item(turns_after_data):
         await system.mock_incoming_data("kept")
         await turns(turns_after_data)
         receiving.cancel()
-        [received] = await asyncio.gather(receiving, return_exceptions=True)
+        received: object = (await asyncio.gather(receiving, return_exceptions=True))[0]
         left = list(system.mock_data_queue)
         assert [received, *left] in (["kept"], [received, "kept"])
         assert isinstance(received, asyncio.CancelledError) == (left == ["kept"])
@@ -420,6 +420,7 @@ def test_a_constructor_can_raise(action, error):
         mock(faults=[{"operation": "construct", "action": action}])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("operation", "fault", "status"),
     [

@@ -93,7 +93,7 @@ def test_each_mistake_is_named_with_its_key(details, mistake):
 
 
 def test_details_that_are_no_table_are_a_mistake():
-    (mistake,) = TcpSystem.check_details([])  # type: ignore[arg-type]
+    (mistake,) = TcpSystem.check_details([])
     assert "must be a table of keys, not an array" in mistake
 
 
@@ -141,9 +141,10 @@ def test_what_does_not_go_together_is_told_where_the_rest_is_right():
 
 
 def test_a_password_is_shown_neither_by_mistakes_nor_by_the_details():
-    details = {"host": "a", "port": 1, "tls": {"cert_file": "c", "key_password": "hunter2"}}
+    tls: dict[str, object] = {"cert_file": "c", "key_password": "hunter2"}
+    details = {"host": "a", "port": 1, "tls": tls}
     assert "hunter2" not in repr(TcpSystem("dut", details)._details)
-    details["tls"]["key_password"] = ["hunter2"]
+    tls["key_password"] = ["hunter2"]
     assert "hunter2" not in str(TcpSystem.check_details(details))
 
 

@@ -6,11 +6,10 @@ import io
 import os
 import socket
 import tempfile
-from collections import Counter
-from pathlib import Path
 
 from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
 from tests.helpers import hosting
+from tests.helpers.descriptors import KEPT, held_by, hold_much
 from tests.helpers.hosting import create, wait_until
 
 
@@ -55,32 +54,6 @@ def test_the_files_of_a_logging_configuration_are_kept(tmp_path):
 
 
 # ---- in real actors --------------------------------------------------------------------
-
-KEPT = []
-
-
-def hold_much():
-    """Have a host hold a file, both ends of a pipe and of a socket pair, and a listener."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    KEPT.extend([tempfile.TemporaryFile(), *socket.socketpair(), listener])  # noqa: SIM115
-    KEPT.extend(os.pipe())
-
-
-def held_by(process):
-    """What a process holds, as /proc shows it; the standard ones are everybody's."""
-    links = {}
-    for entry in Path(f"/proc/{process}/fd").iterdir():
-        try:
-            links[int(entry.name)] = os.readlink(entry)
-        except FileNotFoundError:
-            continue
-    return Counter(
-        link
-        for fd, link in links.items()
-        if fd > 2 and link != "/dev/null" and not link.startswith("anon_inode")
-    )
 
 
 def hold_and_create(actor):

@@ -15,21 +15,24 @@ from thespian.actors import ChildActorExited, requireCapability
 from actors.unix_base import prepare_children, use_nursery
 from actors.unix_base.kernel.prctl import HAS_PRCTL
 from actors.unix_base.processes import nursery
-from tests.actors.unix_base.kernel.test_descriptors import KEPT, held_by, hold_much
-from tests.actors.unix_base.test_kills import (
+from tests.helpers import hosting
+from tests.helpers.deaths import (
     be_busy_until_ended,
     children_of,
     have_child_speak_and_die,
-    kinds_heard,
     names_of_the_dead,
 )
-from tests.actors.unix_base.test_leaks import create_in_vain, let_in, use_up
-from tests.helpers import hosting
-from tests.helpers.hosting import Do, create, is_running, of, pid, tell, wait_until
+from tests.helpers.descriptors import KEPT, create_in_vain, held_by, hold_much, let_in, use_up
+from tests.helpers.hosting import Do, create, is_running, kinds_heard, of, pid, tell, wait_until
 
 pytestmark = pytest.mark.skipif(not HAS_PRCTL, reason="only Linux has nurseries")
 
 MANY = 40
+
+
+@pytest.fixture
+def host(shared_host):
+    return shared_host
 
 
 @pytest.fixture
@@ -455,7 +458,7 @@ def test_where_there_can_be_no_nursery_an_actor_forks_by_itself(host):
 
 
 def begin_in_vain(actor):
-    nursery.HAS_PRCTL = False
+    nursery.HAS_PRCTL = False  # type: ignore[attr-defined]
     use_nursery(actor)
     return "none" if actor._myRef._nursery is None else "one"
 

@@ -13,9 +13,9 @@ import time
 import pytest
 
 from actors.unix_base.kernel.prctl import HAS_PRCTL, set_death_signal
-from tests.actors.unix_base.test_kills import pid_of_logger
 from tests.helpers import hosting
-from tests.helpers.hosting import is_running, listen, pid, wait_until
+from tests.helpers.deaths import pid_of_logger
+from tests.helpers.hosting import is_running, kinds_heard, listen, pid, wait_until
 
 
 def admin_of(system):
@@ -104,7 +104,7 @@ def fill_disk():
 
     from actors.unix_base.transport.sockets import UnixSockets
 
-    UnixSockets.listen = no_room
+    UnixSockets.listen = no_room  # type: ignore[method-assign]
 
 
 def test_a_host_says_that_the_disk_is_full(sockets):
@@ -126,7 +126,3 @@ def create_on_full_disk(actor):
     fill_disk()
     actor.createActor(hosting.Doer)
     return "tried"
-
-
-def kinds_heard(actor):
-    return [type(each).__name__ for each in actor.heard]

@@ -105,7 +105,7 @@ def test_bytes_that_are_no_frames_are_noticed(nonsense):
 
 def test_frames_before_the_nonsense_are_given():
     stream = as_bytes((frames.MESSAGE, 1, b"good")) + bytes(17)
-    found = FrameReader().received(memoryview(stream))
+    found = iter(FrameReader().received(memoryview(stream)))
 
     _, _, body = next(found)
     assert bytes(body) == b"good"

@@ -1,0 +1,149 @@
+"""How systems, events and data are shown, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from actors.messages import Reason
+from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
+from supervisor.messages.crashes import CrashReport
+from supervisor.specs.spec import GroupSpec, SystemSpec
+from supervisor.views import status as fmt
+
+NOON = datetime(2024, 2, 29, 12, 30, 15, 250_000).timestamp()
+BUG = Reason("ZeroDivisionError", "division by zero", "Traceback...")
+CRASH = CrashReport(
+    reason=BUG,
+    incarnation=1,
+    time=NOON,
+    uptime=61.0,
+    exit_code=None,
+    signal=None,
+    out_of_memory=False,
+    in_progress=None,
+)
+
+
+def status(**fields: Any) -> SystemStatus:
+    one = SystemStatus(
+        name="plc",
+        kind="mock",
+        state=SystemState.CONNECTED,
+        desired=DesiredState.CONNECTED,
+        is_connected=True,
+        incarnation=2,
+        pid=4711,
+        uptime=5.25,
+        restarts=1,
+        sent=3,
+        received=4,
+        waiting=5,
+        commands=("reset", "sent_count"),
+        last_crash=None,
+        last_error=None,
+    )
+    return attrs.evolve(one, **fields)
+
+
+def test_systems_are_a_table_whose_columns_are_as_wide_as_what_is_in_them() -> None:
+    table = fmt.statuses_as_table([status(), status(name="a long name", pid=None, uptime=0.0)])
+    assert table.splitlines() == [
+        "NAME         STATE      INCARNATION  UPTIME  RESTARTS  SENT  RECEIVED  PID",
+        "plc          connected  2            5.2 s   1         3     4         4711",
+        "a long name  connected  2            -       1         3     4         -",
+    ]
+    assert fmt.statuses_as_table([]) == "no systems"
+
+
+def test_all_that_is_known_of_a_system_is_a_line_each() -> None:
+    lines = dict(
+        line.split(":", 1) for line in fmt.status_as_text(status(last_crash=BUG)).splitlines()
+    )
+    known = {key: value.strip() for key, value in lines.items()}
+    assert known["process"] == "4711"
+    assert known["waiting"] == "5"
+    assert known["commands"] == "reset, sent_count"
+    assert known["last crash"] == "division by zero"
+    assert known["last error"] == "none"
+
+
+def test_what_a_system_has_not_is_none() -> None:
+    text = fmt.status_as_text(status(pid=None, commands=()))
+    assert "process:       none" in text
+    assert "commands:      none" in text
+
+
+def test_the_newest_of_the_last_crashes_is_shown_first() -> None:
+    crashes = (CRASH, attrs.evolve(CRASH, incarnation=2, in_progress="SendData"))
+    *_, heading, newest, oldest = fmt.status_as_text(status(crashes=crashes)).splitlines()
+    assert heading.split() == ["TIME", "INCARNATION", "UPTIME", "IN", "PROGRESS", "CAUSE"]
+    assert newest.startswith("2024-02-29 12:30:15  2            1m01s   SendData")
+    assert oldest.split()[2:5] == ["1", "1m01s", "-"]
+
+
+def test_a_status_as_json_has_all_its_fields() -> None:
+    fields = {field.name for field in attrs.fields(SystemStatus)}
+    assert set(json.loads(fmt.status_as_json(status(crashes=(CRASH,))))) == fields
+    [one, two] = json.loads(fmt.statuses_as_json([status(), status(name="b")]))
+    assert (one["state"], two["name"]) == ("connected", "b")
+
+
+def test_an_event_is_one_line_with_its_delay_and_its_reason() -> None:
+    event = LifecycleEvent(
+        sequence=7, time=NOON, kind=EventKind.STARTED, system_name="plc", incarnation=2
+    )
+    assert fmt.event_as_text(event) == "12:30:15.250  plc  started  (incarnation 2)"
+    later = attrs.evolve(event, kind=EventKind.RESTARTING, delay=0.5, reason=BUG)
+    assert fmt.event_as_text(later).endswith(
+        "restarting  (incarnation 2)  in 500 ms  division by zero"
+    )
+    assert json.loads(fmt.event_as_json(later))["reason"]["kind"] == "ZeroDivisionError"
+
+
+@pytest.mark.parametrize(
+    ("item", "text", "json_"),
+    [
+        ("a\nb", "a\nb", "a\nb"),
+        (b"text", "text", {"base64": "dGV4dA=="}),
+        (b"\xff", "b'\\xff'", {"base64": "/w=="}),
+        ({"speed": 3}, "{'speed': 3}", {"speed": 3}),
+        ({1, 2}, "{1, 2}", {"repr": "{1, 2}"}),
+        (float("nan"), "nan", {"repr": "nan"}),
+    ],
+)
+def test_an_item_is_shown_as_what_it_is(item: Any, text: str, json_: Any) -> None:
+    assert fmt.item_as_text(item) == text
+    assert json.loads(fmt.item_as_json(item)) == json_
+    assert fmt.data_as_text("plc", item) == f"plc: {text}"
+    assert json.loads(fmt.data_as_json("plc", item)) == {"system_name": "plc", "data": json_}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0.0, "-"), (0.0851, "85 ms"), (0.9994, "999 ms"), (0.9996, "1.0 s"), (3.21, "3.2 s")),
+        *((245.0, "4m05s"), (7_800.0, "2h10m"), (273_600.0, "3d04h")),
+    ],
+)
+def test_a_time_span_has_one_unit_or_two(seconds: float, text: str) -> None:
+    assert fmt.duration(seconds) == text
+
+
+def test_specs_are_a_tree_in_the_order_of_their_start() -> None:
+    line = GroupSpec("line", (SystemSpec("plc", "tcp"),), strategy="rest_for_one")
+    text = fmt.spec_as_tree(GroupSpec("root", (SystemSpec("db", "mock"), line)))
+    assert text.splitlines() == [
+        "root: group, one_for_one",
+        "  db: mock",
+        "  line: group, rest_for_one",
+        "    plc: tcp",
+    ]
+
+
+def test_one_is_no_plural() -> None:
+    assert (fmt.count(1), fmt.count(2)) == ("1 system", "2 systems")
