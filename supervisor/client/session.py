@@ -365,6 +365,7 @@ class Session:
             except TimeoutError:
                 break
             await asyncio.sleep(RETRY)
+        self._lost.clear()  # or who waits for it would go round for ever, and all others stand
         self._give_up(why)
 
     async def _replace_runtime(self) -> None:
