@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from actors.wire.frames import HEADER, NAME, WireVersionError
+from actors.wire.frames import HEADER, NAME, WireVersionError, encode_frame
 
 SILENT_VERSION: Final = 2
 """The last one that does not say its own to others."""
 SILENT_MAGIC: Final = NAME + b"%d" % SILENT_VERSION
 _NOTHING: Final = b"]Na."
-"""A pickled list with None in it: no message, but one that is answered, with a refusal."""
+"""A pickled list with None in it: no message, but answered in any version, with a refusal."""
 _PATIENCE: Final = 1.0
-"""Seconds that it may take to refuse that."""
+"""Seconds that it may take to hang up, and to refuse."""
 
 
 def silent_frame(body: bytes) -> bytes:
@@ -41,12 +41,23 @@ async def silent_peer(path: str) -> WireVersionError | None:
     """
     try:
         async with asyncio.timeout(_PATIENCE):
-            reader, writer = await asyncio.open_unix_connection(path)
-            try:
-                writer.write(silent_frame(_NOTHING))
-                magic, _ = HEADER.unpack(await reader.readexactly(HEADER.size))
-            finally:
-                writer.transport.abort()
-    except (OSError, EOFError, TimeoutError):
+            # First in this version: the next supervisor may be there by now, and is not to note
+            # that an old client came.
+            if await _magic_of_answer(path, encode_frame([None])):
+                return None
+            answer = await _magic_of_answer(path, silent_frame(_NOTHING))
+    except (OSError, TimeoutError):
         return None
-    return WireVersionError(str(SILENT_VERSION)) if magic == SILENT_MAGIC else None
+    return WireVersionError(str(SILENT_VERSION)) if answer == SILENT_MAGIC else None
+
+
+async def _magic_of_answer(path: str, frame: bytes) -> bytes:
+    """How the answer to a frame begins; nothing if it is a hang-up."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(frame)
+        return await reader.readexactly(len(SILENT_MAGIC))
+    except (EOFError, ConnectionError):
+        return b""
+    finally:
+        writer.transport.abort()

@@ -96,7 +96,8 @@ def test_a_door_of_another_version_is_told_apart_and_not_listened_to_any_more(
         assert connection.heard == ["ours"]
         assert isinstance(connection.ends[0], WireVersionError)
         assert connection.ends[0].theirs == "9"
-        await asyncio.get_running_loop().run_in_executor(None, door.recv, 1)  # it hung up
+        door.setblocking(False)
+        assert await asyncio.get_running_loop().sock_recv(door, 1) == b"", "it did not hang up"
 
     play(tmp_path, scene)
 

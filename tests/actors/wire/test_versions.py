@@ -13,33 +13,40 @@ from actors.wire.frames import encode_frame
 from actors.wire.versions import silent_frame, silent_peer
 
 
-async def answer_of(path: Path, answer: bytes) -> tuple[bytes, str | None]:
-    """What somebody at the path is asked, and what is told the user once they answer so."""
-    asked = b""
+async def asked(path: Path, to_ours: bytes, to_2: bytes) -> tuple[list[bytes], str | None]:
+    """What somebody at the path is asked, and what is told the user once they answer so to a
+    frame of this version, and of version 2."""
+    heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked = await reader.read(1 << 10)
-        writer.write(answer)
+        heard.append(await reader.read(1 << 10))
+        writer.write(to_2 if heard[-1].startswith(b"XSY2") else to_ours)
         writer.close()
 
     async with await asyncio.start_unix_server(serve, path):
         error = await silent_peer(str(path))
-    return asked, None if error is None else str(error)
+    return heard, None if error is None else str(error)
 
 
-def test_whoever_answers_in_version_2_is_of_version_2(tmp_path: Path) -> None:
-    asked, text = asyncio.run(answer_of(tmp_path / "door", silent_frame(b"].")))
+def test_whoever_hangs_up_on_this_version_and_answers_version_2_is_of_that(tmp_path: Path) -> None:
+    [_, heard], text = asyncio.run(asked(tmp_path / "door", b"", silent_frame(b"].")))
 
-    assert asked[:4] == b"XSY2"
-    assert pickle.loads(asked[12:]) == [None]  # no message of any version, so it is refused
+    assert heard[:4] == b"XSY2"
+    assert pickle.loads(heard[12:]) == [None]  # no message of any version, so it is refused
     assert text is not None
     assert "speaks version 2 " in text
 
 
-@pytest.mark.parametrize("answer", [b"", b"XSY2", encode_frame([]), b"HTTP/1.1 400 Bad Request"])
+@pytest.mark.parametrize("answer", [b"", b"XSY", encode_frame([]), b"HTTP/1.1 400 Bad Request"])
 def test_whoever_answers_otherwise_is_not(tmp_path: Path, answer: bytes) -> None:
-    assert asyncio.run(answer_of(tmp_path / "door", answer))[1] is None
+    assert asyncio.run(asked(tmp_path / "door", b"", answer))[1] is None
+
+
+def test_one_of_this_version_which_came_meanwhile_is_asked_in_no_other(tmp_path: Path) -> None:
+    heard, text = asyncio.run(asked(tmp_path / "door", encode_frame(["refused"]), b""))
+
+    assert heard == [encode_frame([None])]
+    assert text is None
 
 
 def test_nobody_is_of_no_version(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def both(theirs: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("door", "theirs", "asked"), [(later_one, 9, [OURS]), (version_2, 2, [OURS, b"XSY2"])]
+    ("door", "theirs", "asked"), [(later_one, 9, [OURS]), (version_2, 2, [OURS, OURS, b"XSY2"])]
 )
 def test_a_manager_is_told_both_versions_and_does_not_try_again(
     door: Door,
