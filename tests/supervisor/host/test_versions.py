@@ -7,8 +7,8 @@ import logging
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from supervisor import ExternalSystemManager, UnavailableError
 from supervisor.cli.client import EXIT_UNREACHABLE
 from supervisor.client import session
 from supervisor.runtime.directory import RuntimeDirectory
+from tests.helpers.doors import door_that_hangs_up
 
 OURS = b"XSY%d" % VERSION
 REFUSAL_OF_2 = b"XSY2" + struct.pack("!Q", 12) + b"]Vrefused\na."
@@ -41,20 +42,12 @@ def dying_one(first: bytes) -> bytes:
 Door = Callable[[bytes], bytes]
 
 
-@asynccontextmanager
-async def supervisor(directory: Path, door: Door) -> AsyncIterator[list[bytes]]:
+@contextmanager
+def supervisor(directory: Path, door: Door) -> Iterator[list[bytes]]:
     """Answers the first bytes of each client, which are given, and hangs up."""
-    heard: list[bytes] = []
-
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.readexactly(4))
-        writer.write(door(heard[-1]))
-        await writer.drain()
-        writer.close()
-
     directory.mkdir(0o700)
-    server = await asyncio.start_unix_server(hang_up, RuntimeDirectory(directory).socket_path)
-    async with server:
+    path = RuntimeDirectory(directory).socket_path
+    with door_that_hangs_up(path, lambda words: door(words[:4])) as heard:
         yield heard
 
 
@@ -76,7 +69,7 @@ def test_a_manager_is_told_both_versions_and_does_not_try_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def meet() -> None:
-        async with supervisor(runtime_dir, door) as heard:
+        with supervisor(runtime_dir, door) as heard:
             manager = ExternalSystemManager.attach(runtime_dir, strict=True)
             with pytest.raises(ConnectionError, match=both(theirs)):
                 await manager.connect_all()
@@ -84,7 +77,7 @@ def test_a_manager_is_told_both_versions_and_does_not_try_again(
                 await manager.connect_all()
             assert both(theirs) in (manager.ended or "")
             await manager.close()
-            assert heard == asked
+            assert [words[:4] for words in heard] == asked
 
     with caplog.at_level(logging.WARNING, "extsys"):
         asyncio.run(meet())
@@ -93,14 +86,9 @@ def test_a_manager_is_told_both_versions_and_does_not_try_again(
 
 @pytest.mark.parametrize(("door", "theirs"), [(later_one, 9), (version_2, 2)])
 def test_a_command_says_it_in_one_line(door: Door, theirs: int, runtime_dir: Path) -> None:
-    async def meet() -> subprocess.CompletedProcess[str]:
-        async with supervisor(runtime_dir, door):
-            command = [sys.executable, "-m", "supervisor", "--runtime-dir", runtime_dir, "status"]
-            return await asyncio.to_thread(
-                subprocess.run, command, capture_output=True, text=True, timeout=30
-            )
-
-    done = asyncio.run(meet())
+    command = [sys.executable, "-m", "supervisor", "--runtime-dir", runtime_dir, "status"]
+    with supervisor(runtime_dir, door):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.stderr == f"extsys: {both(theirs)}\n"
     assert done.stdout == ""
     assert done.returncode == EXIT_UNREACHABLE
@@ -112,7 +100,7 @@ def test_one_that_hangs_up_on_all_who_come_is_given_up_and_nothing_stands_still(
     monkeypatch.setattr(session, "REATTACH_PATIENCE", 0.2)
 
     async def meet() -> None:
-        async with supervisor(runtime_dir, dying_one) as heard:
+        with supervisor(runtime_dir, dying_one) as heard:
             manager = ExternalSystemManager.attach(runtime_dir, strict=True)
             with pytest.raises((ConnectionError, UnavailableError)):
                 await manager.connect_all()
