@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -13,6 +12,7 @@ from actors.errors import ActorSetupError, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import SystemDefinition
 from actors.payload import PayloadError, decode, unwrap
+from actors.settings import did_you_mean
 
 KINDS: Final[dict[str, str]] = {
     "mock": "actors.connectors.mock.system:MockExternalSystem",
@@ -124,7 +124,6 @@ def check_signature(system_class: type[ExternalSystemInterface]) -> None:
 
 
 def _unknown(kind: str) -> str:
-    close = difflib.get_close_matches(kind, KINDS, n=1)
-    guess = f'did you mean "{close[0]}"? ' if close else ""
+    guess = did_you_mean(kind, KINDS, otherwise=";")
     known = ", ".join(f'"{known}"' for known in KINDS)
-    return f'kind "{kind}" is unknown; {guess}known are {known}, and "package.module:Class"'
+    return f'kind "{kind}" is unknown{guess} known are {known}, and "package.module:Class"'

@@ -9,7 +9,7 @@ import difflib
 import json
 import re
 import reprlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import attrs
@@ -69,9 +69,20 @@ def bare(word: object) -> str:
     return shown if _BARE_KEY.fullmatch(shown) else json.dumps(shown)
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+def did_you_mean(
+    word: str,
+    known: Iterable[str],
+    otherwise: str = "",
+    quote: Callable[[str], str] = '"{}"'.format,
+) -> str:
+    """The end of a sentence about a word that is not known.
+
+    Args:
+        otherwise: the end if no known word is like it.
+        quote: around the word that is: as in TOML, or ``repr`` where Python or a shell is written.
+    """
     close = difflib.get_close_matches(word, known, n=1)
-    return f'; did you mean "{close[0]}"?' if close else otherwise
+    return f"; did you mean {quote(close[0])}?" if close else otherwise
 
 
 def unknown_key(key: object, known: Collection[str], what: str = "key") -> Mistake:

@@ -52,7 +52,7 @@ from actors.processes.actor_start import begin_actor
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
 from actors.system_actor.loop_thread import LoopThread, Mailslot
-from actors.system_actor.reports import Outbox
+from actors.system_actor.reports import Origin, Reports
 
 _POLL: Final = timedelta(milliseconds=5)
 """How often the mailslot is looked at where Thespian cannot watch a descriptor."""
@@ -162,7 +162,7 @@ class _LoopSide:
     _start: StartSystem
     _mailslot: Mailslot
     _engine: Engine | None = None
-    _outbox: Outbox | None = None
+    _reports: Reports | None = None
     _direct: DirectClients | None = None
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
     _crashed: bool = False
@@ -178,21 +178,21 @@ class _LoopSide:
         except BaseException as error:  # the constructor is the user's code
             self._fail_start(FailureCode.CONNECTOR_ERROR, error)
             return
-        self._outbox = Outbox(name, incarnation, lambda: self._connected(system), self._say)
-        self._engine = Engine(system, self._outbox, self._say_crash)
+        self._reports = Reports(name, incarnation, lambda: self._connected(system), self._say)
+        self._engine = Engine(system, self._reports, self._say_crash)
         if self._start.door is not None:
             self._direct = open_door(
-                self._start.door, name, incarnation, self._engine, self._outbox, self.crash
+                self._start.door, name, incarnation, self._engine, self._reports, self.crash
             )
         commands = command_names(type(system))
         self._say(SystemStarted(name, incarnation, os.getpid(), commands))
         self._look_at_connection()
 
     def take(self, message: Deliver | Forget | TakeBack | TapData | StopSystem) -> None:
-        if self._engine is None or self._outbox is None:
+        if self._engine is None or self._reports is None:
             return  # the start failed, and the supervisor knows
         try:
-            self._give(message, self._engine, self._outbox)
+            self._give(message, self._engine, self._reports)
         except Exception as error:  # such as a property of the connector that raises
             self.crash(error)
 
@@ -200,7 +200,7 @@ class _LoopSide:
         self,
         message: Deliver | Forget | TakeBack | TapData | StopSystem,
         engine: Engine,
-        outbox: Outbox,
+        reports: Reports,
     ) -> None:
         if self._direct is not None:
             self._direct.serve_all()  # what was asked there before this came
@@ -209,12 +209,12 @@ class _LoopSide:
                 if self._direct is not None:
                     self._direct.supervisor_delivers(message.requests)
                 for ref, request in message.requests:
-                    engine.submit(ref, request)
-                outbox.taken(message.number)
+                    engine.submit(Origin(reports, ref), request)
+                reports.taken(message.number)
             case Forget():
                 if self._direct is not None:
                     self._direct.supervisor_forgets(message.refs)
-                engine.forget(frozenset(message.refs))
+                engine.forget(frozenset(Origin(reports, ref) for ref in message.refs))
             case TakeBack():
                 engine.take_back(message.items)
             case TapData():
@@ -241,9 +241,9 @@ class _LoopSide:
 
     async def _stop(self, grace: float) -> None:
         assert self._engine is not None
-        assert self._outbox is not None
+        assert self._reports is not None
         await self._engine.stop(grace)
-        self._outbox.flush()
+        self._reports.flush()
         self._say(SystemStopped(self._start.definition.system_name, self._start.incarnation))
 
     async def _end(self, engine: Engine, done: threading.Event) -> None:
@@ -256,13 +256,13 @@ class _LoopSide:
         task.add_done_callback(self._tasks.discard)
 
     def _look_at_connection(self) -> None:
-        assert self._outbox is not None
+        assert self._reports is not None
         assert self._engine is not None
         try:
             self._engine.look()
         except Exception as error:  # a property of the user's
             self.crash(error)
-        self._outbox.schedule()
+        self._reports.schedule()
         asyncio.get_running_loop().call_later(_CONNECTION_POLL, self._look_at_connection)
 
     def _connected(self, system: ExternalSystemInterface) -> bool:

@@ -37,7 +37,7 @@ from actors.messages.limits import admit, weight_of
 from actors.messages.results import Results
 from actors.messages.tallied import taken_items
 from actors.system_actor.engine import Engine
-from actors.system_actor.reports import Outbox
+from actors.system_actor.reports import Origin, Reports
 from actors.wire.front_door import Arrived, DoorClient, FrontDoor, Left
 from actors.wire.loop_selector import LoopSelector
 from actors.wire.tally import Tally, tally_path
@@ -81,7 +81,7 @@ class DirectClients:
         system_name: str,
         incarnation: int,
         engine: Engine,
-        outbox: Outbox,
+        reports: Reports,
         on_bug: Callable[[Exception], None],
     ) -> None:
         """Open the door, on the running event loop.
@@ -96,7 +96,7 @@ class DirectClients:
         self._system_name = system_name
         self._incarnation = incarnation
         self._engine = engine
-        self._outbox = outbox
+        self._reports = reports
         self._on_bug = on_bug
         self._tally = Tally(tally_path(address.path))
         try:
@@ -107,7 +107,7 @@ class DirectClients:
         self._clients: dict[DoorClient, _Client] = {}
         self._news: dict[DoorClient, _Client] = {}
         """Those that something is to be said to."""
-        self._refs = itertools.count(-1, -1)
+        self._refs = itertools.count(1)
         self._open: dict[int, _Open] = {}
         self._busy: OrderedDict[int, _Open] = OrderedDict()
         self._receives: OrderedDict[int, _Open] = OrderedDict()
@@ -117,7 +117,7 @@ class DirectClients:
         self._supervisors: dict[int, int] = {}
         """The weight of each open request that came from the supervisor."""
         self._supervisors_weight = 0
-        outbox.other_way = self
+        reports.beside = self
 
     # ---- in --------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class DirectClients:
                 failure = invalid_request(message, text)
                 client.replies.append((failure.request_id, failure))
         self._news[who] = client
-        self._outbox.schedule()
+        self._reports.schedule()
 
     def _take(self, client: _Client, theirs: int, request: Any) -> None:
         if not isinstance(request, DIRECT_KINDS):
@@ -185,7 +185,7 @@ class DirectClients:
         self._tally.count_waiting(weight)
         if self._noted is None or self._noted.only_waits:
             self._note_oldest()  # before it begins: it may be what ends this process
-        self._engine.submit(ref, request)
+        self._engine.submit(Origin(self, ref), request)
 
     def _left(self, who: DoorClient) -> None:
         """A client is gone. What it asked to send still goes; nothing is received for it."""
@@ -203,7 +203,7 @@ class DirectClients:
         for ref in known:
             self._close(ref)
         if known:
-            self._engine.forget(known)
+            self._engine.forget(frozenset(Origin(self, ref) for ref in known))
 
     # ---- what the supervisor has here --------------------------------------------------
 
@@ -225,6 +225,7 @@ class DirectClients:
 
     def reply(self, ref: int, reply: Reply) -> None:
         """Something came of a client's request."""
+        self._reports.schedule()
         self._tally.count_sent(taken_items(reply))
         asked = self._open.get(ref)
         if asked is None:
@@ -285,13 +286,13 @@ def open_door(
     system_name: str,
     incarnation: int,
     engine: Engine,
-    outbox: Outbox,
+    reports: Reports,
     on_bug: Callable[[Exception], None],
 ) -> DirectClients | None:
     """Let clients in, on the running event loop; None where that cannot be, and the supervisor
     is the only way."""
     try:
-        return DirectClients(address, system_name, incarnation, engine, outbox, on_bug)
+        return DirectClients(address, system_name, incarnation, engine, reports, on_bug)
     except OSError as error:
         log = logging.getLogger(loggers.SYSTEM_ACTOR)
         log.warning("%s: no door for direct clients: %s", system_name, describe(error))

@@ -2,7 +2,7 @@
 
 Connects, disconnects and sends go through one lane, in the order they were asked for.
 Receives, commands and health checks each go their own way and never hold up the lane.
-Nothing here knows of actors: requests come in, reports go out through the outbox.
+Nothing here knows of actors: requests come in, and answers go where each came from.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from actors.messages import (
 )
 from actors.payload import PayloadError, unwrap, wrap_encoded
 from actors.system_actor.receiving import Receiver, Work
-from actors.system_actor.reports import Outbox
+from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import send_many, send_one
 
 DISCONNECT_GRACE = 1.0
@@ -57,7 +57,7 @@ def _stopped(request: Request) -> Failure:
 class _Job:
     """One request in the lane."""
 
-    ref: int
+    origin: Origin
     request: Request
     cut: Failure | None = None
     """Set when it is cut off while it runs: what to answer."""
@@ -67,7 +67,7 @@ class Engine:
     def __init__(
         self,
         system: ExternalSystemInterface,
-        outbox: Outbox,
+        reports: Reports,
         on_crash: Callable[[Reason], None],
     ) -> None:
         """
@@ -76,15 +76,15 @@ class Engine:
                 it must not; the engine does nothing more after that.
         """
         self._system = system
-        self._outbox = outbox
+        self._reports = reports
         self._on_crash = on_crash
-        self._receiver = Receiver(system, outbox, self._guard, self._is_connecting)
+        self._receiver = Receiver(system, reports, self._guard, self._is_connecting)
         self._commands = command_names(type(system))
         self._lane: deque[_Job] = deque()
         self._running: _Job | None = None
         self._lane_task: asyncio.Task[None] | None = None
-        self._side_tasks: dict[int, asyncio.Task[None]] = {}
-        self._side_requests: dict[int, Request] = {}
+        self._side_tasks: dict[Origin, asyncio.Task[None]] = {}
+        self._side_requests: dict[Origin, Request] = {}
         self._last_disconnect: asyncio.Task[None] | None = None
         self._crashed = False
 
@@ -100,38 +100,38 @@ class Engine:
 
     # ---- what the actor asks for --------------------------------------------------------
 
-    def submit(self, ref: int, request: Request) -> None:
+    def submit(self, origin: Origin, request: Request) -> None:
         """Begin a request, or put it in line."""
         if self._crashed:
             return
         if self._last_disconnect is not None:
-            self._outbox.reply(ref, request.failure(FailureCode.UNAVAILABLE, _STOPPING))
+            origin.reply(request.failure(FailureCode.UNAVAILABLE, _STOPPING))
             return
         match request:
             case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
-                self._enter_lane(_Job(ref, request))
+                self._enter_lane(_Job(origin, request))
             case ReceiveData() | ReceiveMany():
-                self._receiver.add(ref, request)
+                self._receiver.add(origin, request)
             case CallCommand():
-                self._run_beside(ref, request, lambda: self._call_command(request))
+                self._run_beside(origin, request, lambda: self._call_command(request))
             case CheckHealth():
-                self._run_beside(ref, request, lambda: self._check_health(request))
+                self._run_beside(origin, request, lambda: self._check_health(request))
             case Fence(request_id=request_id, system_name=name):
-                self._outbox.reply(ref, FencePassed(request_id=request_id, system_name=name))
+                origin.reply(FencePassed(request_id=request_id, system_name=name))
             case _:
                 text = f"a system actor does not understand {type(request).__name__}"
-                self._outbox.reply(ref, request.failure(FailureCode.INVALID_REQUEST, text))
+                origin.reply(request.failure(FailureCode.INVALID_REQUEST, text))
 
-    def forget(self, refs: frozenset[int]) -> None:
+    def forget(self, origins: frozenset[Origin]) -> None:
         """Nobody waits for these any more: what has not begun never does, and what runs
         is cancelled, but for the system's receive."""
-        self._lane = deque(job for job in self._lane if job.ref not in refs)
-        if self._running is not None and self._running.ref in refs:
+        self._lane = deque(job for job in self._lane if job.origin not in origins)
+        if self._running is not None and self._running.origin in origins:
             self._cut_running("its caller's time ran out")
-        for ref in refs & self._side_requests.keys():
-            del self._side_requests[ref]
-            self._side_tasks[ref].cancel()
-        self._receiver.forget(refs)
+        for origin in origins & self._side_requests.keys():
+            del self._side_requests[origin]
+            self._side_tasks[origin].cancel()
+        self._receiver.forget(origins)
         self._receiver.run()  # there may be no connect left to wait for
 
     def look(self) -> None:
@@ -155,12 +155,10 @@ class Engine:
         self._clear_lane()
         self._receiver.fail_all(_STOPPING)
         if self._running is not None:  # it does not give way, or had no time to
-            self._outbox.reply(
-                self._running.ref, self._running.cut or _stopped(self._running.request)
-            )
-        for ref, request in self._side_requests.items():
-            self._outbox.reply(ref, _stopped(request))
-            self._side_tasks[ref].cancel()
+            self._running.origin.reply(self._running.cut or _stopped(self._running.request))
+        for origin, request in self._side_requests.items():
+            origin.reply(_stopped(request))
+            self._side_tasks[origin].cancel()
         self._side_requests.clear()
 
     # ---- the lane -----------------------------------------------------------------------
@@ -197,7 +195,7 @@ class Engine:
                 except asyncio.CancelledError:
                     if job.cut is None:
                         raise
-                    self._outbox.reply(job.ref, job.cut)
+                    job.origin.reply(job.cut)
                 finally:
                     self._running = None
                     if job.cut is not None and self._lane_task is not None:
@@ -210,15 +208,13 @@ class Engine:
     async def _run_job(self, job: _Job) -> None:
         match job.request:
             case SendData():
-                self._outbox.reply(job.ref, await send_one(self._system, job.request))
+                job.origin.reply(await send_one(self._system, job.request))
             case SendMany():
-                await send_many(
-                    self._system, job.ref, job.request, self._outbox, lambda: job.cut is not None
-                )
+                await send_many(self._system, job.origin, job.request, lambda: job.cut is not None)
             case ConnectSystem():
-                self._outbox.reply(job.ref, await self._connect(job.request))
+                job.origin.reply(await self._connect(job.request))
             case DisconnectSystem():
-                self._outbox.reply(job.ref, await self._disconnect(job.request))
+                job.origin.reply(await self._disconnect(job.request))
 
     def _is_connecting(self) -> bool:
         jobs = (self._running, *self._lane)
@@ -229,7 +225,7 @@ class Engine:
             self._fail(self._lane.popleft(), FailureCode.UNAVAILABLE, _STOPPING)
 
     def _fail(self, job: _Job, code: FailureCode, text: str) -> None:
-        self._outbox.reply(job.ref, job.request.failure(code, text))
+        job.origin.reply(job.request.failure(code, text))
 
     async def _connect(self, request: Request) -> Reply:
         if not self._system.is_connected:
@@ -285,16 +281,16 @@ class Engine:
 
     # ---- beside the lane ----------------------------------------------------------------
 
-    def _run_beside(self, ref: int, request: Request, work: Work[Reply]) -> None:
-        task = asyncio.create_task(self._guard(lambda: self._answer(ref, work)))
-        self._side_tasks[ref] = task
-        self._side_requests[ref] = request
-        task.add_done_callback(lambda _: self._side_tasks.pop(ref, None))
+    def _run_beside(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
+        task = asyncio.create_task(self._guard(lambda: self._answer(origin, work)))
+        self._side_tasks[origin] = task
+        self._side_requests[origin] = request
+        task.add_done_callback(lambda _: self._side_tasks.pop(origin, None))
 
-    async def _answer(self, ref: int, work: Work[Reply]) -> None:
+    async def _answer(self, origin: Origin, work: Work[Reply]) -> None:
         reply = await work()
-        if self._side_requests.pop(ref, None) is not None:
-            self._outbox.reply(ref, reply)
+        if self._side_requests.pop(origin, None) is not None:
+            origin.reply(reply)
 
     async def _call_command(self, request: CallCommand) -> Reply:
         if request.command not in self._commands:
@@ -356,7 +352,7 @@ class Engine:
         self._crashed = True
         self._lane.clear()
         self._receiver.close()
-        self._outbox.flush()  # what was done before is an answer, not a victim
+        self._reports.flush()  # what was done before is an answer, not a victim
         self._on_crash(Reason.of(error))
         for task in {self._lane_task, *self._side_tasks.values()} - {asyncio.current_task()}:
             if task is not None:

@@ -29,7 +29,7 @@ from actors.messages import (
     Reply,
 )
 from actors.payload import PayloadError, wrap_encoded
-from actors.system_actor.reports import Outbox
+from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import NOT_CONNECTED_TEXT
 
 _LINGER: Final = 0.01
@@ -49,7 +49,7 @@ Guard = Callable[[Work[None]], Awaitable[None]]
 
 @attrs.define(eq=False)
 class _Waiter:
-    ref: int
+    origin: Origin
     request: ReceiveData | ReceiveMany
     since_call: int
     """The number of the system's call that was in progress when this waiter came."""
@@ -65,7 +65,7 @@ class Receiver:
     def __init__(
         self,
         system: ExternalSystemInterface,
-        outbox: Outbox,
+        reports: Reports,
         guard: Guard,
         is_connecting: Callable[[], bool],
     ) -> None:
@@ -75,7 +75,7 @@ class Receiver:
             is_connecting: whether a connect is under way or in line: callers wait for it.
         """
         self._system = system
-        self._outbox = outbox
+        self._reports = reports
         self._guard = guard
         self._is_connecting = is_connecting
         self._waiters: deque[_Waiter] = deque()
@@ -96,9 +96,9 @@ class Receiver:
 
     # ---- what the engine asks for -----------------------------------------------------
 
-    def add(self, ref: int, request: ReceiveData | ReceiveMany) -> None:
+    def add(self, origin: Origin, request: ReceiveData | ReceiveMany) -> None:
         """Let a caller wait, or answer it from what was kept."""
-        waiter = _Waiter(ref, request, self._call)
+        waiter = _Waiter(origin, request, self._call)
         self._waiters.append(waiter)
         if request.wait is not None:
             loop = asyncio.get_running_loop()
@@ -106,9 +106,9 @@ class Receiver:
         self._hand_out_kept()
         self.run()
 
-    def forget(self, refs: frozenset[int]) -> None:
+    def forget(self, origins: frozenset[Origin]) -> None:
         """Their callers have left. Items already gathered for one are kept."""
-        for waiter in [each for each in self._waiters if each.ref in refs]:
+        for waiter in [each for each in self._waiters if each.origin in origins]:
             self._remove(waiter)
             self._kept.extendleft(reversed(waiter.items))
         self._hand_out_kept()
@@ -123,7 +123,7 @@ class Receiver:
         self._tap = on
         if on:
             while self._kept and not self._waiters:
-                self._outbox.tap(self._kept.popleft())
+                self._reports.tap(self._kept.popleft())
         self.run()
 
     def run(self) -> None:
@@ -231,7 +231,7 @@ class Receiver:
             self._fail_first(FailureCode.CONNECTOR_ERROR, f"received an item, but {error}")
             return
         if self._tap:
-            self._outbox.tap(data)
+            self._reports.tap(data)
         if not self._hand_out(data) and not self._tap:
             self._kept.append(data)
 
@@ -285,7 +285,7 @@ class Receiver:
         else:
             reply = NothingReceived(request_id=request_id, system_name=system_name)
         self._remove(waiter)
-        self._outbox.reply(waiter.ref, reply)
+        waiter.origin.reply(reply)
 
     def _fail_first(self, code: FailureCode, text: str) -> None:
         if not self._waiters:
@@ -298,7 +298,7 @@ class Receiver:
             self._finish(waiter)
             return
         self._remove(waiter)
-        self._outbox.reply(waiter.ref, waiter.request.failure(code, text))
+        waiter.origin.reply(waiter.request.failure(code, text))
 
     def _remove(self, waiter: _Waiter) -> None:
         if waiter.timer is not None:

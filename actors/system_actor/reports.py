@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from actors.messages import Reply, Report
 
 
-class OtherWay(Protocol):
-    """Where the answers to requests go that did not come from the supervisor: those whose
-    ref is less than 0."""
+class Sink(Protocol):
+    """Where answers go: to the supervisor, or to direct clients."""
 
-    def reply(self, ref: int, reply: Reply) -> None: ...
+    def reply(self, ref: int, reply: Reply) -> None:
+        """Something came of the request that has this number there."""
+
+
+class Origin(NamedTuple):
+    """Where a request came from, so that its answers go there."""
+
+    sink: Sink
+    ref: int
+    """What it is called there."""
+
+    def reply(self, reply: Reply) -> None:
+        self.sink.reply(self.ref, reply)
+
+
+class Beside(Protocol):
+    """Who else says at the end of a turn what is new: direct clients' sink."""
 
     def supervisors_reply(self, ref: int, reply: Reply) -> None:
         """The supervisor is about to be told this."""
@@ -26,7 +41,9 @@ class OtherWay(Protocol):
         """Say now what is new."""
 
 
-class Outbox:
+class Reports:
+    """To the supervisor, whose sink this is."""
+
     def __init__(
         self,
         system_name: str,
@@ -45,15 +62,11 @@ class Outbox:
         self._said_connected = False
         self._scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.other_way: OtherWay | None = None
+        self.beside: Beside | None = None
 
     def reply(self, ref: int, reply: Reply) -> None:
-        if self.other_way is not None:
-            if ref < 0:
-                self.other_way.reply(ref, reply)
-                self.schedule()
-                return
-            self.other_way.supervisors_reply(ref, reply)
+        if self.beside is not None:
+            self.beside.supervisors_reply(ref, reply)
         self._replies.append((ref, reply))
         self.schedule()
 
@@ -84,8 +97,8 @@ class Outbox:
         """Say now what is new."""
         self._scheduled = False
         connected = self._is_connected()
-        if self.other_way is not None:
-            self.other_way.flush(connected)
+        if self.beside is not None:
+            self.beside.flush(connected)
         news = self._replies or self._tapped or self._taken != self._said_taken
         if not news and connected == self._said_connected:
             return

@@ -21,7 +21,7 @@ from actors.messages import (
     SendMany,
 )
 from actors.payload import PayloadError, unwrap
-from actors.system_actor.reports import Outbox
+from actors.system_actor.reports import Origin
 
 NOT_CONNECTED_TEXT: Final = "not connected; its status says why, if it is meant to be"
 _TURN: Final = 100
@@ -40,9 +40,8 @@ async def send_one(system: ExternalSystemInterface, request: SendData) -> DataSe
 
 async def send_many(
     system: ExternalSystemInterface,
-    ref: int,
+    origin: Origin,
     request: SendMany,
-    outbox: Outbox,
     is_cut: Callable[[], bool],
 ) -> None:
     """Carry out a send of several items, and answer it. A cancellation leaves results so far
@@ -53,9 +52,9 @@ async def send_many(
     """
     if type(system).send_many is not ExternalSystemInterface.send_many:
         results = await _send_bulk(system, request)
-        outbox.reply(ref, _part(request, results, final=True))
+        origin.reply(_part(request, results, final=True))
         return
-    parts = _Parts(ref, request, outbox)
+    parts = _Parts(origin, request)
     try:
         for number, item in enumerate(request.items, 1):
             if number % _TURN == 0:
@@ -130,11 +129,10 @@ def _bulk_result(
 class _Parts:
     """The results of a SendMany, said in parts while it lasts."""
 
-    def __init__(self, ref: int, request: SendMany, outbox: Outbox) -> None:
+    def __init__(self, origin: Origin, request: SendMany) -> None:
         self.results: list[bool | Failure] = []
-        self._ref = ref
+        self._origin = origin
         self._request = request
-        self._outbox = outbox
         self._timer = asyncio.get_running_loop().call_later(_PART_EVERY, self._tick)
 
     def _tick(self) -> None:
@@ -143,7 +141,7 @@ class _Parts:
 
     def _say(self, *, final: bool) -> None:
         if self.results or final:
-            self._outbox.reply(self._ref, _part(self._request, self.results, final=final))
+            self._origin.reply(_part(self._request, self.results, final=final))
             self.results = []
 
     def close(self, *, final: bool) -> None:

@@ -20,6 +20,8 @@ class DoorConnection(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self._decoder = FrameDecoder()
         self._transport: asyncio.Transport | None = None
+        self._has_heard = False
+        """Whether anything came of it, perhaps no message yet."""
 
     @classmethod
     async def connect(cls, path: str, make: Callable[[], Self]) -> Self:
@@ -101,6 +103,7 @@ class DoorConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if not self.is_open:
             return
+        self._has_heard = True
         try:
             for message in self._decoder.received(nbytes):
                 self._hear(message)

@@ -17,9 +17,9 @@ from actors.wire.short_forms import restore, shorten
 
 VERSION: Final = 3
 """One digit. Raised with every change of what frames hold, also when a message's class moves."""
-_HEADER: Final = struct.Struct("!4sQ")
-_NAME: Final = b"XSY"
-_MAGIC: Final = _NAME + b"%d" % VERSION
+HEADER: Final = struct.Struct("!4sQ")
+NAME: Final = b"XSY"
+_MAGIC: Final = NAME + b"%d" % VERSION
 MAX_FRAME: Final = 1 << 30
 """Bytes; a longer frame is taken for a broken stream."""
 
@@ -28,14 +28,19 @@ class WireError(Exception):
     """Bytes are no frames of this version. A peer that sent them is to be hung up on."""
 
 
+WHAT_TO_DO: Final = "install the same extsys for both, and start anew what runs the older one"
+"""when they are of two versions."""
+
+
 class WireVersionError(WireError):
     """The peer is an extsys of another version; the text names both."""
 
     def __init__(self, theirs: str) -> None:
         super().__init__(
             f"the other side speaks version {theirs} of extsys's wire, this one version {VERSION}: "
-            "install the same extsys for both, and start anew what runs the older one"
+            + WHAT_TO_DO
         )
+        self.theirs = theirs
 
 
 def encode_frame(messages: Sequence[Any]) -> bytes:
@@ -48,7 +53,7 @@ def encode_frame(messages: Sequence[Any]) -> bytes:
     body = pickle.dumps([shorten(each) for each in messages], pickle.HIGHEST_PROTOCOL)
     if len(body) > MAX_FRAME:
         raise WireError(f"a frame of {len(body):,} bytes is more than {MAX_FRAME:,}")
-    return _HEADER.pack(_MAGIC, len(body)) + body
+    return HEADER.pack(_MAGIC, len(body)) + body
 
 
 class FrameDecoder:
@@ -76,32 +81,32 @@ class FrameDecoder:
 
     def feed(self, data: bytes | memoryview) -> Iterable[Any]:
         """The same for a piece that came otherwise."""
-        frame = (_MAGIC, len(data) - _HEADER.size)
-        if not self._buffer and frame[1] >= 0 and _HEADER.unpack_from(data) == frame:
+        frame = (_MAGIC, len(data) - HEADER.size)
+        if not self._buffer and frame[1] >= 0 and HEADER.unpack_from(data) == frame:
             # One frame in one piece, as nearly always: it is read where it is.
             try:
-                return _messages_in(memoryview(data)[_HEADER.size :])
+                return _messages_in(memoryview(data)[HEADER.size :])
             except WireError:
                 pass  # once more below, where a broken stream stays one
         return self._cut(data)
 
     def _cut(self, data: bytes | memoryview) -> Iterator[Any]:
         self._buffer += data
-        while len(self._buffer) >= _HEADER.size:
-            magic, length = _HEADER.unpack_from(self._buffer)
+        while len(self._buffer) >= HEADER.size:
+            magic, length = HEADER.unpack_from(self._buffer)
             if magic != _MAGIC:
-                if magic.startswith(_NAME):
-                    raise WireVersionError(magic.removeprefix(_NAME).decode("ascii", "replace"))
+                if magic.startswith(NAME):
+                    raise WireVersionError(magic.removeprefix(NAME).decode("ascii", "replace"))
                 raise WireError(
                     f"expected a frame that begins with {_MAGIC!r}, got {magic!r}: "
                     "the other side is no extsys"
                 )
             if length > MAX_FRAME:
                 raise WireError(f"a frame of {length:,} bytes is more than {MAX_FRAME:,}")
-            end = _HEADER.size + length
+            end = HEADER.size + length
             if len(self._buffer) < end:
                 return
-            with memoryview(self._buffer) as view, view[_HEADER.size : end] as body:
+            with memoryview(self._buffer) as view, view[HEADER.size : end] as body:
                 messages = _messages_in(body)
             del self._buffer[:end]
             yield from messages

@@ -12,7 +12,7 @@ import os
 import selectors
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 import attrs
@@ -24,6 +24,9 @@ from actors.wire.frames import FrameDecoder, WireError, WireVersionError, encode
 
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""
+
+
+Farewell = Callable[[WireVersionError], bytes | None]
 
 
 class Selector(Protocol):
@@ -71,7 +74,7 @@ class _Connection:
 
 
 class FrontDoor:
-    def __init__(self, path: str, selector: Selector) -> None:
+    def __init__(self, path: str, selector: Selector, farewell: Farewell | None = None) -> None:
         """Listen on a socket file at ``path``, in a directory that only this user may enter.
 
         What a killed process left there is replaced: whoever starts this one holds the
@@ -79,11 +82,14 @@ class FrontDoor:
 
         Args:
             selector: of this door alone. What it finds ready is for :meth:`ready`.
+            farewell: the bytes that end a conversation with a client of another version, if
+                that client understands any; others are shown a frame of this version.
 
         Raises:
             OSError: the path is too long, or not writable.
         """
         self._path = path
+        self._farewell = farewell or (lambda _: None)
         self._selector = selector
         self._connections: dict[DoorClient, _Connection] = {}
         self._told: list[_Connection] = []
@@ -220,13 +226,13 @@ class FrontDoor:
         except WireError as error:
             _log().warning("hanging up on a client: %s", error)
             if isinstance(error, WireVersionError):
-                self._show_version(connection)
+                self._show_version(connection, error)
             self._hang_up(connection)
 
-    def _show_version(self, connection: _Connection) -> None:
-        """Say anything in this version, from which the client knows which it is."""
+    def _show_version(self, connection: _Connection, error: WireVersionError) -> None:
+        """Say anything from which the client knows which version this is."""
         try:
-            connection.sock.send(encode_frame([]))
+            connection.sock.send(self._farewell(error) or encode_frame([]))
         except OSError:
             pass  # it does not listen, or has left
 
@@ -274,10 +280,10 @@ class WatchedDoor(FrontDoor):
     when any of its sockets is ready for anything, and so stands for all clients, in both
     directions."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, farewell: Farewell | None = None) -> None:
         """As of any door."""
         self._own = selectors.DefaultSelector()
-        super().__init__(path, self._own)
+        super().__init__(path, self._own, farewell)
 
     def fileno(self) -> int:
         """The descriptor to watch for reading."""

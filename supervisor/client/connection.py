@@ -23,6 +23,7 @@ from actors.messages import (
 )
 from actors.wire.client import DoorConnection
 from actors.wire.frames import WireError, WireVersionError, encode_frame
+from actors.wire.versions import silent_peer
 from supervisor.messages import (
     CancelRequest,
     DataArrived,
@@ -58,6 +59,9 @@ class SupervisorConnection(DoorConnection):
         self._flush_scheduled = False
         self._paused = False
         self._lost: str | None = None
+        self._path: str | None = None
+        """Where to ask who it was, should it hang up without a word."""
+        self._who_was_it: asyncio.Task[None] | None = None
         self._closed = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -74,11 +78,17 @@ class SupervisorConnection(DoorConnection):
         Raises:
             OSError: nobody listens there, or the socket is another user's.
         """
-        return await cls.connect(path, lambda: cls(on_event, on_lost))
+
+        def make() -> SupervisorConnection:
+            connection = cls(on_event, on_lost)
+            connection._path = path
+            return connection
+
+        return await cls.connect(path, make)
 
     @property
     def is_open(self) -> bool:
-        return self._lost is None
+        return self._lost is None and self._who_was_it is None
 
     @property
     def supervisor_pid(self) -> int | None:
@@ -137,6 +147,7 @@ class SupervisorConnection(DoorConnection):
 
     async def close(self) -> None:
         """Close, after what was said is sent."""
+        self._path = None
         self._paused = False  # the transport sends all that it has before it closes
         self._flush()
         if self._transport is not None:
@@ -186,14 +197,29 @@ class SupervisorConnection(DoorConnection):
             self._closed.set_result(None)
 
     def _end(self, error: Exception | None) -> None:
-        if error is None:
-            self._lose("the supervisor ended")
-        elif isinstance(error, WireVersionError):  # it would say the same again
-            self._lose(str(error), for_good=True, answer=str(error))
+        if isinstance(error, WireVersionError):
+            self._refuse(error)
         elif isinstance(error, WireError):
             self._lose(str(error))
         else:
-            self._lose(f"connection lost: {error}")
+            why = "the supervisor ended" if error is None else f"connection lost: {error}"
+            if self._has_heard or self._path is None or self._lost is not None:
+                self._lose(why)
+                return
+            self._paused = True
+            asking = self._ask_who_was_it(self._path, why)
+            self._who_was_it = asyncio.get_running_loop().create_task(asking)
+
+    async def _ask_who_was_it(self, path: str, why: str) -> None:
+        error = await silent_peer(path)
+        if error is None:
+            self._lose(why)
+        else:
+            self._refuse(error)
+
+    def _refuse(self, error: WireVersionError) -> None:
+        # It is not tried again: it would be the same.
+        self._lose(str(error), for_good=True, answer=str(error))
 
     def _hear(self, message: Any) -> None:
         match message:

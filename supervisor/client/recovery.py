@@ -165,6 +165,7 @@ class Recovery:
             except TimeoutError:
                 break
             await asyncio.sleep(RETRY)
+        self.lost.clear()  # or who waits for it would go round for ever, and all others stand
         self.give_up(why)
 
     async def _replace_runtime(self) -> None:

@@ -15,7 +15,7 @@ _KNOCK_PATIENCE: Final = 5.0
 """Seconds that a system may take to answer them; one that hangs is no better than none."""
 
 
-class Link(DoorConnection):
+class SystemLink(DoorConnection):
     """Made by :meth:`open`. All methods run on the event loop that opened it."""
 
     def __init__(self, system_name: str, incarnation: int) -> None:
@@ -30,7 +30,7 @@ class Link(DoorConnection):
         """What the system said last of its connection."""
 
     @classmethod
-    async def open(cls, path: str, system_name: str, incarnation: int) -> Link:
+    async def open(cls, path: str, system_name: str, incarnation: int) -> SystemLink:
         """Connect to a system's door, and wait until it answers.
 
         Raises:

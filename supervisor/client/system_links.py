@@ -27,7 +27,7 @@ from actors.messages import (
     SendMany,
 )
 from supervisor.client.session import Session
-from supervisor.client.system_link import KNOCKS, Link
+from supervisor.client.system_link import KNOCKS, SystemLink
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute, WayAction
 from supervisor.client.ways import OnReply, Ways
 from supervisor.messages import (
@@ -92,7 +92,7 @@ class SystemLinks:
         self.is_direct = direct
         self._on_disconnected = on_disconnected
         self._ways: dict[str, Ways] = {}
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, SystemLink] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._retry_at: dict[str, float] = {}
         self._ended: dict[str, int] = {}
@@ -277,7 +277,7 @@ class SystemLinks:
         if not isinstance(found, SystemResolved):
             return
         try:
-            link = await Link.open(found.door, name, found.incarnation)
+            link = await SystemLink.open(found.door, name, found.incarnation)
         except (OSError, TimeoutError):
             return  # it has ended, or hangs: its next incarnation will be heard of
         # No turn of the loop lies between its first answer and this for anything to be lost
@@ -293,7 +293,7 @@ class SystemLinks:
         ways.opened(found, KNOCKS)
         self._touch(name, ways)
 
-    def _hear(self, name: str, ways: Ways, link: Link, said: Answered) -> None:
+    def _hear(self, name: str, ways: Ways, link: SystemLink, said: Answered) -> None:
         ways.heard(said, time.monotonic())
         # Not each time: what it said before it was connected may be read after the
         # supervisor's word that it is.

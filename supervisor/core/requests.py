@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any, Final
 
 from actors.messages import (
@@ -13,6 +12,7 @@ from actors.messages import (
     Request,
     invalid_request,
 )
+from actors.settings import did_you_mean
 from supervisor.core.actions import Client
 from supervisor.core.child import Child
 from supervisor.core.child_orders import ChildOrder, ChildOrders
@@ -169,12 +169,10 @@ class Requests:
         if request.system_name in self._tree.nodes:
             return "it is a group, and no system"
         names = list(self._context.children)
-        close = get_close_matches(request.system_name, names, n=1)
-        if close:
-            return f"no such system; did you mean {close[0]!r}?"
         known = ", ".join(map(repr, names[:_NAMES_SHOWN])) or "none yet"
         more = ", ..." if len(names) > _NAMES_SHOWN else ""
-        return f"no such system; there are: {known}{more}"
+        there_are = f"; there are: {known}{more}"
+        return "no such system" + did_you_mean(request.system_name, names, there_are, repr)
 
     # ---- about all --------------------------------------------------------------------------
 

@@ -339,7 +339,8 @@ class Dialog:
             _log.warning("%s; waiting for the next", why)
             return
         self.streams.end()
-        _log.warning("%s; its systems cannot be reached any more", why)
+        if self._starting is None:  # else whoever starts is told by an error
+            _log.warning("%s; its systems cannot be reached any more", why)
 
     def _end(self, why: str) -> None:
         self.links.close(why)

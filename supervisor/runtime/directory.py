@@ -6,12 +6,13 @@ import fcntl
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from actors.unix_base.kernel.private_directory import NotPrivateError, make_private
+from actors.unix_base.kernel.private_directory import NotPrivateError, is_locked, lock, make_private
 
 ACTOR_SOCKETS: Final = "actors"
 """The directory of the actor system's sockets, in the runtime's."""
@@ -55,7 +56,8 @@ class RuntimeDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: IO[str] | None = None
+        self._lock_path = str(path / "lock")
+        self._lock: int | None = None
 
     @property
     def socket_path(self) -> str:
@@ -70,28 +72,17 @@ class RuntimeDirectory:
         """
         self.check_length()
         self._make()
-        lock = open(self.path / "lock", "a+")  # noqa: SIM115  (held until release)
         try:
-            # A lock of this kind belongs to the process: no child inherits it, and the
-            # kernel drops it however the process ends.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            lock.close()
+            self._lock = _lock(self._lock_path)
+        except BlockingIOError:
             raise DirectoryError(
-                f"a supervisor (pid {holder}) runs in {self.path} already; "
+                f"a supervisor (pid {self._holder()}) runs in {self.path} already; "
                 "stop it with 'extsys stop', or choose another --runtime-dir"
             ) from None
-        if not _is_at(lock, self.path / "lock"):
-            # Its last holder removed it between our open and our lock.
-            lock.close()
-            self.take()
-            return
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        self._lock = lock
+        # Else what is forked from here on would hold the directory after this process's end.
+        os.register_at_fork(after_in_child=self._close_lock)
+        os.truncate(self._lock, 0)
+        os.write(self._lock, f"{os.getpid()}\n".encode())
         self._remove_sockets()
 
     def check_length(self) -> None:
@@ -111,14 +102,24 @@ class RuntimeDirectory:
             (self.path / name).unlink(missing_ok=True)
         self._remove_sockets()
         if self._lock is not None:
-            (self.path / "lock").unlink(missing_ok=True)
-            self._lock.close()
-            self._lock = None
+            Path(self._lock_path).unlink(missing_ok=True)
+            self._close_lock()
         if remove:
             try:
                 self.path.rmdir()
             except OSError:
                 pass
+
+    def _close_lock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _holder(self) -> str:
+        try:
+            return Path(self._lock_path).read_text().strip() or "unknown"
+        except OSError:
+            return "unknown"
 
     def _remove_sockets(self) -> None:
         """What killed processes left; to be called while the directory is held."""
@@ -131,15 +132,12 @@ class RuntimeDirectory:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                # Not made if it is not there: that would keep the directory from going.
-                with open(self.path / "lock") as lock:
-                    fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                if not is_locked(self._lock_path):
                     return True
-            except FileNotFoundError:
-                return True
             except OSError:
-                if time.monotonic() >= deadline:
-                    return False
+                pass  # nothing is known: no descriptor may be left
+            if time.monotonic() >= deadline:
+                return False
             time.sleep(0.02)
 
     def _make(self) -> None:
@@ -152,8 +150,18 @@ class RuntimeDirectory:
             raise DirectoryError(f"{error}; {advice}") from error
 
 
-def _is_at(file: IO[str], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+def _lock(path: str) -> int:
+    while True:
+        try:
+            fd = lock(path, os.O_RDWR | os.O_CREAT)
+            break
+        except FileNotFoundError:
+            continue  # its last holder removed it before it was locked
+    if sys.platform == "linux":
+        # A runtime of version 2 holds it by this one, which elsewhere is the same as the other.
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise BlockingIOError from None
+    return fd

@@ -62,6 +62,7 @@ from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
 from supervisor.runtime.doors import DirectoryOfDoors
+from supervisor.runtime.farewells import farewell
 from supervisor.runtime.oom import OomCounter
 from supervisor.runtime.processes import newest_process
 from supervisor.specs.options import SupervisorOptions
@@ -265,7 +266,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             return
         if message.socket_path is not None:
             try:
-                self._door = WatchedDoor(message.socket_path)
+                self._door = WatchedDoor(message.socket_path, farewell)
                 self._doors = DirectoryOfDoors(message.socket_path)
             except OSError as error:
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"

@@ -9,12 +9,12 @@ to pass or failed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 import attrs
 
 from actors.messages import FailureCode
+from actors.settings import did_you_mean
 from supervisor.messages import EventKind
 from supervisor.specs.spec import ChildSpec, GroupSpec, refuse_combination
 from supervisor.tree.decisions import RefusedError
@@ -37,8 +37,7 @@ class ByHand:
         node = self._tree.nodes.get(name)
         if node is not None:
             return node
-        close = get_close_matches(name, self._tree.nodes, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, self._tree.nodes, quote=repr)
         raise RefusedError(FailureCode.NOT_FOUND, f"{name}: no such child{hint}")
 
     def group(self, name: str | None) -> Group:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from actors import ExternalSystemInterface, command
 from actors.messages import ManySent
 from actors.system_actor.engine import Engine
-from actors.system_actor.reports import Outbox
+from actors.system_actor.reports import Origin, Reports
 
 CAP = 2.0
 """Seconds after which a test that waits has failed."""
@@ -168,8 +168,8 @@ class Bench:
         self.tapped = []
         self._refs = 0
         self._news = asyncio.Event()
-        self.outbox = Outbox("plc", 1, lambda: system.is_connected, self._hear)
-        self.engine = Engine(system, self.outbox, self._crash)
+        self.to_supervisor = Reports("plc", 1, lambda: system.is_connected, self._hear)
+        self.engine = Engine(system, self.to_supervisor, self._crash)
 
     def _hear(self, report):
         self.reports.append(report)
@@ -183,13 +183,16 @@ class Bench:
         self.crashes.append(reason)
         self._news.set()
 
+    def origin(self, ref):
+        return Origin(self.to_supervisor, ref)
+
     def submit(self, request):
         self._refs += 1
-        self.engine.submit(self._refs, request)
+        self.engine.submit(self.origin(self._refs), request)
         return self._refs
 
     def forget(self, *refs):
-        self.engine.forget(frozenset(refs))
+        self.engine.forget(frozenset(map(self.origin, refs)))
 
     async def until(self, happened):
         while not happened():

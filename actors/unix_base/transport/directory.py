@@ -6,7 +6,6 @@ the lock goes with the process, so that what a killed admin left is there for th
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import socket
@@ -37,10 +36,6 @@ _TRIES: Final = 10
 """How often to try what others may undo at the same moment."""
 _YOUNG: Final = 2.0
 """Seconds."""
-_LOOK: Final = 0.005
-"""Seconds in which somebody who asks whether a lock is held has let go of it; to ask they
-take it for a moment."""
-_LOOKS: Final = 10
 
 
 class SocketDirectoryError(ActorSystemStartupFailure):  # type: ignore[misc]
@@ -141,20 +136,6 @@ def is_alive(path: str) -> bool:
         return True
 
 
-def _lock(fd: int) -> None:
-    """
-    Raises:
-        BlockingIOError: another process has the lock, and does not only look at it.
-    """
-    for _ in range(_LOOKS):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            time.sleep(_LOOK)
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 class SystemLock:
     """The right to be the admin of a directory; for one process, as long as it lives."""
 
@@ -167,19 +148,12 @@ class SystemLock:
         while True:
             make_place(directory)
             try:
-                self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                self._fd = private_directory.lock(directory, os.O_RDONLY | os.O_DIRECTORY)
+                break
             except FileNotFoundError:
                 continue  # its last admin removed it just now
-            try:
-                _lock(self._fd)
-                if os.path.samestat(os.fstat(self._fd), os.stat(directory)):
-                    break
-            except FileNotFoundError:
-                pass
             except BlockingIOError:
-                os.close(self._fd)
                 raise SocketDirectoryError(f"an actor system runs in {directory}") from None
-            os.close(self._fd)
         remove_dead_sockets(directory, older_than=_YOUNG)
         # The logger of an admin that was killed lives on, and the next has the same name.
         Path(directory, LOGGER_SOCKET).unlink(missing_ok=True)
@@ -188,16 +162,9 @@ class SystemLock:
     def is_held(directory: str) -> bool:
         """Whether an admin lives there, perhaps one that does not listen yet."""
         try:
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            return private_directory.is_locked(directory)
         except OSError:
             return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
 
     def release(self) -> None:
         """Remove the directory, unless somebody still listens in it."""

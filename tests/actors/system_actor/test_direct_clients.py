@@ -21,6 +21,7 @@ from actors.messages import (
     TakeBack,
 )
 from actors.messages.tallied import NOTHING
+from actors.payload import unwrap
 from actors.system_actor.direct_clients import DirectClients
 from actors.wire import front_door
 from actors.wire.frames import FrameDecoder, WireError, encode_frame
@@ -41,7 +42,7 @@ class Plant:
         address = DoorAddress(self.path, MAILBOX)
         self.bugs = []
         self.clients = DirectClients(
-            address, "plc", 1, self.bench.engine, self.bench.outbox, self.bugs.append
+            address, "plc", 1, self.bench.engine, self.bench.to_supervisor, self.bugs.append
         )
 
     @property
@@ -214,7 +215,7 @@ async def test_a_full_mailbox_counts_all_clients_and_the_supervisor(plant, call)
     await one.taken()
     routed = SendMany("plc", (3, 4))
     plant.clients.supervisor_delivers([(1, routed)])
-    plant.bench.engine.submit(1, routed)
+    plant.bench.engine.submit(plant.bench.origin(1), routed)
     many = SendMany("plc", (5, 6, 7))
     two.deliver(many)
     await two.taken()
@@ -231,6 +232,24 @@ async def test_a_full_mailbox_counts_all_clients_and_the_supervisor(plant, call)
     assert results[0] is True
     assert [each.code for each in results[1:]] == ["overloaded", "overloaded"]
     assert isinstance(await two.ask(SendMany("plc", ())), ManySent)
+
+
+@with_plant
+async def test_a_request_is_answered_and_forgotten_where_it_came_from_whatever_its_number(
+    plant, call
+):
+    plant.system.on["receive"] = source = Source()
+    caller = await call()
+    supervisors, theirs = ReceiveData("plc", wait=3600.0), ReceiveData("plc", wait=3600.0)
+    number = plant.bench.submit(supervisors)
+    caller.deliver(theirs)
+    await caller.taken()
+
+    plant.bench.forget(number)
+    source.put("item")
+
+    assert unwrap((await caller.answer(theirs)).data) == "item"
+    assert not plant.bench.replies
 
 
 @with_plant

@@ -345,7 +345,7 @@ async def test_forgetting_what_is_unknown_or_done_does_nothing():
     assert len(bench.replies[done]) == 1
 
 
-# ---- the outbox --------------------------------------------------------------------------
+# ---- the reports -------------------------------------------------------------------------
 
 
 @scenario
@@ -353,7 +353,7 @@ async def test_what_is_answered_without_waiting_goes_in_one_report_with_its_deli
     bench = Bench(Puppet())
     for n in range(3):
         bench.submit(SendData("plc", n))
-    bench.outbox.taken(7)
+    bench.to_supervisor.taken(7)
     await bench.until(lambda: bench.reports)
     assert len(bench.reports) == 1
     assert bench.reports[0].taken == 7
@@ -363,12 +363,12 @@ async def test_what_is_answered_without_waiting_goes_in_one_report_with_its_deli
 @scenario
 async def test_nothing_new_makes_no_report():
     bench = Bench(Puppet(connected=False))
-    bench.outbox.schedule()
+    bench.to_supervisor.schedule()
     await turns()
     assert bench.reports == []
     bench.system.is_connected = True
-    bench.outbox.schedule()
+    bench.to_supervisor.schedule()
     await turns()
-    bench.outbox.schedule()
+    bench.to_supervisor.schedule()
     await turns()
     assert [report.is_connected for report in bench.reports] == [True]

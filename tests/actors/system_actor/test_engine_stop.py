@@ -97,7 +97,7 @@ async def test_what_cannot_go_in_time_is_cut_off_or_never_begun_and_all_are_answ
     for held in system.on.values():
         await held.begun()
     await bench.engine.stop(0.02)
-    bench.outbox.flush()
+    bench.to_supervisor.flush()
     answers = {ref: (reply.code, reply.outcome) for ref, (reply,) in bench.replies.items()}
     assert answers == {
         running: (FailureCode.NOT_CONNECTED, Outcome.UNKNOWN),
@@ -175,7 +175,7 @@ async def test_stopping_without_any_grace_still_answers_everyone():
         )
     ]
     await bench.engine.stop(0.0)
-    bench.outbox.flush()
+    bench.to_supervisor.flush()
     assert [len(bench.replies[ref]) for ref in refs] == [1, 1, 1]
 
 

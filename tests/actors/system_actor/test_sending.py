@@ -8,7 +8,7 @@ import pytest
 
 from actors import ConnectorError, ItemRefusedError, MockExternalSystem
 from actors.messages import FailureCode, Outcome, SendData, SendMany
-from actors.system_actor.reports import Outbox
+from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import send_many, send_one
 
 
@@ -27,14 +27,15 @@ def answers_to(request, system_class=Picky):
     async def main():
         system = system_class("plc", {})
         await system.connect()
-        reports = []
-        outbox = Outbox("plc", 1, lambda: system.is_connected, reports.append)
+        said = []
+        reports = Reports("plc", 1, lambda: system.is_connected, said.append)
+        origin = Origin(reports, 7)
         if isinstance(request, SendData):
-            outbox.reply(7, await send_one(system, request))
+            origin.reply(await send_one(system, request))
         else:
-            await send_many(system, 7, request, outbox, lambda: False)
-        outbox.flush()
-        return [reply for report in reports for _, reply in report.replies]
+            await send_many(system, origin, request, lambda: False)
+        reports.flush()
+        return [reply for report in said for _, reply in report.replies]
 
     return asyncio.run(main())
 

@@ -4,67 +4,108 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from actors.wire.frames import VERSION, encode_frame
 from supervisor import ExternalSystemManager, UnavailableError
-from supervisor.cli import main
 from supervisor.cli.client import EXIT_UNREACHABLE
+from supervisor.client import session
 from supervisor.runtime.directory import RuntimeDirectory
+from tests.helpers.doors import door_that_hangs_up
 
-BOTH = f"speaks version 9 of extsys's wire, this one version {VERSION}"
+OURS = b"XSY%d" % VERSION
+REFUSAL_OF_2 = b"XSY2" + struct.pack("!Q", 12) + b"]Vrefused\na."
+"""A frame of version 2; what is in it is not looked at."""
 
 
-@asynccontextmanager
-async def supervisor_of_another_version(directory: Path) -> AsyncIterator[list[bytes]]:
-    """Answers as the door of any version does; gives the first bytes of each client."""
-    heard: list[bytes] = []
+def later_one(first: bytes) -> bytes:
+    """Says its version to those who begin with any other."""
+    return b"XSY9" + encode_frame([])[4:]
 
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.readexactly(4))
-        writer.write(b"XSY9" + encode_frame([])[4:])
-        await writer.drain()
-        writer.close()
 
+def version_2(first: bytes) -> bytes:
+    """Understands its own version, and hangs up on all others without a word."""
+    return REFUSAL_OF_2 if first == b"XSY2" else b""
+
+
+def dying_one(first: bytes) -> bytes:
+    return b""
+
+
+Door = Callable[[bytes], bytes]
+
+
+@contextmanager
+def supervisor(directory: Path, door: Door) -> Iterator[list[bytes]]:
+    """Answers the first bytes of each client, which are given, and hangs up."""
     directory.mkdir(0o700)
-    server = await asyncio.start_unix_server(hang_up, RuntimeDirectory(directory).socket_path)
-    async with server:
+    path = RuntimeDirectory(directory).socket_path
+    with door_that_hangs_up(path, lambda words: door(words[:4])) as heard:
         yield heard
 
 
+def both(theirs: int) -> str:
+    return (
+        f"the other side speaks version {theirs} of extsys's wire, this one version {VERSION}: "
+        "install the same extsys for both, and start anew what runs the older one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("door", "theirs", "asked"), [(later_one, 9, [OURS]), (version_2, 2, [OURS, OURS, b"XSY2"])]
+)
 def test_a_manager_is_told_both_versions_and_does_not_try_again(
-    runtime_dir: Path, caplog: pytest.LogCaptureFixture
+    door: Door,
+    theirs: int,
+    asked: list[bytes],
+    runtime_dir: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def meet() -> None:
-        async with supervisor_of_another_version(runtime_dir) as heard:
+        with supervisor(runtime_dir, door) as heard:
             manager = ExternalSystemManager.attach(runtime_dir, strict=True)
-            with pytest.raises(ConnectionError, match=BOTH):
+            with pytest.raises(ConnectionError, match=both(theirs)):
                 await manager.connect_all()
-            with pytest.raises(UnavailableError, match=BOTH):
+            with pytest.raises(UnavailableError, match=both(theirs)):
                 await manager.connect_all()
-            assert BOTH in (manager.ended or "")
+            assert both(theirs) in (manager.ended or "")
             await manager.close()
-            assert heard == [b"XSY%d" % VERSION]
+            assert [words[:4] for words in heard] == asked
 
     with caplog.at_level(logging.WARNING, "extsys"):
         asyncio.run(meet())
-    assert sum(BOTH in record.message for record in caplog.records) <= 1
+    assert not caplog.records, "the errors say it"
 
 
-def test_a_command_says_it_in_one_line(runtime_dir: Path) -> None:
-    async def meet() -> tuple[int, str]:
-        async with supervisor_of_another_version(runtime_dir):
-            asked = ["--runtime-dir", str(runtime_dir), "status"]
-            result = await asyncio.to_thread(CliRunner().invoke, main, asked)
-            return result.exit_code, result.output
+@pytest.mark.parametrize(("door", "theirs"), [(later_one, 9), (version_2, 2)])
+def test_a_command_says_it_in_one_line(door: Door, theirs: int, runtime_dir: Path) -> None:
+    command = [sys.executable, "-m", "supervisor", "--runtime-dir", runtime_dir, "status"]
+    with supervisor(runtime_dir, door):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.stderr == f"extsys: {both(theirs)}\n"
+    assert done.stdout == ""
+    assert done.returncode == EXIT_UNREACHABLE
 
-    code, output = asyncio.run(meet())
-    [line] = output.splitlines()
-    assert line.startswith("extsys: ")
-    assert BOTH in line
-    assert code == EXIT_UNREACHABLE
+
+def test_one_that_hangs_up_on_all_who_come_is_given_up_and_nothing_stands_still(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "REATTACH_PATIENCE", 0.2)
+
+    async def meet() -> None:
+        with supervisor(runtime_dir, dying_one) as heard:
+            manager = ExternalSystemManager.attach(runtime_dir, strict=True)
+            with pytest.raises((ConnectionError, UnavailableError)):
+                await manager.connect_all()
+            assert len(heard) > 2
+            assert "version" not in (manager.ended or "")
+            await manager.close()
+
+    asyncio.run(meet())
