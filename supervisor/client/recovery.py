@@ -21,7 +21,7 @@ from supervisor.client import waiting
 from supervisor.client.connection import Event, SupervisorConnection, Told
 from supervisor.client.waiting import WaitingRequests
 from supervisor.messages import Ping
-from supervisor.messages.record import KeepRecord, Record, RecordChanged, RecordGiven
+from supervisor.messages.record import KeepRecord, Record, RecordChanged, RecordKeeper
 from supervisor.runtime.directory import RuntimeDirectory
 from supervisor.runtime.embedded import EmbeddedRuntime
 from supervisor.runtime.limits import RUNTIME_INTENSITY
@@ -73,7 +73,7 @@ class Recovery:
         """Why there is no supervisor any more, for good; None while there may be one."""
         self.is_refused = False
         """Whether a supervisor to attach to ended it, or one that cannot be spoken with."""
-        self._record: Record | None = None
+        self._keeper = RecordKeeper()
         """What an embedded supervisor has registered, for the runtime after this one."""
         self._history = RestartHistory(RUNTIME_INTENSITY)
         self._random = Random()
@@ -173,7 +173,7 @@ class Recovery:
             _log.warning("the runtime's root process ended; starting the runtime anew")
             await asyncio.to_thread(self.runtime.stop)
             self.runtime = None  # not before: this may be cancelled, and is done then by close
-        self.runtime = await _start_runtime(self._options, self._record)
+        self.runtime = await _start_runtime(self._options, self._keeper.record)
 
     async def _reconnect(self) -> bool:
         """One attempt; False if it is not there yet, or not any more."""
@@ -202,15 +202,13 @@ class Recovery:
         return connection
 
     def _take_record(self, reply: Reply) -> None:
-        if isinstance(reply, RecordGiven):
-            self._record = reply.record
+        self._keeper.hear(reply)
 
     def _hear(self, event: Told) -> None:
-        if not isinstance(event, RecordChanged):
+        if isinstance(event, RecordChanged):
+            self._keeper.hear(event)
+        else:
             self._on_event(event)
-        elif self._record is not None:
-            for change in event.changes:
-                self._record.apply(change)
 
     def _lose(self, why: str, for_good: bool) -> None:
         """A connection ended, asked for or not."""

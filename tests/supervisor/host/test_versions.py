@@ -16,7 +16,7 @@ import pytest
 from actors.wire.frames import VERSION, encode_frame
 from supervisor import ExternalSystemManager, UnavailableError
 from supervisor.cli.client import EXIT_UNREACHABLE
-from supervisor.client import session
+from supervisor.client import recovery
 from supervisor.runtime.directory import RuntimeDirectory
 from tests.helpers.doors import door_that_hangs_up
 
@@ -97,7 +97,7 @@ def test_a_command_says_it_in_one_line(door: Door, theirs: int, runtime_dir: Pat
 def test_one_that_hangs_up_on_all_who_come_is_given_up_and_nothing_stands_still(
     runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "REATTACH_PATIENCE", 0.2)
+    monkeypatch.setattr(recovery, "REATTACH_PATIENCE", 0.2)
 
     async def meet() -> None:
         with supervisor(runtime_dir, dying_one) as heard:
