@@ -63,7 +63,8 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether it was opened and not ended; also while a supervisor is restarted."""
-        return self._recovery.connection is not None and self.over is None
+        recovery = self._recovery
+        return recovery.connection is not None and recovery.over is None
 
     @property
     def is_attached(self) -> bool:
