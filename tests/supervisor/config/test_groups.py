@@ -269,3 +269,54 @@ def test_groups_that_are_nested_too_deeply_are_a_mistake():
 def test_an_empty_file_has_a_root_group_with_the_defaults():
     tree = parse("").tree
     assert (tree.name, tree.children, tree.give_up) == ("root", (), GiveUp.QUARANTINE)
+
+
+# ---- one mistake is told once, and hides no other ------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["3", '"db"', "true"])
+def test_an_order_that_is_no_array_is_one_mistake(order):
+    lines = mistakes(f"[supervisor]\norder = {order}\n" + system("db") + system("web"))
+    assert [line.partition(":")[0] for line in lines] == ["supervisor.order"]
+
+
+def test_an_order_of_a_group_without_children_is_told_that_there_are_none():
+    [line] = mistakes(group(text='order = ["a"]'))
+    assert line.endswith('names "a", which is no child of this group; it has no children')
+
+
+def test_an_order_cannot_miss_a_child_whose_name_is_a_mistake():
+    lines = mistakes('[supervisor]\norder = ["a"]\n' + system("a") + "[[system]]\nname = 3\n")
+    assert all(line.startswith("system #2: ") for line in lines)
+
+
+def test_two_that_are_named_by_no_text_are_not_told_of_each_other():
+    nameless = '[[system]]\nname = ["a"]\nkind = "mock"\n'
+    lines = mistakes(nameless * 2)
+    assert [line[:17] for line in lines] == ["system #1: name: ", "system #2: name: "]
+
+
+def test_no_key_is_suggested_that_a_group_does_not_have():
+    [line] = mistakes(group(text="childen = []"))
+    assert "children" not in line
+
+
+def test_details_that_are_no_table_are_one_mistake_and_the_kind_is_checked_without():
+    seen = []
+
+    def check(kind, details):
+        seen.append(details)
+        return []
+
+    lines = mistakes(system(text='connection_details = "${NOWHERE}"'), check_kind=check)
+    assert [line[:32] for line in lines] == ['system "a": connection_details: ']
+    assert seen == [{}]
+
+
+def test_whether_children_can_use_up_a_budget_is_not_told_before_all_of_them_are_right():
+    escalate = '[supervisor]\ngive_up = "escalate"\n'
+    slow = system("a", "restart = { backoff_min = 5.0, backoff_max = 5.0, max_restarts = 1 }")
+    [line] = mistakes(escalate + slow)
+    assert line.startswith("supervisor: max_restarts (3) within period (5 s) can never be exceeded")
+    [line] = mistakes(escalate + slow + system("b", "conect = true"))
+    assert line.startswith('system "b": conect: is no known key')

@@ -255,6 +255,19 @@ def test_attempts_to_connect_end_with_their_incarnation(plant):
     assert len(connects(plant.actor())) == 1
 
 
+def test_a_new_incarnation_keeps_its_own_time_between_attempts_to_connect(plant):
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    refuse(actor)
+    actor.crash_and_exit()
+    plant.advance(0.5)
+    plant.actor().start()
+    refuse(plant.actor())
+    plant.advance(0.99)  # when the earlier one would have tried again
+    assert len(connects(plant.actor())) == 1
+    plant.advance(1)
+    assert len(connects(plant.actor())) == 2
+
+
 # ---- all at once -----------------------------------------------------------------------
 
 

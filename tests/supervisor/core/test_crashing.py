@@ -382,3 +382,13 @@ def test_a_crash_loop_is_logged_in_a_bounded_number_of_lines(plant):
     plant.advance(200.0)
     assert len(plant.logs) == 2
     assert "plc: crashed 99 times more" in plant.logs[1].text
+
+
+def test_data_that_waited_for_a_restart_in_vain_is_answered_with_the_cause(plant):
+    plant.register(backoff_min=2, backoff_max=2).crash_and_exit()
+    plant.actor().start()
+    plant.actor().crash()
+    waiting = SendData("plc", b"")
+    plant.tell(waiting)
+    plant.actor().exit()
+    assert plant.reply(waiting).text == "plc: crashed (ZeroDivisionError: division by zero)"

@@ -25,6 +25,7 @@ from supervisor.messages import (
     SystemUnregistered,
     UnregisterSystem,
 )
+from supervisor.specs.spec import GroupSpec
 from tests.helpers.harness import Harness, failed, spec
 
 
@@ -314,3 +315,12 @@ def test_a_supervisor_stops_also_when_no_exit_is_ever_noticed(plant):
     plant.tell(request)
     plant.advance(1 + 2 * EXIT_GRACE + 0.01)
     assert isinstance(plant.reply(request), SupervisorStopped)
+
+
+def test_a_supervisor_that_ended_by_itself_takes_no_orders():
+    tree = GroupSpec("root", (spec("plc"),), give_up="escalate", max_restarts=0)
+    plant = Harness(tree=tree)
+    plant.actor().start()
+    plant.actor().crash_and_exit()
+    assert plant.finished == 1
+    assert failed(plant.ask(ConnectAll())) == ("unavailable", "not_sent")

@@ -148,3 +148,15 @@ def test_a_refusal_names_what_it_is_about_once_and_says_what_is_the_matter(plant
     plant.register("alone")
     plant.tell(StopSupervisor(), "bob")
     assert plant.ask(RestartSystem("alone")).text == "alone: the supervisor is stopping"
+
+
+def test_an_order_that_takes_too_long_goes_on_and_says_for_how_long_it_was_waited(
+    plant: Harness,
+) -> None:
+    plant.register("a")
+    stop_all, end = StopSupervisor(timeout=1), TerminateChild("a", timeout=2)
+    plant.tell(end)
+    plant.tell(stop_all)
+    plant.advance(2)
+    assert plant.reply(stop_all).text == "not done within 1 s; it goes on"
+    assert plant.reply(end).text == "a: not done within 2 s; it goes on"

@@ -4,12 +4,15 @@ started from their record brings back everything as it was meant to be."""
 import pytest
 
 from actors.messages import ConnectSystem, DisconnectSystem
+from supervisor.core.exits import ProcessExit
 from supervisor.messages import (
     DeleteChild,
     DesiredState,
+    DisconnectAll,
     EventKind,
     GetStatus,
     GetTree,
+    RegisterSystem,
     RestartSystem,
     StartChild,
     StopSupervisor,
@@ -189,3 +192,71 @@ def test_a_supervisor_that_is_stopped_on_purpose_says_no_reason(plant):
     plant.tell(StopSupervisor())
     plant.actor("one").exit()
     assert plant.finished == 1
+
+
+def test_a_group_that_starts_again_starts_who_had_ended_and_not_who_was_terminated(plant):
+    keep(plant)
+    members = [spec(name, restart_type="transient") for name in ("ended", "terminated", "up")]
+    plant.tell(StartChild(GroupSpec("line", members)))
+    start_all(plant)
+    plant.actor("ended").exit(ProcessExit.of(0))
+    plant.tell(TerminateChild("terminated"))
+    plant.actor("terminated").exit()
+    after = Harness(record=kept(plant))
+    start_all(after)
+    assert members_up(after) == ["up"]
+    after.tell(RestartSystem("line"))
+    after.actor("up").exit()
+    start_all(after)
+    assert members_up(after) == ["ended", "up"]
+
+
+def members_up(plant):
+    up = SystemState.DISCONNECTED
+    return [name for name, state in states(plant).items() if state is up]
+
+
+def test_a_recovered_supervisor_tells_what_happens_from_then_on(plant):
+    keep(plant)
+    plant.register("one")
+    after = Harness(record=kept(plant))
+    after.tell(Subscribe(), "sue")
+    start_all(after)
+    kinds = [event.kind for event in after.events("sue") if event.system_name == "one"]
+    assert kinds == [EventKind.STARTED]
+
+
+def test_how_a_child_fared_that_is_not_there_any_more_is_nobodys_state(plant):
+    keep(plant)
+    plant.register("one")
+    record = kept(plant)
+    record.states["gone"] = record.states["one"]
+    after = Harness(record=record)
+    assert list(states(after)) == ["one"]
+
+
+def test_a_child_of_the_same_name_is_kept_anew(plant):
+    keep(plant)
+    for _ in range(2):
+        plant.register("one")
+        plant.tell(UnregisterSystem("one"))
+        plant.actor("one").exit()
+    plant.tell(RegisterSystem(spec("one")))
+    assert kept(plant).states["one"].incarnation == 1
+
+
+def test_an_order_to_disconnect_all_is_kept(plant):
+    keep(plant)
+    plant.register("one", connect=True)
+    assert kept(plant).states["one"].wanted
+    plant.tell(DisconnectAll())
+    assert not kept(plant).states["one"].wanted
+
+
+def test_a_keeper_is_not_told_again_what_it_was_given(plant):
+    plant.tell(KeepRecord(), "first")
+    plant.post(RegisterSystem(spec("one")), "owner")
+    plant.post(KeepRecord(), "keeper")
+    plant.carry_out()
+    numbers = [event.sequence for event in kept(plant).events]
+    assert numbers == sorted(set(numbers))

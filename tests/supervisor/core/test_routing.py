@@ -9,16 +9,19 @@ from actors.messages import (
     DataReceived,
     DataSent,
     HealthChecked,
+    ManyReceived,
     ManySent,
     NothingReceived,
     ReceiveData,
+    ReceiveMany,
     SendData,
     SendMany,
+    SystemConnected,
     TakeBack,
     limits,
 )
 from actors.messages.limits import WINDOW
-from supervisor.messages import GetStatus, ReturnData
+from supervisor.messages import CancelRequest, ConnectAll, GetStatus, ReturnData
 from tests.helpers.harness import BUG, Harness, failed, sent
 
 
@@ -241,3 +244,36 @@ def test_what_a_system_took_counts_also_when_nobody_waits_any_more(plant):
     actor.answer(late, DataSent)
     actor.answer(left, ManySent, results=(True, True))
     assert status(plant).sent == 3
+
+
+def test_items_that_are_received_together_are_counted_each(plant):
+    actor = plant.register()
+    request = ReceiveMany("plc", 5)
+    plant.tell(request)
+    actor.answer(request, ManyReceived, items=(b"1", b"2", b"3"))
+    assert plant.ask(GetStatus("plc"), "stat").status.received == 3
+
+
+def test_an_order_to_all_is_cancelled_by_who_gave_it_and_by_nobody_else(plant):
+    actor = plant.register()
+    mine, others = ConnectAll(), ConnectAll()
+    plant.tell(mine, "ann")
+    plant.tell(others, "bob")
+    plant.tell(CancelRequest((mine.request_id,)), "ann")
+    plant.tell(CancelRequest((mine.request_id,)), "bob")
+    for request in list(actor.requests):
+        actor.answer(request, SystemConnected)
+    assert plant.replies(mine, "ann") == []
+    assert plant.reply(others, "bob").results == {"plc": True}
+
+
+def test_an_order_to_all_of_somebody_who_left_is_answered_to_nobody(plant):
+    actor = plant.register()
+    mine, others = ConnectAll(), ConnectAll()
+    plant.tell(mine, "ann")
+    plant.tell(others, "bob")
+    plant.leave("ann")
+    for request in list(actor.requests):
+        actor.answer(request, SystemConnected)
+    assert plant.replies(mine, "ann") == []
+    assert plant.reply(others, "bob").results == {"plc": True}

@@ -235,3 +235,37 @@ def test_unknown_names_get_a_suggestion_when_one_is_close(plant):
     assert failed(near) == ("unknown_system", "not_sent")
     assert "did you mean 'boiler'?" in near.text
     assert "there are: " in plant.ask(SendData("xyz", b"")).text
+
+
+def test_unknown_names_like_no_other_get_the_names_that_there_are(plant):
+    def told():
+        return plant.ask(SendData("xyz", b"")).text
+
+    assert told() == "xyz: no such system; there are: none yet"
+    plant.register("a")
+    plant.register("b")
+    assert told() == "xyz: no such system; there are: 'a', 'b'"
+
+
+def test_of_many_names_that_there_are_only_eight_are_told(plant):
+    for name in "abcdefgh":
+        plant.register(name)
+    eight = "there are: 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'"
+    assert plant.ask(SendData("xyz", b"")).text.endswith(eight)
+    plant.register("i")
+    assert plant.ask(SendData("xyz", b"")).text.endswith(f"{eight}, ...")
+
+
+def test_a_system_is_started_once_whatever_it_says(plant):
+    plant.tell(Subscribe(), "sue")
+    actor = plant.register("plc")
+    actor.start(commands=("late",))
+    assert [event.kind for event in plant.events("sue")].count(EventKind.STARTED) == 1
+    assert plant.ask(GetStatus("plc")).status.commands == ()
+
+
+def test_a_system_that_crashed_before_it_said_that_it_is_built_is_not_started(plant):
+    plant.tell(RegisterSystem(spec("plc")))
+    plant.actor().crash()
+    plant.actor().start()
+    assert plant.ask(GetStatus("plc")).status.state is not SystemState.DISCONNECTED

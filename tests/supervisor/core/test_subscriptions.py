@@ -117,3 +117,19 @@ def test_an_item_that_also_answers_a_receive_counts_once(plant):
     actor.report((actor.ref_of(request), reply), tapped=(b"1", b"2"))
     assert plant.reply(request) == reply
     assert plant.ask(GetStatus("plc")).status.received == 2
+
+
+def test_who_wants_no_events_does_not_get_those_that_were_before(plant):
+    plant.register()
+    plant.tell(Subscribe(lifecycle=False, since=0), "sue")
+    assert plant.events("sue") == []
+
+
+def test_who_asks_for_events_that_never_were_is_told_whose_they_are(plant):
+    last = plant.ask(Subscribe(), "sue").next_sequence - 1
+    assert isinstance(plant.ask(Subscribe(since=last), "sue"), Subscribed)
+    text = plant.ask(Subscribe(since=last + 1), "sue").text
+    assert text == (
+        f"the last event of this supervisor is {last}: the {last + 1} was another supervisor's; "
+        "begin anew"
+    )

@@ -122,3 +122,32 @@ def test_a_supervisor_that_answers_is_asked_again_later(guarding: Guarding) -> N
         assert looks.count(Look.ASK) == 1
         guarding.answered()
     assert Look.HANGS not in looks
+
+
+def test_no_end_is_heard_of_before_there_is_a_supervisor(guarding: Guarding) -> None:
+    assert guarding.supervisor_ended(0, "was killed", 10.0) is None
+
+
+def test_it_is_given_up_once(guarding: Guarding) -> None:
+    guarding.begin()
+    while not isinstance(guarding.supervisor_ended(guarding.life, "was killed", 10.0), GivingUp):
+        pass
+    assert guarding.supervisor_ended(guarding.life, "was killed", 10.0) is None
+
+
+def test_chance_need_not_be_given() -> None:
+    guarding = Guarding(ConfigureSupervisor(SupervisorOptions(), None, TREE))
+    guarding.begin()
+    for life in (1, 2):
+        assert isinstance(guarding.supervisor_ended(life, "was killed", 10.0), StartSupervisor)
+
+
+def test_the_next_supervisor_is_not_blamed_for_the_silence_of_the_last(
+    guarding: Guarding,
+) -> None:
+    guarding.begin()
+    for _ in range(ASK_AFTER + HANGS_AFTER):
+        guarding.looked()
+    guarding.supervisor_ended(1, "was killed", 10.0)
+    looks = [guarding.looked() for _ in range(ASK_AFTER)]
+    assert set(looks) == {Look.WAIT}

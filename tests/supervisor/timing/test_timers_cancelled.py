@@ -59,3 +59,15 @@ def test_cancelled_timers_do_not_pile_up():
         timers.cancel(timers.at(50.0 + number, lambda: "cancelled"))
         assert len(timers._heap) < 200
     assert made(timers, 1e6) == ["kept"] * len(kept)
+
+
+def test_calls_come_in_order_after_many_others_were_cancelled():
+    timers = Timers()
+    times = [float(number * 37 % 100) for number in range(100)]
+    cancelled = []
+    for when in times:
+        cancelled += [timers.at(when, lambda: "cancelled") for _ in range(3)]
+        timers.at(when, lambda when=when: when)
+    for timer in cancelled:
+        timers.cancel(timer)
+    assert made(timers, 1e6) == sorted(times)

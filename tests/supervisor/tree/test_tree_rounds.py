@@ -160,6 +160,12 @@ def test_nothing_is_restarted_in_a_group_whose_time_to_stop_is_over():
     assert play.ended is not None
 
 
+def test_a_group_that_has_no_time_to_stop_is_killed_at_once():
+    play = up(group("inner", "a", "b", shutdown="brutal_kill"))
+    play.hand.terminate_child("inner", "order")
+    assert {each.name: each.told for each in play.processes.values()} == {"a": "kill", "b": "kill"}
+
+
 def test_an_empty_group_inside_one_that_is_killed_ends_as_well():
     play = up(group("inner"), "a", shutdown="brutal_kill")
     play.tree.stop()

@@ -98,6 +98,7 @@ def test_an_event_is_one_line_with_its_delay_and_its_reason() -> None:
         sequence=7, time=NOON, kind=EventKind.STARTED, system_name="plc", incarnation=2
     )
     assert fmt.event_as_text(event) == "12:30:15.250  plc  started  (incarnation 2)"
+    assert fmt.event_as_text(attrs.evolve(event, delay=0.0)) == fmt.event_as_text(event)
     later = attrs.evolve(event, kind=EventKind.RESTARTING, delay=0.5, reason=BUG)
     assert fmt.event_as_text(later).endswith(
         "restarting  (incarnation 2)  in 500 ms  division by zero"
@@ -128,6 +129,8 @@ def test_an_item_is_shown_as_what_it_is(item: Any, text: str, json_: Any) -> Non
     [
         *((0.0, "-"), (0.0851, "85 ms"), (0.9994, "999 ms"), (0.9996, "1.0 s"), (3.21, "3.2 s")),
         *((245.0, "4m05s"), (7_800.0, "2h10m"), (273_600.0, "3d04h")),
+        *((0.9995, "1.0 s"), (59.9, "59.9 s"), (60.0, "1m00s"), (3599.0, "59m59s")),
+        *((3600.0, "1h00m"), (86_399.0, "23h59m"), (86_400.0, "1d00h")),
     ],
 )
 def test_a_time_span_has_one_unit_or_two(seconds: float, text: str) -> None:

@@ -131,3 +131,27 @@ def test_a_spec_is_shown_without_connection_details() -> None:
         assert "permanent" in text
     shown = json.loads(fmt.spec_as_json(spec))
     assert shown["children"][0]["restart"]["max_restarts"] == 3
+
+
+def test_a_tree_is_a_table() -> None:
+    node = group("g", system("a", restarts=2), system("long", SystemState.QUARANTINED))
+    assert fmt.tree_as_text(node, colour=False).splitlines() == [
+        "g        up           #1       1m00s                one_for_all",
+        "├─ a     connected    #1       5.0 s  restarts 2    mock",
+        "└─ long  quarantined  #1       5.0 s                mock",
+    ]
+
+
+def test_a_state_is_coloured_and_what_a_child_is_is_dim() -> None:
+    line = fmt.tree_as_text(system("a"), colour=True)
+    assert "\x1b[32mconnected\x1b[0m" in line
+    assert line.endswith("\x1b[2mmock\x1b[0m")
+
+
+def test_a_spec_is_shown_with_its_children_below_it_and_its_policies_on_a_line() -> None:
+    lines = fmt.spec_as_text(GroupSpec("g", (SystemSpec("a", "mock"),))).splitlines()
+    policy = "backoff_min 0.1, backoff_max 1, stable_after 5, max_restarts 3, period 5"
+    assert f"restart: {policy}" in lines
+    child = lines.index("child:")
+    assert lines[child + 1 : child + 3] == ["  name: a", "  kind: mock"]
+    assert f"  restart: {policy}" in lines[child:]
