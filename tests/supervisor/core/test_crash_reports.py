@@ -8,7 +8,6 @@ from actors.messages import Fence, Reason, ReceiveData, SendData
 from supervisor.core.crash_reports import shortened
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import EventKind, GetStatus, Subscribe
-from supervisor.messages.crashes import CrashReport
 from tests.helpers.harness import BUG, Harness
 
 

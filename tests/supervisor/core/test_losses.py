@@ -3,8 +3,8 @@
 import pytest
 
 from actors.messages import ConnectSystem, DisconnectSystem, Report, SystemDisconnected
+from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import EventKind, GetStatus, Subscribe, TerminateChild
-from supervisor.specs.policies import BackoffPolicy
 from tests.helpers.harness import Harness
 
 RECONNECT = BackoffPolicy(backoff_min=1, backoff_max=4, stable_after=30)
