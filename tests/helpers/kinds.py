@@ -34,6 +34,7 @@ KINDS = {
     "actors/wire/test_client": "process",
     "actors/wire/test_front_door": "process",
     "actors/wire/test_versions": "process",
+    "mutation": "pure",
     "supervisor": "pure",
     "supervisor/cli": "process",
     "supervisor/client/test_connection": "process",

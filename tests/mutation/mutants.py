@@ -107,13 +107,15 @@ def _spots(
     """All below a node that may be changed, each with the function that it is in."""
     if isinstance(node, ast.stmt):
         statement = node
-    is_outermost = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not where
+    own = where
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not where:
+        own = f"{scope}{node.name}"
     if isinstance(node, ast.ClassDef):
         scope = f"{scope}{node.name}."
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns"):
             continue
-        inner = f"{scope}{node.name}" if is_outermost and field == "body" else where
+        inner = own if field == "body" else where
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST) and not _says_nothing(child):
                 yield _Spot(node, field, index, child, statement), inner

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from functools import partial
 
 from supervisor.timing.timers import Timers
 
@@ -67,7 +68,7 @@ def test_calls_come_in_order_after_many_others_were_cancelled():
     cancelled = []
     for when in times:
         cancelled += [timers.at(when, lambda: "cancelled") for _ in range(3)]
-        timers.at(when, lambda when=when: when)
+        timers.at(when, partial(float, when))
     for timer in cancelled:
         timers.cancel(timer)
     assert made(timers, 1e6) == sorted(times)

@@ -26,6 +26,11 @@ def test_a_tree_that_ends_by_itself_says_why(ending: Ending, text: str) -> None:
     assert text in str(RootEnded(ending, BUG).why)
 
 
+def test_a_tree_that_ends_without_a_cause_names_none() -> None:
+    why = RootEnded(Ending.AUTO_SHUTDOWN, None).why
+    assert why == "the significant systems have ended"
+
+
 def test_a_tree_that_was_asked_to_end_has_nothing_to_explain() -> None:
     assert RootEnded(Ending.ASKED, None).why is None
 
