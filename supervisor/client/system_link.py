@@ -18,11 +18,13 @@ _KNOCK_PATIENCE: Final = 5.0
 class SystemLink(DoorConnection):
     """Made by :meth:`open`. All methods run on the event loop that opened it."""
 
+    is_open = True
+    """No property here: it is looked at for each piece that comes."""
+
     def __init__(self, system_name: str, incarnation: int) -> None:
         super().__init__()
         self._system_name = system_name
         self._incarnation = incarnation
-        self._has_ended = False
         self._answers: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_answer: Callable[[Answered], None] = lambda _: None
         self.on_lost: Callable[[], None] = lambda: None
@@ -46,13 +48,9 @@ class SystemLink(DoorConnection):
             raise
         return link
 
-    @property
-    def is_open(self) -> bool:
-        return not self._has_ended
-
     def abort(self) -> None:
         """Close at once; nothing more is heard of it."""
-        self._has_ended = True
+        self.is_open = False
         super().abort()
 
     def _hear(self, message: Any) -> None:
@@ -68,6 +66,6 @@ class SystemLink(DoorConnection):
         if not self._answers.done():
             self._answers.set_exception(ConnectionError("it hung up"))
             self._answers.exception()  # nobody may wait for it any more
-        if not self._has_ended:
-            self._has_ended = True
+        if self.is_open:
+            self.is_open = False
             self.on_lost()

@@ -18,6 +18,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -49,6 +50,8 @@ _LARGEST: Final = 64 << 20
 """Bytes of a request above which it goes through the supervisor."""
 
 OnReply = Callable[[Reply], None]
+
+_may_go_straight: Final = attrgetter("direct")
 
 
 class Place(enum.Enum):
@@ -343,7 +346,7 @@ class Ways:
             self._actions.append(Tell(forget))
 
     def _deliver(self) -> None:
-        batch = self._deliveries.begin(self._queue, lambda each: each.direct)
+        batch = self._deliveries.begin(self._queue, _may_go_straight)
         number = self._deliveries.number
         for asked in batch:
             asked.place, asked.number = Place.DIRECT, number
