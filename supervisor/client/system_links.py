@@ -26,10 +26,11 @@ from actors.messages import (
     SendData,
     SendMany,
 )
+from supervisor.client.asked import OnReply
 from supervisor.client.session import Session
 from supervisor.client.system_link import KNOCKS, SystemLink
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute, WayAction
-from supervisor.client.ways import OnReply, Ways
+from supervisor.client.ways import Ways
 from supervisor.messages import (
     ChangeSpecs,
     ConnectAll,

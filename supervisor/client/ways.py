@@ -15,9 +15,7 @@ Times are seconds of a monotonic clock.
 
 from __future__ import annotations
 
-import enum
 from collections import deque
-from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
@@ -39,6 +37,7 @@ from actors.messages import (
 from actors.messages.deliveries import Deliveries
 from actors.messages.limits import admit
 from actors.messages.results import Results
+from supervisor.client.asked import Asked, OnReply, Place
 from supervisor.client.fencing import FENCE_PATIENCE, Fencing
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute, WayAction
 from supervisor.messages import ReturnData, SystemResolved
@@ -49,37 +48,7 @@ from supervisor.timing.patience import patience_of, timed_out
 _LARGEST: Final = 64 << 20
 """Bytes of a request above which it goes through the supervisor."""
 
-OnReply = Callable[[Reply], None]
-
 _may_go_straight: Final = attrgetter("direct")
-
-
-class Place(enum.Enum):
-    """Where a request is."""
-
-    QUEUE = enum.auto()
-    """Here: it has not gone either way."""
-    DIRECT = enum.auto()
-    """It went straight to the system."""
-    ORPHAN = enum.auto()
-    """It did, and the link was lost; why is not known yet."""
-    ROUTED = enum.auto()
-    """It went through the supervisor."""
-
-
-@attrs.define(eq=False)
-class _Asked:
-    request: Request
-    on_reply: OnReply
-    direct: bool = False
-    """Whether it may go straight."""
-    weight: int = 0
-    size: int = 0
-    place: Place = Place.QUEUE
-    number: int = 0
-    """Of its delivery; then, of an orphan, the incarnation that had it."""
-    results: Results | None = None
-    """Of a SendMany."""
 
 
 class Ways:
@@ -87,10 +56,10 @@ class Ways:
 
     def __init__(self, system_name: str) -> None:
         self._name = system_name
-        self._asked: dict[int, _Asked] = {}
+        self._asked: dict[int, Asked] = {}
         """All not answered yet, by request id."""
-        self._queue: deque[_Asked] = deque()
-        self._back: list[_Asked] = []
+        self._queue: deque[Asked] = deque()
+        self._back: list[Asked] = []
         """Delivered, and not begun by a system that is being stopped; they come before the
         queue, once all that was delivered with them is known."""
         self._weight = 0
@@ -149,7 +118,7 @@ class Ways:
         Args:
             size: bytes of user data, of a SendData that is known to make sense.
         """
-        asked = _Asked(request, on_reply, results=Results.of(request))
+        asked = Asked(request, on_reply, results=Results.of(request))
         link = self._link
         # One that makes no sense is refused by the supervisor.
         if link is not None and (
@@ -172,7 +141,7 @@ class Ways:
         self.ask(request, on_reply, now, size)
         return self.flush(now)
 
-    def _weigh(self, asked: _Asked, link: SystemResolved, size: int | None) -> Failure | None:
+    def _weigh(self, asked: Asked, link: SystemResolved, size: int | None) -> Failure | None:
         """Measure what may go straight; the refusal, if it is one too many."""
         if not isinstance(asked.request, DIRECT_KINDS):
             return None
@@ -360,7 +329,7 @@ class Ways:
             # Its supervisor may hang, and not tell that its time is over.
             self._deadlines.set(fence.request_id, now + FENCE_PATIENCE)
 
-    def _route(self, asked: _Asked) -> None:
+    def _route(self, asked: Asked) -> None:
         self._unweigh(asked)
         asked.place = Place.ROUTED
         self._fencing.routed(asked.request.request_id)
@@ -378,25 +347,25 @@ class Ways:
                 self._deadlines.set(request_id, now + patience_of(asked.request, self._link))
             self._answer(asked, reply, ends=ends)
 
-    def _answer(self, asked: _Asked, reply: Reply, *, ends: bool = True) -> None:
+    def _answer(self, asked: Asked, reply: Reply, *, ends: bool = True) -> None:
         if ends:
             self._close(asked)
         answer = reply if asked.results is None else asked.results.pass_on(reply)
         if answer is not None:
             asked.on_reply(answer)
 
-    def _take_out(self, asked: _Asked) -> None:
+    def _take_out(self, asked: Asked) -> None:
         """Have the system not do it, if it still can."""
         if asked.place is Place.QUEUE:
             (self._back if asked in self._back else self._queue).remove(asked)
         elif asked.place is Place.DIRECT:
             self._deliveries.forget(asked.request.request_id)
 
-    def _close(self, asked: _Asked) -> None:
+    def _close(self, asked: Asked) -> None:
         del self._asked[asked.request.request_id]
         self._unweigh(asked)
 
-    def _unweigh(self, asked: _Asked) -> None:
+    def _unweigh(self, asked: Asked) -> None:
         """It is none of this side's limits and deadlines any more."""
         self._weight -= asked.weight
         self._size -= asked.size
@@ -405,7 +374,7 @@ class Ways:
 
     # ---- deadlines -------------------------------------------------------------------------
 
-    def _run_out(self, asked: _Asked) -> None:
+    def _run_out(self, asked: Asked) -> None:
         assert self._limits is not None
         failure = timed_out(asked.request, self._limits, was_sent=asked.place is not Place.QUEUE)
         self._take_out(asked)

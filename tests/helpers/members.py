@@ -34,7 +34,7 @@ class Member:
         """The next messages, each dealt with."""
         taken = []
         while len(taken) < count:
-            wait_for(lambda: self.exchange.inbox or self.exchange.do_io(0.01), self.name)
+            wait_for(lambda: self.exchange.unread or self.exchange.do_io(0.01), self.name)
             received = self.exchange.take()
             _, message, _, _ = received
             if not isinstance(message, Unreadable):

@@ -91,7 +91,7 @@ class Exchange:
             self._close_own()
             raise
         self._owed = self._links.owed
-        self.inbox: deque[Received] = deque()
+        self.unread: deque[Received] = deque()
         self._came_bytes = self._taken_bytes = 0
         """Of all messages so far. The lock is held for the one, the other is the runner's."""
         self.done: deque[tuple[Intent, Any]] = deque()
@@ -189,7 +189,7 @@ class Exchange:
             thesplog("cannot read a message of %s: %s", link.name, text, level=logging.WARNING)
             message = Unreadable(text)
         size = len(body)
-        self.inbox.append((link.address, message, link, size))
+        self.unread.append((link.address, message, link, size))
         self._came_bytes += size
 
     def settled(self, intent: Intent) -> None:
@@ -200,7 +200,7 @@ class Exchange:
         if intent is not None:
             self.done.append((intent, SendStatus.BadPacket))
         if not isinstance(message, ActorSystemMessage):
-            self.inbox.append((link.address, PoisonMessage(message, why), None, 0))
+            self.unread.append((link.address, PoisonMessage(message, why), None, 0))
 
     def lost(self, link: Link, posted: Sequence[Posted]) -> None:
         for message, intent in posted:
@@ -219,7 +219,7 @@ class Exchange:
 
     def take(self) -> Received:
         """The oldest thing that came; :meth:`dealt_with` is owed for it."""
-        received = self.inbox.popleft()
+        received = self.unread.popleft()
         self._taken_bytes += received[3]
         return received
 
@@ -239,7 +239,7 @@ class Exchange:
 
     def receive(self) -> Received | None:
         """The oldest message that came, which counts as dealt with, if there is one."""
-        while self.inbox:
+        while self.unread:
             received = self.take()
             self.dealt_with(received)
             if type(received[1]) is not Unreadable:
@@ -252,10 +252,10 @@ class Exchange:
         Returns:
             what it gave last; True if there was nothing.
         """
-        inbox = self.inbox
+        unread = self.unread
         # Not until it is empty: who sends to itself for ever would hear of nobody else.
-        for _ in range(len(inbox)):
-            received = inbox.popleft()
+        for _ in range(len(unread)):
+            received = unread.popleft()
             sender, message, _, size = received
             self._taken_bytes += size
             try:
@@ -313,7 +313,7 @@ class Exchange:
                 self._tell_self(WakeupMessage(wakeup.period, wakeup.payload))
 
     def _tell_self(self, message: Any) -> None:
-        self.inbox.append((self._address, message, None, 0))
+        self.unread.append((self._address, message, None, 0))
 
     # ---- waking ----------------------------------------------------------------------------
 

@@ -252,7 +252,7 @@ class UnixTransport:
         exchange.be_runner()
         self._abort = None
         while True:
-            if exchange.inbox:
+            if exchange.unread:
                 if receiver is None:
                     received = exchange.receive()
                     if received is not None:
@@ -263,11 +263,11 @@ class UnixTransport:
                 self._finish_intents()
             if self._abort is not None and not (self._abort and exchange.waiting):
                 return Thespian__Run_Terminated()
-            if exchange.inbox:
+            if exchange.unread:
                 exchange.do_io(0.0)
                 continue
             exchange.do_io_until(deadline)
-            if deadline is None or exchange.inbox or exchange.done:
+            if deadline is None or exchange.unread or exchange.done:
                 continue
             if time.monotonic() >= deadline:
                 return Thespian__Run_Expired()
@@ -327,7 +327,7 @@ class UnixTransport:
         for link in self._exchange.links:
             for message, _ in list(link.posted) if link.backlog else ():
                 status.addPendingMessage(self.myAddress, link.address, message)
-        for sender, message, _, _ in list(self._exchange.inbox):
+        for sender, message, _, _ in list(self._exchange.unread):
             status.addReceivedMessage(sender, self.myAddress, message)
         now = time.monotonic()
         timers = [ExpirationTimer(each.when - now) for each in self._exchange.wakeups]

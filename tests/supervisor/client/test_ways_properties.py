@@ -36,8 +36,9 @@ from actors.messages import (
     TakeBack,
 )
 from actors.messages.limits import WINDOW
+from supervisor.client.asked import Place
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
-from supervisor.client.ways import Place, Ways
+from supervisor.client.ways import Ways
 from supervisor.messages import SystemResolved
 from tests.helpers.looking import long, quick
 

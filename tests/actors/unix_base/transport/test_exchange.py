@@ -208,7 +208,7 @@ def test_an_intent_to_nobody_fails_and_writes_no_letter_itself(trio):
 
     assert fate(intent, ann) is SendStatus.DeadTarget
     run(admin, ann)
-    assert not admin.exchange.inbox
+    assert not admin.exchange.unread
     bob.__init__(bob.name.rpartition("/")[0], "bob")
 
 
@@ -226,7 +226,7 @@ def test_what_the_other_had_not_dealt_with_when_it_ended_are_dead_letters(trio):
 
 
 def admin_takes(admin, count, *others):
-    wait_for(lambda: run(admin, *others) or len(admin.exchange.inbox) >= count)
+    wait_for(lambda: run(admin, *others) or len(admin.exchange.unread) >= count)
     return admin.take(count)
 
 
@@ -319,7 +319,7 @@ def test_a_thread_that_is_not_the_runner_waits_as_well(trio, monkeypatch):
     assert waits.wait(CAP)
     assert len(sent) < 100, "the writer did not wait"
 
-    wait_for(lambda: run(ann, bob) or len(bob.exchange.inbox) == 200)
+    wait_for(lambda: run(ann, bob) or len(bob.exchange.unread) == 200)
     assert [number for number, _ in bob.take(200)] == list(range(200))
     writer.join(CAP)
     assert len(sent) == 200

@@ -63,7 +63,7 @@ def test_a_caller_for_whom_there_is_no_descriptor_waits_and_is_let_in(directory)
     busy = time.process_time()
     bob.exchange.do_io(0.05)  # it does not spin either
     assert time.process_time() - busy < 0.05
-    assert not bob.exchange.inbox
+    assert not bob.exchange.unread
 
     Scarce.room.set()
 
@@ -79,7 +79,7 @@ def test_a_queue_that_is_full_is_waited_for(directory, monkeypatch):
     for number, each in enumerate(callers):
         each.post(bob, number)
 
-    wait_for(lambda: run(bob, *callers) or len(bob.exchange.inbox) == 8)
+    wait_for(lambda: run(bob, *callers) or len(bob.exchange.unread) == 8)
 
     assert sorted(bob.take(8)) == list(range(8))
     for each in [bob, *callers]:
@@ -148,7 +148,7 @@ def test_a_peer_that_ends_in_the_middle_of_a_frame_is_forgotten(trio):
     run(bob)
 
     assert not bob.exchange.links
-    assert not bob.exchange.inbox
+    assert not bob.exchange.unread
     ann.post(bob, "hello")
     assert bob.take() == ["hello"]
 
