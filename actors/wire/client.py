@@ -77,9 +77,9 @@ class DoorConnection(asyncio.BufferedProtocol):
 
     @property
     def peer_pid(self) -> int | None:
-        """The process at the other end, where the system tells."""
+        """The process at the other end, where the system tells, until the connection ends."""
         sock = None if self._transport is None else self._transport.get_extra_info("socket")
-        return None if sock is None else peer_pid(sock)
+        return None if sock is None or sock.fileno() < 0 else peer_pid(sock)
 
     # ---- in ----------------------------------------------------------------------------------
 

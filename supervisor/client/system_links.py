@@ -173,11 +173,11 @@ class SystemLinks:
         return 0 if ways is None else ways.untaken
 
     async def _send_off(self) -> None:
-        """Wait, for a while at most, until all that was asked is on its way: what is asked of
-        all systems at once must not overtake it."""
+        """Wait, for a while at most, until the systems have taken all that was asked: what is
+        asked of all of them at once must not overtake it."""
         self._flush()
         deadline = time.monotonic() + _SEND_OFF_PATIENCE
-        while not all(each.has_sent_all for each in self._ways.values()):
+        while not all(each.all_is_taken for each in self._ways.values()):
             if time.monotonic() >= deadline:
                 return
             await asyncio.sleep(0.001)

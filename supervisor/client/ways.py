@@ -89,9 +89,9 @@ class Ways:
         return not self._asked and not self._fencing.is_up
 
     @property
-    def has_sent_all(self) -> bool:
-        """Whether nothing waits here to be sent."""
-        return not self._queue and not self._back
+    def all_is_taken(self) -> bool:
+        """Whether nothing waits here, or is on its way straight, that could be overtaken."""
+        return not self._queue and not self._back and self._deliveries.are_taken
 
     @property
     def has_work(self) -> bool:

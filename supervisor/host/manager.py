@@ -218,7 +218,6 @@ class ExternalSystemManager(Family):
 
         With ``strict``, the failures are raised together as an ExceptionGroup.
         """
-        await self.start()
         results = await self._dialog.send_many(name, tuple(items))
         failures = [result for result in results if isinstance(result, Failure)]
         if failures and self._strict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -110,3 +111,13 @@ def test_a_door_of_somebody_else_is_not_listened_to(
     )
     with pytest.raises(PermissionError, match="12345"):
         play(tmp_path, lambda connection, door: asyncio.sleep(0))
+
+
+def test_whose_connection_has_ended_has_no_process_any_more(tmp_path: Path) -> None:
+    async def scene(connection: Listener, door: socket.socket) -> None:
+        assert connection.peer_pid in (os.getpid(), None)
+        connection.abort()
+        await connection.over.wait()
+        assert connection.peer_pid is None
+
+    play(tmp_path, scene)

@@ -352,3 +352,13 @@ def test_only_what_nobody_said_the_reason_of_is_given_up(plant):
     plant.ways.unexplained(more, "its process hung up")
     [failure] = plant.answers(second)
     assert (failure.code, failure.outcome) == ("unavailable", "unknown")
+
+
+def test_what_is_on_its_way_straight_may_be_overtaken_until_it_is_taken_cancelled_or_not(plant):
+    plant.open()
+    request = plant.ask(SendData("plc", "x"))
+    assert not plant.ways.all_is_taken
+    plant.ways.cancel(request.request_id)
+    assert not plant.ways.all_is_taken
+    plant.say()
+    assert plant.ways.all_is_taken

@@ -157,8 +157,7 @@ class TwoWays(RuleBasedStateMachine):
     def all_is_taken(self):
         """Also of what nobody waits for any more, which may be on its way all the same."""
         comes = [] if self.alive is None else self.alive.straight
-        untaken = self.ways.untaken or any(isinstance(each, Deliver) for each in comes)
-        return self.ways.has_sent_all and not untaken
+        return self.ways.all_is_taken and not any(isinstance(each, Deliver) for each in comes)
 
     @precondition(lambda self: self.all_is_taken)
     @rule()

@@ -280,3 +280,15 @@ def test_an_order_to_all_does_not_overtake_what_was_sent_before() -> None:
         assert await send
 
     with_shared_manager(work, mock("a"))
+
+
+def test_a_closed_manager_refuses_one_item_and_many_alike(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        manager = ExternalSystemManager()
+        await manager.close()
+        assert not await manager.send_data_to_system("a", 1)
+        assert await manager.send_many_to_system("a", [1, 2]) == [False, False]
+
+    asyncio.run(main())
+    assert all("the manager is closed" in record.message for record in caplog.records)
+    assert len(caplog.records) == 2
