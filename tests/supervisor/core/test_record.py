@@ -266,6 +266,7 @@ def test_a_keeper_is_not_told_again_what_it_was_given(plant):
 def test_nothing_is_kept_of_a_child_that_is_gone(plant):
     keep(plant)
     plant.quarantine("one")
+    plant.post(DisconnectSystem("one"))
     plant.tell(UnregisterSystem("one"))
     record = kept(plant)
     assert "one" not in {*record.children, *record.states, *record.crashes}
