@@ -269,6 +269,8 @@ class Harness:
             case ForgetActor():
                 self._living(action).forgotten = True
             case TellClient(client, message):
+                assert client is not None, f"{message} to nobody"
+                assert message is not None, f"nothing, told to {client}"
                 self.told.append((client, message))
                 if isinstance(message, Reply):
                     self._check_once(client, message)

@@ -1,10 +1,14 @@
 """Do the tests bite? Changes one small thing of a module at a time, and sees whether a test fails.
 
 ``scripts/mutate supervisor/tree supervisor/core/orders.py`` tries all mutants of the modules in
-these rooms, ``--share 0.1`` every tenth of them (the same ones each time), and says for each
-module how many there were and how many no test has noticed, with line and change. It ends with
-1 if there are any. Only pure tests are run, with few examples of hypothesis: what only a long
-look would find should have a plain test of its own.
+these rooms, and says for each module how many there were and how many no test has noticed, with
+line and change. It ends with 1 if there are any. Only pure tests are run, with few examples of
+hypothesis: what only a long look would find should have a plain test of its own.
+
+Some hundred a minute are tried, but of those that are run on import only some ten; so
+``--functions`` leaves these out, ``--share 0.1`` tries every tenth (the same ones each time),
+``--tests tests/supervisor/tree`` runs the tests of one room, and ``--again FILE`` tries what has
+survived the last time, which it keeps there.
 
 A mutant is a comparison turned, ``and`` for ``or``, a ``not`` left out, a number one higher,
 ``True`` for ``False``, ``None`` for what is assigned or returned, a call left out, an ``if`` taken

@@ -81,10 +81,11 @@ class InPlace(trials.Watcher):
         file = str(Path(mutant.path).resolve())
         tests = self.that_see(mutant)
         on_import = not self.at_import.isdisjoint((file, line) for line in mutant.lines)
-        if mutant.where and tests and not trials.survives_in_place(mutant, tests):
-            return Verdict(survived=False)
-        if mutant.where and not on_import:
-            return Verdict(survived=True)
+        if mutant.where and trials.fits_in_place(mutant):
+            if tests and not trials.survives_in_place(mutant, tests):
+                return Verdict(survived=False)
+            if not on_import:
+                return Verdict(survived=True)
         room = f"/{Path(mutant.path).parent}/"
         seeing = [test for test in self.tests if any(f == file for f, _ in test[2])]
         seeing.sort(key=lambda test: room not in str(test[1].path))

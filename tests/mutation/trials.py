@@ -101,12 +101,17 @@ def passes(item: pytest.Item) -> bool:
 # ---- in place ------------------------------------------------------------------------------
 
 
+def fits_in_place(mutant: Mutant) -> bool:
+    """Whether the function that it is in can be changed where it is."""
+    new = [each for each in _codes_in(mutant.code) if each.co_qualname == mutant.where]
+    functions = _functions_of(mutant.code.co_filename)
+    old = [each.__code__ for each in functions if each.__code__.co_qualname == mutant.where]
+    return bool(old) and {each.co_freevars for each in old} == {each.co_freevars for each in new}
+
+
 def survives_in_place(mutant: Mutant, tests: list[tuple[float, pytest.Item]]) -> bool:
     """Change the functions of a module that is imported already, and see whether the tests
     pass still."""
-
-    functions = _functions_of(mutant.code.co_filename)
-    assert any(function.__code__.co_qualname == mutant.where for function in functions)
 
     def passing() -> bool:
         _put_in_place(mutant.code)

@@ -222,3 +222,41 @@ def test_what_does_not_go_together_is_a_mistake_of_the_table():
 def test_python_is_held_to_the_same(options, message):
     with pytest.raises(ValueError, match=message):
         Pump(**options)
+
+
+def wrong(table, settings=Pump):
+    with pytest.raises(MistakesError) as error:
+        read_table(settings, table, show_values=True)
+    return [str(mistake) for mistake in error.value.mistakes]
+
+
+@pytest.mark.parametrize("host", ["x" * 64, "a b", "", "a\x00b"])
+def test_what_cannot_be_looked_up_is_no_host(host):
+    [mistake] = wrong({"host": host})
+    assert mistake.startswith("host: must be a host name or an address")
+
+
+def test_what_was_written_instead_is_told():
+    assert wrong({"host": "h", "wait": False})[0].endswith(", not false")
+    assert wrong({"host": "h", "wait": True})[0].endswith(", not true")
+    [mistake] = wrong({"host": "h", "spares": 3})
+    assert mistake.startswith("spares: must be an array of tables, not the whole number 3")
+
+
+def test_who_writes_python_is_not_quoted():
+    with pytest.raises(ValueError) as error:
+        Pump(host="h", wait=SECRET)
+    assert SECRET not in str(error.value)
+
+
+def test_a_check_of_a_fields_own_tells_the_field():
+    def check(_, __, value):
+        if value == "bad":
+            raise ValueError("must be good")
+
+    @attrs.frozen
+    class Own:
+        field: str = attrs.field(validator=check)
+
+    assert wrong({"field": "bad"}, Own) == ["field: must be good"]
+    assert read_table(Own, {"field": "good"}) == Own("good")

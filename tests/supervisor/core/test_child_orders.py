@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.messages import SendData, SystemConnected
+from actors.messages import ConnectSystem, SendData, SystemConnected
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import (
     ChildDeleted,
@@ -11,15 +11,19 @@ from supervisor.messages import (
     ChildStarted,
     ChildTerminated,
     ChildType,
+    ConnectAll,
     CountChildren,
     DeleteChild,
+    DesiredState,
     GetChildSpec,
     GetStatus,
     GetTree,
     Ping,
     Pong,
     RestartChild,
+    RestartSystem,
     StartChild,
+    StopSupervisor,
     SystemState,
     TerminateChild,
     WhichChildren,
@@ -105,12 +109,13 @@ def test_the_tree_tells_of_each_child_how_it_fares(plant):
     add_line(plant)
     plant.advance(5)
     plant.quarantine("plc", connect=True)
+    plant.advance(1)
     root = plant.ask(GetTree()).root
     line, plc = root.children
     a = line.children[0]
     assert (root.name, root.state, root.strategy, root.kind) == ("root", "up", "one_for_one", None)
-    assert (line.strategy, line.kind, line.uptime, line.cause) == ("one_for_one", None, 5.0, None)
-    assert (a.strategy, a.kind, a.uptime, a.pid) == (None, "mock", 5.0, 1001)
+    assert (line.strategy, line.kind, line.uptime, line.cause) == ("one_for_one", None, 6.0, None)
+    assert (a.strategy, a.kind, a.uptime, a.pid) == (None, "mock", 6.0, 1001)
     assert (a.state, a.restarts) == (SystemState.DISCONNECTED, 0)
     assert (plc.state, plc.uptime, plc.pid) == (SystemState.QUARANTINED, 0.0, None)
     assert plc.cause == "ZeroDivisionError: division by zero"
@@ -155,3 +160,64 @@ def test_who_asks_a_system_that_does_not_run_is_told_why_and_what_to_do(plant):
 def test_a_ping_is_answered(plant):
     ping = Ping()
     assert plant.ask(ping) == Pong(request_id=ping.request_id)
+
+
+def test_an_order_has_the_time_that_its_system_may_take_and_that_of_any_request():
+    plant = Harness(request_timeout=1)
+    plant.register("plc", shutdown=3, start_timeout=4)
+    request = RestartSystem("plc")
+    plant.tell(request)
+    plant.advance(7.9)
+    assert plant.replies(request) == []
+    plant.advance(0.2)
+    assert failed(plant.reply(request)) == ("timeout", "unknown")
+
+
+def test_who_terminates_a_system_waits_for_as_long_as_it_may_take_to_stop():
+    plant = Harness(request_timeout=1)
+    plant.register("plc", shutdown=3)
+    request = TerminateChild("plc")
+    plant.tell(request)
+    plant.advance(2.9)
+    assert plant.replies(request) == []
+    plant.actor().exit()
+    assert isinstance(plant.reply(request), ChildTerminated)
+
+
+def test_a_stop_has_the_time_that_all_systems_may_take_and_that_of_any_request():
+    plant = Harness(request_timeout=1)
+    plant.register("a", shutdown=3)
+    plant.register("b", shutdown=4)
+    request = StopSupervisor()
+    plant.tell(request)
+    plant.advance(7.9)
+    assert plant.replies(request) == []
+    plant.advance(0.2)
+    assert failed(plant.reply(request)) == ("timeout", "unknown")
+
+
+def test_a_group_that_cannot_be_started_is_said_to_be_so(plant):
+    request = StartChild(GroupSpec("line", (spec("a"),), on_start_failure="fail"))
+    plant.tell(request)
+    plant.actor("a").fail_start()
+    plant.actor("a").exit()
+    assert failed(plant.reply(request)) == ("connector_error", "not_sent")
+    assert failed(plant.ask(TerminateChild("line"))) == ("not_found", "not_sent")
+
+
+def test_a_system_is_meant_to_be_what_was_last_asked_of_it(plant):
+    plant.register("plc")
+    assert plant.ask(GetStatus("plc")).status.desired is DesiredState.DISCONNECTED
+    plant.tell(ConnectSystem("plc"))
+    plant.actor().connect()
+    assert plant.ask(GetStatus("plc")).status.desired is DesiredState.CONNECTED
+
+
+def test_what_was_terminated_is_not_meant_by_an_order_to_all(plant):
+    plant.register("a")
+    plant.register("b")
+    terminate(plant, "b")
+    request = ConnectAll()
+    plant.tell(request)
+    plant.actor("a").connect()
+    assert plant.reply(request).results == {"a": True}

@@ -108,3 +108,29 @@ def test_a_loop_with_a_new_reason_each_time_has_a_bounded_number_of_lines():
     log = CrashLog()
     texts = [log.crashed("plc", report(n, f"Error{n}: x"), n / 10) for n in range(600)]
     assert 0 < sum(text is not None for text in texts) <= 60 / FULL_EVERY + 1
+
+
+def test_what_is_not_known_of_a_crash_is_left_out():
+    bare = CrashReport(reason=Reason("OSError", "it broke", ""), incarnation=1, time=0.0, uptime=0)
+    assert crash_text("plc", bare) == "plc: incarnation 1 crashed: it broke"
+
+
+def test_a_reason_of_a_loop_is_logged_in_full_the_first_time_only():
+    log = CrashLog()
+    other = report(text="OSError: no route")
+    log.crashed("plc", report(), 0.0)
+    assert log.crashed("plc", other, FULL_EVERY) is not None
+    assert log.crashed("plc", other, 2 * FULL_EVERY) is None
+    assert log.crashed("plc", report(), 3 * FULL_EVERY) is None
+
+
+def test_a_loop_goes_on_after_its_count_was_logged_and_is_counted_anew():
+    log = CrashLog()
+    log.crashed("plc", report(), 0.0)
+    for number in range(1, 6):
+        log.crashed("plc", report(), 10.0 * number)
+    [line] = log.due(SUMMARY_EVERY)
+    assert line.startswith("plc: crashed 5 times more in the last 60 s")
+    assert log.crashed("plc", report(), 70.0) is None
+    [line] = log.due(2 * SUMMARY_EVERY)
+    assert line.startswith("plc: crashed once more in the last 60 s")

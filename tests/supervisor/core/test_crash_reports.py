@@ -88,3 +88,12 @@ def test_of_a_reason_only_what_is_too_long_is_shortened():
     assert short.traceback == f"{'y' * 16_000} [...68,000 characters...] {'y' * 16_000}"
     fits = Reason("OSError", text, "y" * 32_000)
     assert shortened(fits) is fits
+
+
+def test_the_time_that_a_system_was_up_is_told(plant):
+    actor = plant.register(backoff_max=0.1)
+    plant.advance(5)
+    actor.crash_and_exit()
+    assert report(plant).uptime == 5.0
+    plant.actor().crash_and_exit()
+    assert report(plant).uptime == 0.0

@@ -16,14 +16,16 @@ from supervisor.core.crash_log import FULL_EVERY
 from supervisor.core.exits import ProcessExit
 from supervisor.core.lifecycle import EXIT_GRACE
 from supervisor.messages import (
+    CancelRequest,
     EventKind,
     GetStatus,
+    RegisterSystem,
     RestartSystem,
     Subscribe,
     SystemRestarted,
     SystemState,
 )
-from tests.helpers.harness import BUG, Harness, failed, sent
+from tests.helpers.harness import BUG, Harness, failed, sent, spec
 
 KILLED = ProcessExit.of(-9)
 
@@ -392,3 +394,22 @@ def test_data_that_waited_for_a_restart_in_vain_is_answered_with_the_cause(plant
     plant.tell(waiting)
     plant.actor().exit()
     assert plant.reply(waiting).text == "plc: crashed (ZeroDivisionError: division by zero)"
+
+
+def test_a_system_that_crashed_is_told_nothing_more(plant):
+    actor = plant.register()
+    request = ReceiveData("plc")
+    plant.tell(request)
+    actor.crash()
+    before = len(actor.told)
+    plant.tell(CancelRequest((request.request_id,)))
+    assert len(actor.told) == before
+
+
+def test_who_waits_for_a_system_that_is_gone_before_it_was_built_is_told_so(plant):
+    plant.tell(RegisterSystem(spec("plc")))
+    waiting = SendData("plc", b"")
+    plant.tell(waiting)
+    plant.actor().fail_start()
+    plant.actor().exit()
+    assert "the system is gone: it was unregistered, or could not" in plant.reply(waiting).text

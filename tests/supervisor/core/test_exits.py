@@ -99,3 +99,8 @@ def test_a_kill_seen_long_before_an_exit_does_not_explain_it():
     files["/proc/vmstat"] = "oom_kill 1"
     counter.watch(100.0)
     assert counter.claim(100.0 + RECENT + 0.1) is False
+
+
+def test_who_was_told_to_exit_says_that_it_was_not_by_its_supervisor():
+    told = ProcessExit(told_to=True)
+    assert told.how == "was told to exit from outside, as by a SIGTERM"

@@ -237,3 +237,18 @@ def test_who_stays_silent_is_found_within_awake_time(lateness, threads):
         watch.tick()
     assert at_most >= LIMIT * 0.999
     assert watch.hung[0][1].threads == threads
+
+
+def test_a_system_that_is_looked_after_no_more_is_not_asked():
+    watch = Watch("a")
+    watch.heartbeats.watch("a", 2, math.inf, watch.now)
+    assert watch.heartbeats.next_due() is None
+
+
+def test_looking_often_makes_no_system_silent_for_longer():
+    watch = Watch("a")
+    watch.silent["a"] = BOTH
+    watch.run_until_asked()
+    for _ in range(100):
+        watch.tick()
+    assert watch.hung == []

@@ -66,3 +66,14 @@ def test_a_wrong_definition_is_told_to_its_asker_and_not_to_the_log(plant):
         plant.actor(name).fail_start(code, Reason("ValueError", "no such kind"))
         plant.actor(name).exit()
     assert [line.partition(":")[0] for line in lines(plant, logging.ERROR)] == ["b"]
+
+
+def test_a_crash_loop_is_counted_every_minute_as_long_as_it_lasts(plant):
+    plant.register(max_restarts=50, backoff_max=0.1)
+    for _ in range(18):
+        plant.actor().crash_and_exit()
+        plant.advance(0.1)
+        plant.actor().start()
+        plant.advance(9.9)
+    counts = [line for line in lines(plant, logging.ERROR) if "more in the last 60 s" in line]
+    assert len(counts) == 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.messages import ConnectSystem, DisconnectSystem, Report, SystemDisconnected
+from actors.messages import ConnectSystem, DisconnectSystem, FailureCode, Report, SystemDisconnected
 from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import EventKind, GetStatus, Subscribe, TerminateChild
 from tests.helpers.harness import Harness
@@ -66,6 +66,25 @@ def test_a_connection_that_nobody_wants_any_more_is_not_made_again(plant):
     assert connects(actor) == 1
 
 
+def test_a_connect_of_somebody_else_that_fails_leads_to_no_other(plant):
+    actor = connected(plant)
+    connect = ConnectSystem("plc")
+    plant.tell(connect)
+    actor.answer(connect, connect.failure(FailureCode.CONNECTOR_ERROR, "no route to host"))
+    assert plant.ask(GetStatus("plc")).status.last_error == "plc: no route to host"
+    assert plant.logs == []
+
+
+def test_a_connect_that_fails_when_nobody_wants_it_any_more_is_not_tried_again(plant):
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    plant.tell(DisconnectSystem("plc"))
+    connect = actor.requests[0]
+    actor.answer(connect, connect.failure(FailureCode.CONNECTOR_ERROR, "no route to host"))
+    plant.advance(50)
+    assert connects(actor) == 1
+    assert plant.logs == []
+
+
 def test_a_change_of_the_connection_is_told_even_if_the_next_comes_with_it(plant):
     connected(plant)
     plant.tell(Subscribe(), "sue")
@@ -95,6 +114,6 @@ def test_a_system_that_is_stopped_is_told_to_be_disconnected_first(plant):
 
 def test_a_report_without_data_is_no_data(plant):
     actor = connected(plant)
-    plant.tell(Subscribe(lifecycle=False), "sue")
+    plant.tell(Subscribe(lifecycle=False, data_from=None), "sue")
     actor.report()
     assert plant.events("sue") == []

@@ -6,6 +6,7 @@ import pytest
 from actors.messages import ConnectSystem, DisconnectSystem
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import (
+    ChangeSpecs,
     DeleteChild,
     DesiredState,
     DisconnectAll,
@@ -260,3 +261,28 @@ def test_a_keeper_is_not_told_again_what_it_was_given(plant):
     plant.carry_out()
     numbers = [event.sequence for event in kept(plant).events]
     assert numbers == sorted(set(numbers))
+
+
+def test_nothing_is_kept_of_a_child_that_is_gone(plant):
+    keep(plant)
+    plant.quarantine("one")
+    plant.post(DisconnectSystem("one"))
+    plant.tell(UnregisterSystem("one"))
+    record = kept(plant)
+    assert "one" not in {*record.children, *record.states, *record.crashes}
+
+
+def test_a_child_that_was_terminated_after_a_crash_is_in_no_quarantine(plant):
+    keep(plant)
+    plant.register("one", backoff_min=2, backoff_max=2).crash_and_exit()
+    plant.actor("one").start()
+    plant.actor("one").crash_and_exit()
+    plant.tell(TerminateChild("one"))
+    assert states(Harness(record=kept(plant))) == {"one": SystemState.TERMINATED}
+
+
+def test_a_change_of_the_whole_tree_is_kept(plant):
+    keep(plant)
+    plant.register("one")
+    plant.tell(ChangeSpecs(GroupSpec("root", (spec("one"),), strategy="one_for_all")))
+    assert kept(plant).tree().strategy == "one_for_all"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.messages import DataReceived, ReceiveData, TapData
+from actors.messages import DataReceived, Failure, ReceiveData, TapData
 from supervisor.messages import (
     DataArrived,
     EventKind,
@@ -14,6 +14,7 @@ from supervisor.messages import (
     Unsubscribe,
     Unsubscribed,
 )
+from supervisor.messages.record import EVENTS_KEPT
 from tests.helpers.harness import Harness
 
 
@@ -123,6 +124,16 @@ def test_who_wants_no_events_does_not_get_those_that_were_before(plant):
     plant.register()
     plant.tell(Subscribe(lifecycle=False, since=0), "sue")
     assert plant.events("sue") == []
+
+
+def test_who_asks_for_events_that_are_not_kept_any_more_is_told_to_begin_anew(plant):
+    for _ in range(EVENTS_KEPT):
+        plant.register()
+        plant.tell(UnregisterSystem("plc"))
+        plant.actor().exit()
+        if isinstance(answer := plant.ask(Subscribe(since=0), "sue"), Failure):
+            break
+    assert answer.text == "not all events since 0 are kept any more; begin anew"
 
 
 def test_who_asks_for_events_that_never_were_is_told_whose_they_are(plant):

@@ -1,11 +1,14 @@
 """What a request weighs, and what can be wrong with it by itself."""
 
+import enum
+import sys
+
 import pytest
 
 from actors.interface import MAX_NAME_LENGTH
 from actors.messages import CallCommand, ConnectSystem, ReceiveData, SendData, SendMany
-from actors.messages.limits import size_of, weight_of
-from supervisor.messages import ConnectAll, Subscribe
+from actors.messages.limits import size_of
+from supervisor.messages import ConnectAll, CountChildren, Subscribe, TerminateChild
 from supervisor.messages.checks import mistake_in
 
 LIMIT = 100
@@ -34,13 +37,6 @@ def test_the_size_of_an_object_is_what_it_takes_pickled():
     assert 1000 < size_of(CallCommand("plc", "f", (), {"a": b"x" * 1000})) < 1100
 
 
-def test_a_request_weighs_as_much_as_its_items_and_at_least_one():
-    assert weight_of(SendMany("plc", range(5))) == 5
-    assert weight_of(SendMany("plc", ())) == 1
-    assert weight_of(SendData("plc", [1, 2, 3])) == 1
-    assert weight_of(ConnectSystem("plc")) == 1
-
-
 def test_the_limit_of_size_is_for_each_item():
     assert mistake_in(SendMany("plc", (b"x" * LIMIT,) * 5), LIMIT) is None
     mistake = mistake_in(SendMany("plc", (b"", b"x" * (LIMIT + 1))), LIMIT)
@@ -63,3 +59,24 @@ def test_names_to_subscribe_to_are_a_sequence_or_all():
     for right in ((), ["one", "two"], None):
         assert mistake_in(Subscribe(data_from=right), LIMIT) is None
     assert "data_from" in mistake_in(Subscribe(data_from=[1]), LIMIT)  # type: ignore[list-item]
+
+
+def test_a_number_of_a_kind_of_its_own_is_a_number_too():
+    class Number(enum.IntEnum):
+        ONE = 1
+
+    assert mistake_in(SendData("plc", b"", request_id=Number.ONE), LIMIT) is None
+    assert mistake_in(SendData("plc", b"", request_id=True), LIMIT) is not None
+
+
+def test_a_wrong_name_is_told_with_its_field():
+    mistake = mistake_in(TerminateChild(""), LIMIT)
+    assert mistake.startswith("name: ")
+    assert mistake_in(CountChildren(""), LIMIT) == f"group: {mistake.removeprefix('name: ')}"
+    assert mistake_in(SendData("", b""), LIMIT) == mistake.removeprefix("name: ")
+
+
+def test_a_time_may_be_as_long_as_a_number_can_be():
+    longest = int(sys.float_info.max)
+    assert mistake_in(ReceiveData("plc", longest), LIMIT) is None
+    assert mistake_in(ReceiveData("plc", longest + 1), LIMIT) is not None

@@ -1,11 +1,13 @@
 """Restart intensity is OTP's, and backoff doubles within limits."""
 
+from random import Random
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
 from supervisor.specs.policies import RestartPolicy
-from supervisor.specs.restarts import RestartWindow
+from supervisor.specs.restarts import RestartHistory, RestartWindow
 
 
 def gives_up_at(times, max_restarts, period=5):
@@ -72,3 +74,12 @@ def test_each_restart_may_come_with_other_limits_than_the_one_before():
 def test_a_policy_that_makes_no_sense_is_refused(options, field):
     with pytest.raises(ValueError, match=field):
         RestartPolicy(**options)
+
+
+def test_something_that_is_no_child_waits_longer_each_time_until_it_is_given_up():
+    policy = RestartPolicy(max_restarts=3, period=60.0, backoff_min=1.0, backoff_max=8.0)
+    history = RestartHistory(policy)
+    no_chance = type("NoChance", (Random,), {"random": lambda self: 0.0})()
+    delays = [history.next_delay(now, no_chance) for now in (0.0, 1.0, 2.0, 3.0)]
+    assert delays == [0.0, 1.0, 2.0, None]
+    assert history.next_delay(1000.0, no_chance) == 0.0

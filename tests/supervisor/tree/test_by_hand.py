@@ -162,6 +162,13 @@ def test_a_child_that_was_to_run_is_told_to_have_stopped_once():
     assert kinds(play, "a").count("stopped") == 1
 
 
+def test_a_child_in_quarantine_that_is_terminated_is_told_to_have_stopped():
+    play = up(system("a", restart=RestartPolicy(max_restarts=0)))
+    play.exits("a")
+    play.hand.terminate_child("a", 1)
+    assert kinds(play, "a") == ["quarantined", "stopped"]
+
+
 def test_the_others_do_not_wait_for_a_child_that_was_terminated():
     play = up("a", "b", strategy="one_for_all")
     for _ in range(2):

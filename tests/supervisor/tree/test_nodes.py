@@ -79,6 +79,15 @@ def test_nothing_comes_of_what_is_terminated_with_its_group():
     assert coming(play) == ""
 
 
+def test_what_was_terminated_does_not_come_with_its_group():
+    play = up(group("inner", "a", "b"))
+    play.hand.terminate_child("b", 1)
+    play.exits("b", IN_ORDER)
+    play.hand.restart("inner", 2)
+    play.exits("a", IN_ORDER)
+    assert coming(play) == "inner a"
+
+
 def test_nothing_comes_in_a_tree_that_is_stopped():
     play = up("a", group("inner", "b"))
     play.tree.stop()

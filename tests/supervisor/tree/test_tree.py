@@ -157,6 +157,7 @@ def test_whoever_stops_a_tree_that_gives_up_has_the_last_word():
     play.tree.stop()
     play.exits("b", IN_ORDER)
     assert play.ended.why is None
+    assert told(play, EventKind.STOPPING) == ["root", "b"]
 
 
 def test_a_tree_that_has_ended_is_not_stopped_again():
@@ -224,3 +225,39 @@ def test_whoever_waits_for_a_child_between_two_attempts_hears_that_it_was_stoppe
     assert play.standing("b") == "restarting"
     play.exits("a")
     assert play.settled == {"order": "unavailable"}
+
+
+def test_whoever_waits_for_a_temporary_child_that_cannot_be_started_hears_that_it_is_gone():
+    play = started(system("a", restart_type="temporary"), "b", on_start_failure="retry")
+    play.hand.restart("a", "order")
+    play.fails("a")
+    assert play.settled == {"order": "unavailable"}
+    assert play.standing("a") == "removed"
+
+
+# ---- two restarts that meet ----------------------------------------------------------------
+
+
+def test_a_restart_in_the_middle_of_another_starts_nobody_who_had_ended():
+    ended = system("ended", restart_type="transient")
+    play = up(ended, "a", "b", "c", strategy="rest_for_one")
+    play.exits("ended", IN_ORDER)
+    play.exits("b")
+    play.exits("a")
+    play.settle(works)
+    assert play.up == "a b c"
+    assert play.standing("ended") == "ended"
+
+
+def test_a_child_that_waits_for_its_restart_is_not_forgotten_for_one_that_comes_after_it():
+    play = up("a", "b", strategy="rest_for_one")
+    for _ in range(2):
+        play.settle(works, patience=0.0)
+        play.exits("a")
+        play.exits("b", IN_ORDER)
+    assert play.standing("a") == "restarting"
+    play.hand.start_child(system("c"), None, "order")
+    play.built("c")
+    play.exits("c")
+    play.settle(works, patience=5.0)
+    assert play.up == "a b c"
