@@ -11,6 +11,7 @@ from actors.system_actor.reports import Origin, Reports
 
 CAP = 2.0
 """Seconds after which a test that waits has failed."""
+FOREVER = 3600.0
 
 
 def scenario(function):
@@ -224,3 +225,15 @@ class Bench:
             if isinstance(reply, ManySent)
             for result in reply.results
         ]
+
+
+def source_bench():
+    system = Puppet()
+    system.on["receive"] = source = Source()
+    return Bench(system), source
+
+
+def held_bench(system=None):
+    system = system or Puppet()
+    system.on["receive"] = held = Held()
+    return Bench(system), held

@@ -15,6 +15,13 @@ from actors.connectors.tcp.system import TcpSystem
 CAP = 20.0
 """Seconds after which a test gives up; no test needs a fraction of it."""
 
+BIG = 32 * 1024 * 1024
+"""More bytes than the kernel buffers of one connection take."""
+
+
+def system_at(port: int, **details: object) -> TcpSystem:
+    return TcpSystem("dut", {"host": "127.0.0.1", "port": port, **details})
+
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:
     """Run an async test; afterwards no task and no socket may be left of it."""

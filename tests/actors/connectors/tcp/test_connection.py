@@ -1,0 +1,168 @@
+"""A TCP connection that is lost, by whom and whenever."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from actors.connectors.tcp import connection
+from actors.errors import ConnectorError
+from tests.helpers.net import BIG, Peer, connected, eventually, run
+
+
+def test_a_closed_connection_is_said_once_after_the_items_that_came_before():
+    async def main():
+        async with connected() as (peer, system):
+            await peer.send(b"last words\n")
+            peer.close_connection()
+            await eventually(lambda: not system.is_connected)
+            assert await system.check_health() is False
+            assert await system.send_data("x") is False
+            assert await system.receive_data() == "last words"
+            with pytest.raises(ConnectorError, match=r"127\.0\.0\.1:\d+ closed the connection$"):
+                await system.receive_data()
+            assert await system.receive_data() is None
+
+    run(main)
+
+
+def test_a_receive_in_progress_is_told_of_the_end():
+    async def main():
+        async with connected(read_timeout=60) as (peer, system):
+            receiving = asyncio.create_task(system.receive_data())
+            await asyncio.sleep(0)
+            peer.close_connection()
+            with pytest.raises(ConnectorError, match="closed the connection"):
+                await receiving
+            assert system.is_connected is False
+
+    run(main)
+
+
+def test_an_end_in_the_middle_of_an_item_says_so():
+    async def main():
+        async with connected() as (peer, system):
+            await peer.send(b"half")
+            peer.close_connection()
+            with pytest.raises(ConnectorError, match="in the middle of an item, after 4 bytes"):
+                await system.receive_data()
+
+    run(main)
+
+
+def test_a_reset_connection_says_so():
+    async def main():
+        async with connected() as (peer, system):
+            peer.reset()
+            with pytest.raises(
+                ConnectorError, match=r"lost the connection to .*: connection reset"
+            ):
+                await system.receive_data()
+            assert system.is_connected is False
+
+    run(main)
+
+
+@pytest.mark.parametrize("end", [Peer.reset, Peer.close_connection])
+def test_a_send_into_a_connection_just_lost_is_an_error_and_not_true(end):
+    async def main():
+        async with connected() as (peer, system):
+            end(peer)
+            # The loop has had no turn to notice.
+            assert system.is_connected is True
+            with pytest.raises(ConnectorError, match=r"(lost|closed) the connection"):
+                await system.send_data("x")
+            assert system.is_connected is False
+            assert await system.receive_data() is None
+
+    run(main)
+
+
+def test_an_item_that_is_too_long_breaks_the_connection_after_those_before_it():
+    async def main():
+        async with connected(max_frame_size=4) as (peer, system):
+            await peer.send(b"good\n" + b"x" * 100)
+            await eventually(lambda: not system.is_connected)
+            assert await system.receive_data() == "good"
+            with pytest.raises(ConnectorError, match=r"cannot be read: .* max_frame_size is 4"):
+                await system.receive_data()
+
+    run(main)
+
+
+def test_items_that_came_before_a_loss_survive_the_next_connect():
+    async def main():
+        async with connected() as (peer, system):
+            await peer.send(b"before\nhalf")
+            await eventually(lambda: system._connection._decoder.pending == 4)
+            peer.reset()
+            await eventually(lambda: not system.is_connected)
+            assert await system.connect() is True
+            await peer.accept()
+            await peer.send(b"after\n")
+            assert await system.receive_data() == "before"
+            assert await system.receive_data() == "after"
+
+    run(main)
+
+
+def test_a_loss_before_a_new_connection_is_not_said_of_the_new_one():
+    async def main():
+        async with connected(read_timeout=0.01) as (peer, system):
+            peer.close_connection()
+            await eventually(lambda: not system.is_connected)
+            assert await system.connect() is True
+            assert await system.receive_data() is None
+            assert system.is_connected is True
+
+    run(main)
+
+
+def test_a_system_that_floods_is_made_to_wait_and_loses_nothing():
+    async def main():
+        async with connected(encoding="bytes", read_timeout=60) as (peer, system):
+            count = 2000
+            flooding = asyncio.create_task(peer.send((b"x" * 16_383 + b"\n") * count))
+            await eventually(lambda: not system._connection._transport.is_reading())
+            assert not flooding.done()
+            assert len(system._queue) * 16_384 < 4 * connection.QUEUE_SIZE
+            got = 0
+            while got < count:
+                got += len(await system.receive_many(100, 10.0))
+            assert got == count
+            await flooding
+
+    run(main)
+
+
+def test_a_flood_of_empty_items_is_bounded_too():
+    async def main():
+        async with connected(encoding="bytes") as (peer, system):
+            flooding = asyncio.create_task(peer.send(b"\n" * BIG))
+            await eventually(lambda: not system._connection._transport.is_reading())
+            assert not flooding.done()
+            assert len(system._queue) <= 512 * 1024
+            flooding.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await flooding
+
+    run(main)
+
+
+def test_check_health_sees_an_end_behind_items_that_nobody_receives():
+    async def main():
+        async with connected(encoding="bytes") as (peer, system):
+            flooding = asyncio.create_task(peer.send(b"x\n" * BIG))
+            await eventually(lambda: not system._connection._transport.is_reading())
+            assert await system.check_health() is True
+            flooding.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await flooding
+            peer.reset()
+            assert system.is_connected is True
+            assert await system.check_health() is False
+            with pytest.raises(ConnectorError, match="closed the connection; nothing was sent"):
+                await system.send_data(b"x")
+
+    run(main)

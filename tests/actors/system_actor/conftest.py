@@ -1,0 +1,16 @@
+"""How long a receiver goes on by itself: not at all, or for ever."""
+
+import pytest
+
+from actors.system_actor import receiving
+from tests.helpers.bench import FOREVER
+
+
+@pytest.fixture
+def no_linger(monkeypatch):
+    monkeypatch.setattr(receiving, "_LINGER", 0.0)
+
+
+@pytest.fixture
+def long_linger(monkeypatch):
+    monkeypatch.setattr(receiving, "_LINGER", FOREVER)
