@@ -24,16 +24,9 @@ from _pytest.runner import runtestprotocol
 from tests.mutation.mutants import Mutant
 
 MEMORY = 2 * 2**30
-OPTIONS = [
-    "-q",
-    "-x",
-    "-p",
-    "no:cacheprovider",
-    "-o",
-    "timeout=0",
-    "-p",
-    "tests.mutation.few_examples",
-]
+"""Bytes of address space for each process that tries a mutant."""
+OPTIONS = ["-q", "-x", "-m", "pure", "-o", "timeout=0"]
+OPTIONS += ["-p", "no:cacheprovider", "-p", "tests.mutation.few_examples"]
 
 
 class Lines:
@@ -176,13 +169,10 @@ class _Changed(MetaPathFinder, Loader):
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if name != self._name:
             return None
+        path = self._mutant.path
+        inside = [str(Path(path).parent)] if path.endswith("__init__.py") else None
         return importlib.util.spec_from_file_location(
-            name,
-            self._mutant.path,
-            loader=self,
-            submodule_search_locations=[str(Path(self._mutant.path).parent)]
-            if self._mutant.path.endswith("__init__.py")
-            else None,
+            name, path, loader=self, submodule_search_locations=inside
         )
 
     def exec_module(self, module: ModuleType) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from actors.errors import ActorSetupError
 from actors.settings import (
+    Mistake,
     MistakesError,
     flag,
     host_name,
@@ -247,6 +248,9 @@ def test_who_writes_python_is_not_quoted():
     with pytest.raises(ValueError) as error:
         Pump(host="h", wait=SECRET)
     assert SECRET not in str(error.value)
+    with pytest.raises(MistakesError) as mistakes:
+        seconds().read(SECRET)
+    assert SECRET not in str(mistakes.value)
 
 
 def test_a_check_of_a_fields_own_tells_the_field():
@@ -260,3 +264,20 @@ def test_a_check_of_a_fields_own_tells_the_field():
 
     assert wrong({"field": "bad"}, Own) == ["field: must be good"]
     assert read_table(Own, {"field": "good"}) == Own("good")
+
+
+def test_keys_that_nothing_is_known_by_are_passed_over_only_if_that_is_asked_for():
+    table = {"host": "h", "colour": "red"}
+    assert wrong(table)[0].startswith("colour: is no known key")
+    assert read_table(Pump, table, ignore_unknown=True) == Pump(host="h")
+
+
+def test_mistakes_that_a_class_finds_by_itself_are_all_told():
+    @attrs.frozen
+    class Own:
+        field: int
+
+        def __attrs_post_init__(self) -> None:
+            raise MistakesError([Mistake(("field",), "is odd"), Mistake((), "is not right")])
+
+    assert wrong({"field": 1}, Own) == ["field: is odd", "is not right"]

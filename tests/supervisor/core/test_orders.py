@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messages import ConnectSystem, Failure, Forget, ReceiveData
+from actors.messages import (
+    ConnectSystem,
+    Failure,
+    Forget,
+    HeartbeatAnswered,
+    ReceiveData,
+    Thread,
+)
 from supervisor.messages import (
     CancelRequest,
     GetStatus,
@@ -119,6 +126,25 @@ def test_a_system_that_says_nothing_is_not_told_without_end_what_nobody_waits_fo
     assert len(told) <= 17
     refs = [ref for each in told for ref in each.refs]
     assert sorted(refs) == sorted(actor.ref_of(request) for request in requests)
+
+
+def test_any_word_of_a_system_shows_that_it_can_be_told_more(plant: Harness) -> None:
+    actor = plant.register("plc")
+    for _ in range(20):
+        request = ReceiveData("plc", 60.0)
+        plant.tell(request)
+        actor.report()
+        plant.tell(CancelRequest((request.request_id,)))
+    assert len(actor.told_of(Forget)) == 20
+    for _ in range(20):
+        request = ReceiveData("plc", 60.0)
+        actor.taken = len(actor.deliveries)
+        plant.tell(request)
+        plant.tell(CancelRequest((request.request_id,)))
+    assert len(actor.told_of(Forget)) < 40
+    actor.say(HeartbeatAnswered("plc", 1, Thread.LOOP, 1))
+    refs = [ref for each in actor.told_of(Forget) for ref in each.refs]
+    assert len(refs) == len(actor.requests)
 
 
 @pytest.mark.parametrize("ends", ["answered", "cancelled", "left"])

@@ -80,3 +80,8 @@ def test_a_time_may_be_as_long_as_a_number_can_be():
     longest = int(sys.float_info.max)
     assert mistake_in(ReceiveData("plc", longest), LIMIT) is None
     assert mistake_in(ReceiveData("plc", longest + 1), LIMIT) is not None
+
+
+def test_a_command_is_named_by_a_string():
+    assert mistake_in(CallCommand("plc", "reset"), LIMIT) is None
+    assert mistake_in(CallCommand("plc", 7), LIMIT) is not None

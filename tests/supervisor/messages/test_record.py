@@ -36,3 +36,10 @@ def test_nothing_is_noted_before_a_record_was_given():
 
 def test_what_is_not_about_the_record_is_for_others():
     assert not RecordKeeper().hear("hello")
+
+
+def test_a_child_that_is_kept_anew_is_the_last_of_its_group():
+    record = Record()
+    for name in ("a", "b", "a"):
+        record.apply(ChildKept(SystemSpec(name, "mock"), "root"))
+    assert list(record.children) == ["b", "a"]

@@ -85,6 +85,7 @@ def test_what_is_not_answered_runs_out_in_order_after_many_others_were():
         deadlines.set(request, deadline)
     for request in range(10, 1000):
         deadlines.set(request, 30.0)
+    for request in range(10, 1000):
         deadlines.drop(request)
     assert list(deadlines.due(250.0)) == [2, 3]
     assert list(deadlines.due(1e9)) == [1]
