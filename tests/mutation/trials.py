@@ -128,14 +128,24 @@ def _put_in_place(code: CodeType) -> None:
         # Of two lambdas on a line it is not known which is which.
         if len(new) == 1 and new[0].co_freevars == old.co_freevars:
             function.__code__ = new[0]
+    for kept in _caches():
+        kept.cache_clear()
 
 
 @cache
 def _functions_of(file: str) -> list[FunctionType]:
     """All that live, also those that are methods, decorated, or have another name elsewhere."""
     gc.unfreeze()
+    _caches()
     functions = [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)]
     return [function for function in functions if function.__code__.co_filename == file]
+
+
+@cache
+def _caches() -> list[Any]:
+    """What keeps results of functions of ours, which may be those of before."""
+    found = [thing for thing in gc.get_objects() if isinstance(thing, type(_functions_of))]
+    return [each for each in found if each.__module__.startswith(("actors", "supervisor"))]
 
 
 def _codes_in(code: CodeType) -> Iterator[CodeType]:

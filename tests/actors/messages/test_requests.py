@@ -182,3 +182,17 @@ def test_a_failure_names_the_system_that_it_concerns_if_there_is_one():
     assert failure == Failure.to(request, "plc", FailureCode.TIMEOUT, "no answer")
     assert (failure.request_id, failure.text) == (request.request_id, "plc: no answer")
     assert Failure.to(request, None, FailureCode.TIMEOUT, "no answer").text == "no answer"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        SendData("plc", "hunter2"),
+        SendMany("plc", ("hunter2",)),
+        CallCommand("plc", "login", ("hunter2",)),
+        CallCommand("plc", "login", (), {"password": "hunter2"}),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_no_message_shows_what_it_carries(message):
+    assert "hunter2" not in repr(message)
