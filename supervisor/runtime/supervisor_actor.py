@@ -168,7 +168,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             ):
                 self._hear_child(message, sender, now)
             case ChildActorExited():
-                self._hear_exit(message.childAddress, now)
+                self._hear_exit(message.childAddress, sender, now)
             case ConfigureSupervisor():
                 self._configure(message, sender)
             case ActorExitRequest():
@@ -222,12 +222,17 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             handle.pid = message.pid
         self._core.child_said(message.system_name, message.incarnation, message, now)
 
-    def _hear_exit(self, address: ActorAddress, now: float) -> None:
+    def _hear_exit(self, address: ActorAddress, sender: ActorAddress, now: float) -> None:
+        """
+        Args:
+            sender: the actor itself where it was told to exit, and says so before its process
+                ends; else this one, whose base noticed the end of the process.
+        """
         if self._exits:
             return  # its systems are told to exit with it
         for handle in self._handles.values():
             if handle.address == address:
-                self._tell_exit(handle, now)
+                self._tell_exit(handle, now, told_to=sender == address)
                 self._look_at = now + _LAST_WORDS  # what killed one may have killed others
                 return
 
@@ -245,15 +250,14 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         some = any(handle.dead_since is not None for handle in self._handles.values())
         self._look_at = now + (_LAST_WORDS if some else _LOOK_EVERY)
 
-    def _tell_exit(self, handle: _ActorHandle, now: float) -> None:
-        how = self._how_it_ended(handle, now)
+    def _tell_exit(self, handle: _ActorHandle, now: float, told_to: bool = False) -> None:
+        # A supervisor has its systems end in another way.
+        how = ProcessExit(told_to=True, out_of_memory=False)
+        if not told_to:
+            how = self._how_it_ended(handle, now)
         self._core.child_exited(handle.name, handle.incarnation, how, now)
 
     def _how_it_ended(self, handle: _ActorHandle, now: float) -> ProcessExit:
-        if handle.process is not None and handle.process.is_alive():
-            # Thespian tells of an actor's end before that of its process; a supervisor has
-            # its systems end in another way.
-            return ProcessExit(told_to=True, out_of_memory=False)
         how = ProcessExit.of(getattr(handle.process, "exitcode", None), out_of_memory=False)
         if how.signal != "SIGKILL" or handle.killed:
             return how

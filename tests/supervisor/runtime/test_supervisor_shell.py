@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.messages import Failure
-from supervisor.messages import AllStatusGiven, GetAllStatus, RegisterSystem
+import pytest
+from thespian.actors import ChildActorExited
+
+from actors.messages import Failure, SystemStarted
+from supervisor.messages import (
+    AllStatusGiven,
+    EventKind,
+    GetAllStatus,
+    LifecycleEvent,
+    RegisterSystem,
+    Subscribe,
+)
 from supervisor.messages.record import ConfigureSupervisor, Record
+from supervisor.runtime import supervisor_actor
 from supervisor.runtime.supervisor_actor import Supervisor
 from supervisor.specs.options import SupervisorOptions
 from tests.helpers.support import mock
@@ -48,3 +59,46 @@ def test_a_process_that_cannot_be_forked_is_an_answer() -> None:
     supervisor.receiveMessage(GetAllStatus(), "asker")
     assert isinstance(supervisor.said[-1], AllStatusGiven)
     assert supervisor.said[-1].systems == ()
+
+
+class Ended:
+    """A process that exited with code 0."""
+
+    pid = 4242
+    exitcode = 0
+
+    def is_alive(self) -> bool:
+        return False
+
+    def kill(self) -> None:
+        pass
+
+
+class Forking(Failing):
+    """It can fork, and what it forks has ended already."""
+
+    def createActor(self, *_: Any, **__: Any) -> Any:
+        return "actor"
+
+
+@pytest.mark.parametrize(
+    ("sender", "why"),
+    [("actor", "told to exit from outside, as by a SIGTERM"), ("supervisor", "exit code 0")],
+)
+def test_an_actor_that_says_itself_that_it_exits_was_told_to_however_late_it_is_heard(
+    sender: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_actor, "newest_process", lambda _: Ended())
+    supervisor = Forking()
+    supervisor.receiveMessage(RegisterSystem(mock("a")), "asker")
+    supervisor.receiveMessage(SystemStarted("a", 1, Ended.pid, ()), "actor")
+    supervisor.receiveMessage(Subscribe(), "asker")
+    supervisor.receiveMessage(ChildActorExited("actor"), sender)
+    [ended] = [
+        each
+        for each in supervisor.said
+        if isinstance(each, LifecycleEvent) and each.kind in (EventKind.CRASHED, EventKind.STOPPED)
+    ]
+    assert ended.kind is (EventKind.CRASHED if sender == "actor" else EventKind.STOPPED)
+    assert ended.reason is not None
+    assert why in ended.reason.text
