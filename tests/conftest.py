@@ -35,6 +35,8 @@ T = TypeVar("T", bound=Collection[Any])
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         kinds.mark(item)
+    # The short ones last: nobody is to wait at the end for one that takes long.
+    items.sort(key=lambda item: kinds.LENGTHS.index(kinds.kind_of(item)))
     if "long" not in config.option.markexpr:
         long = [item for item in items if item.get_closest_marker("long")]
         items[:] = [item for item in items if item not in long]

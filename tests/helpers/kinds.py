@@ -56,9 +56,18 @@ _OUTSIDE = {
 """Audit events."""
 
 
+LENGTHS = ("process", "runtime", "pure")
+"""The kinds, those with the longest tests first."""
+
+
 def mark(item: pytest.Item) -> None:
-    if not any(item.get_closest_marker(kind) for kind in ("pure", "runtime", "process")):
+    if not any(item.get_closest_marker(kind) for kind in LENGTHS):
         item.add_marker(_kind_of(item.path))
+
+
+def kind_of(item: pytest.Item) -> str:
+    """Of a test that is marked."""
+    return next(kind for kind in LENGTHS if item.get_closest_marker(kind))
 
 
 def _kind_of(path: Path) -> str:

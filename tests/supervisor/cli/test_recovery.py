@@ -16,10 +16,11 @@ import pytest
 
 from supervisor import ExternalSystemManager
 from supervisor.client import recovery
+from supervisor.messages import SystemState
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 from tests.helpers.commands import extsys, program, running, statuses, until_connected
 from tests.helpers.processes import kill_part, parts_of, until_gone
-from tests.helpers.support import PATIENCE, answers, status_of, until
+from tests.helpers.support import PATIENCE, answers, status_of, until, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -33,7 +34,7 @@ def test_a_process_that_is_killed_does_not_end_it(runtime_dir: Path, part: str) 
         asyncio.run(until_another(runtime_dir, "plc-1", before))
         assert extsys(runtime_dir, "send", "plc-1", "again").returncode == 0
         assert extsys(runtime_dir, "receive", "plc-1").stdout == "again\n"
-        assert statuses(runtime_dir)["plc-2"]["state"] == "disconnected"
+        asyncio.run(until_in_state(runtime_dir, "plc-2", SystemState.DISCONNECTED))
         asyncio.run(until_gone(before))
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
@@ -52,6 +53,11 @@ async def until_another(directory: Path, name: str, pid: int) -> None:
         return status is not None and status.is_connected and status.pid != pid
 
     await until(there)
+
+
+async def until_in_state(directory: Path, name: str, state: SystemState) -> None:
+    async with ExternalSystemManager.attach(directory, strict=True) as manager:
+        await until_state(manager, name, state)
 
 
 def test_a_command_given_while_it_recovers_waits(runtime_dir: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from thespian.actors import ChildActorExited
+from thespian.actors import ChildActorExited, PoisonMessage
 
 from actors.unix_base import use_nursery
 from actors.unix_base.kernel.prctl import HAS_PRCTL
@@ -208,7 +208,10 @@ def introduce(actor, whom):
 
 
 def account(actor):
-    return ["ended" if isinstance(each, ChildActorExited) else each for each in actor.heard]
+    """Of each child its process, or that it ended; what was sent to one that never began comes
+    back besides."""
+    told = [each for each in actor.heard if not isinstance(each, PoisonMessage)]
+    return ["ended" if isinstance(each, ChildActorExited) else each for each in told]
 
 
 def test_nursery_and_spare_end_when_their_actor_is_killed(host, parent):
