@@ -14,6 +14,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,10 @@ from supervisor.specs.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0
 """Seconds a root may take to end before it is killed."""
+_CLEAR_TIMEOUT: Final = 1.0
+"""Seconds that the processes of a killed one may take to end."""
+_RETRY: Final = 0.01
+"""Seconds between two attempts to remove what they left."""
 
 _running: set[EmbeddedRuntime] = set()
 _host_pid = os.getpid()
@@ -129,8 +134,18 @@ class EmbeddedRuntime:
             self._process.kill()
             self._process.wait()
         # The root does this itself, unless it was killed.
-        shutil.rmtree(self._directory, ignore_errors=True)
+        _remove(self._directory)
         _running.discard(self)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory in which processes that die with a killed root may just make files."""
+    deadline = time.monotonic() + _CLEAR_TIMEOUT
+    while True:
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists() or time.monotonic() >= deadline:
+            return
+        time.sleep(_RETRY)
 
 
 def _forget_ended() -> None:

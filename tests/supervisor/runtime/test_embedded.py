@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -185,3 +186,24 @@ def test_a_host_killed_while_the_runtime_starts_leaves_nothing(delay: float) -> 
         except subprocess.TimeoutExpired:
             host.kill()
     assert not wait_until_none(lambda: marked_processes(os.environ[MARK]))
+
+
+def test_what_is_still_made_while_a_killed_runtimes_directory_is_removed_goes_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runtime = EmbeddedRuntime.start(QUIET)
+    directory = Path(runtime.socket_path).parent
+    remove, calls = shutil.rmtree, []
+
+    def rmtree(path: Path, **options: Any) -> None:
+        remove(path, **options)
+        calls.append(path)
+        if len(calls) == 1:
+            path.mkdir()
+            (path / "last words").touch()
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    runtime.kill()
+    runtime.stop()
+    assert calls == [directory] * 2
+    assert not directory.exists()
