@@ -90,11 +90,6 @@ class SupervisorConnection(DoorConnection):
     def is_open(self) -> bool:
         return self._lost is None and self._who_was_it is None
 
-    @property
-    def supervisor_pid(self) -> int | None:
-        """The process at the other end, where the system tells."""
-        return self.peer_pid
-
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Send a request, and wait for its reply. Being cancelled takes the request back."""
         if self._lost is not None:

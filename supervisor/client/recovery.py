@@ -131,7 +131,7 @@ class Recovery:
         # Once more after the first silence: the whole machine may have stood still.
         if await _answers(connection) or await _answers(connection) or not connection.is_open:
             return
-        pid = connection.supervisor_pid
+        pid = connection.peer_pid
         connection.give_up("the supervisor does not answer")
         if self.runtime is None:
             return

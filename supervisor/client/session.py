@@ -82,7 +82,7 @@ class Session:
         connection = self._recovery.connection
         if self.over is not None or connection is None or not connection.is_open:
             return None
-        return connection.supervisor_pid
+        return connection.peer_pid
 
     def check_loop(self) -> None:
         """Belong to the running event loop from now on.

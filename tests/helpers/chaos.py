@@ -145,7 +145,7 @@ class Chaos:
 
     def _hit_supervisor(self, manager: ExternalSystemManager, number: signal.Signals) -> None:
         connection = manager._dialog.session._recovery.connection
-        pid = connection.supervisor_pid if connection is not None and connection.is_open else None
+        pid = connection.peer_pid if connection is not None and connection.is_open else None
         if pid is not None:
             self._hit(pid, number, "supervisor")
 
