@@ -337,8 +337,11 @@ class SystemLinks:
         now = time.monotonic()
         due = math.inf
         for name, ways in touched.items():
-            self._carry_out(name, ways, ways.flush(now))
-            due = min(due, ways.next_due() or math.inf)
+            try:
+                self._carry_out(name, ways, ways.flush(now))
+                due = min(due, ways.next_due() or math.inf)
+            except Exception:  # a bug, but other systems have nothing to do with it
+                _log.exception("%s: what was asked could not be sent off", name)
         self._arm(due)
 
     def _carry_out(self, name: str, ways: Ways, actions: Iterable[WayAction]) -> None:
@@ -383,8 +386,11 @@ class SystemLinks:
         self._timer, self._timer_due = None, math.inf
         now = time.monotonic()
         due = math.inf
-        for name, ways in self._ways.items():
-            ways.tick(now)
+        for name, ways in list(self._ways.items()):
+            try:
+                ways.tick(now)
+            except Exception:  # a bug, but other systems have nothing to do with it
+                _log.exception("%s: what was due could not be dealt with", name)
             self._touch(name, ways)
             due = min(due, ways.next_due() or math.inf)
         self._arm(due)

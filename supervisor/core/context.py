@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import ParamSpec
 
 from supervisor.core.actions import Client, CoreAction, TellClient
 from supervisor.core.child import Child
@@ -12,6 +13,11 @@ from supervisor.messages import LifecycleEvent
 from supervisor.specs.options import SupervisorOptions
 from supervisor.timing.timers import Timers
 from supervisor.tree.decisions import Happened
+
+P = ParamSpec("P")
+
+OnBug = Callable[[str, Exception], None]
+"""Is told what could not be dealt with, and what was raised."""
 
 
 class Context:
@@ -24,16 +30,19 @@ class Context:
         wall_clock: Callable[[], float],
         doors: Doors,
         sequence: int,
+        on_bug: OnBug | None = None,
     ) -> None:
         """
         Args:
             wall_clock: seconds since the epoch.
             sequence: of the last event of the supervisor before this one.
+            on_bug: told of what :meth:`guard` caught; None has it raised.
         """
         self.options = options
         self.random = random
         self.wall_clock = wall_clock
         self.doors = doors
+        self.on_bug = on_bug
         self.timers = Timers()
         self.children: dict[str, Child] = {}
         """All systems, by name."""
@@ -45,6 +54,23 @@ class Context:
     def now(self) -> float:
         """When what the core deals with at present happened; seconds of a monotonic clock."""
         return self.timers.now
+
+    # ---- bugs -------------------------------------------------------------------------------
+
+    def guard(
+        self, what: str, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Make a call whose failure is to cost nobody else what he is owed.
+
+        Args:
+            what: could not be dealt with, should it fail.
+        """
+        try:
+            call(*args, **kwargs)
+        except Exception as error:
+            if self.on_bug is None:
+                raise
+            self.on_bug(what, error)
 
     # ---- what is to be done -----------------------------------------------------------------
 
@@ -83,4 +109,4 @@ class Context:
             report=report,
         )
         for hear in self._listeners:
-            hear(event)
+            self.guard(f"{event.kind} of {event.system_name}", hear, event)

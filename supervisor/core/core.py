@@ -15,6 +15,7 @@ from actors.messages import (
     ConnectSystem,
     HeartbeatAnswered,
     Reason,
+    Reply,
     Report,
     SystemCrashed,
     SystemStarted,
@@ -25,7 +26,7 @@ from supervisor.core.actions import Client, CoreAction, Finish
 from supervisor.core.child import Child
 from supervisor.core.child_orders import ChildOrders
 from supervisor.core.connecting import Connecting
-from supervisor.core.context import Context
+from supervisor.core.context import Context, OnBug
 from supervisor.core.doors import Doors, NoDoors
 from supervisor.core.events import Events
 from supervisor.core.exits import ProcessExit
@@ -54,6 +55,7 @@ class SupervisorCore:
         tree: GroupSpec | None = None,
         record: Record | None = None,
         doors: Doors | None = None,
+        on_bug: OnBug | None = None,
     ) -> None:
         """
         Args:
@@ -61,11 +63,15 @@ class SupervisorCore:
             tree: what to start; None is a root group with nothing in it.
             record: what to come back from, in place of ``tree``.
             doors: of the systems; None lets all requests come through the supervisor.
+            on_bug: told of what one part failed to deal with, while the others go on; None
+                has it raised.
         """
         self._record = record
         past = record.events if record is not None else ()
         sequence = past[-1].sequence if past else 0
-        self._context = context = Context(options, random, wall_clock, doors or NoDoors(), sequence)
+        self._context = context = Context(
+            options, random, wall_clock, doors or NoDoors(), sequence, on_bug
+        )
         decided: deque[TreeAction] = deque()
         spec = record.tree() if record is not None else tree or GroupSpec(ROOT)
         self._tree = Tree(spec, context.timers, random, decided.append)
@@ -115,7 +121,7 @@ class SupervisorCore:
     def take_actions(self) -> list[CoreAction]:
         """What is to be done now, in order."""
         for child in self._router.ready:
-            self._connecting.announce(child)
+            self._context.guard(f"the connection of {child.name}", self._connecting.announce, child)
         self._router.deliver()
         ended = self._lifecycle.ended
         if ended is not None:
@@ -123,7 +129,7 @@ class SupervisorCore:
             if not self._finished:
                 self._finished = True
                 self._context.act(Finish(ended.why, ended.exit_code))
-        self._keepers.flush()
+        self._context.guard("the record", self._keepers.flush)
         return self._context.take_actions()
 
     def next_due(self) -> float | None:
@@ -135,7 +141,7 @@ class SupervisorCore:
         timers = self._context.timers
         timers.now = now
         for call in timers.due():
-            call()
+            self._context.guard("what was due", call)
             self._lifecycle.carry_out()
 
     # ---- from clients -----------------------------------------------------------------------
@@ -143,8 +149,10 @@ class SupervisorCore:
     def request(self, client: Client, message: Any, now: float) -> None:
         """Anything a client sent."""
         self._context.timers.now = now
-        self._requests.take(client, message)
-        self._lifecycle.carry_out()
+        try:
+            self._requests.take(client, message)
+        finally:
+            self._lifecycle.carry_out()
 
     def client_gone(self, client: Client) -> None:
         """A client's connection ended."""
@@ -190,10 +198,7 @@ class SupervisorCore:
         if report.is_connected != was_connected:
             self._connecting.announce(child)
         for ref, reply in report.replies:
-            pending = self._router.settle(child, ref, reply)
-            if pending is not None and isinstance(pending.request, ConnectSystem):
-                self._connecting.connect_ended(child, pending, reply)
-                self._keepers.touch(child.node)
+            self._context.guard(f"an answer of {child.name}", self._answered, child, ref, reply)
         lost = was_connected and not child.is_connected
         if lost and child.wanted and child.is_running:
             self._connecting.connection_lost(child)
@@ -201,6 +206,12 @@ class SupervisorCore:
             child.received += len(report.tapped)
             self._events.data_arrived(child, report.tapped)
         self._router.touch(child)
+
+    def _answered(self, child: Child, ref: int, reply: Reply) -> None:
+        pending = self._router.settle(child, ref, reply)
+        if pending is not None and isinstance(pending.request, ConnectSystem):
+            self._connecting.connect_ended(child, pending, reply)
+            self._keepers.touch(child.node)
 
     def child_exited(
         self, name: str, incarnation: int, how: ProcessExit | None, now: float

@@ -81,7 +81,8 @@ class Lifecycle:
     def carry_out(self) -> None:
         """Do what the tree has decided since the last time."""
         while self._decided:
-            self._do(self._decided.popleft())
+            action = self._decided.popleft()
+            self._context.guard(type(action).__name__, self._do, action)
 
     def _do(self, action: TreeAction) -> None:
         match action:

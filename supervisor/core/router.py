@@ -42,6 +42,7 @@ class Router:
         self._options = context.options
         self._timers = context.timers
         self._act = context.act
+        self._guard = context.guard
         self._refs = itertools.count(1)
         self._children: dict[int, Child] = {}
         """The child of each open ref."""
@@ -141,19 +142,22 @@ class Router:
         that requests which came together go together."""
         ready, self._ready = self._ready, {}
         for child in ready.values():
-            if child.returned and child.is_running:
-                # All at once: each TakeBack goes before the one before it.
-                self._tell(child, TakeBack(child.name, tuple(child.returned)))
-            child.returned.clear()
-            forget = child.deliveries.forgetting() if child.is_running else None
-            if forget is not None:
-                self._tell(child, forget)
-            while child.can_deliver:
-                batch = child.deliveries.begin(child.mailbox)
-                for pending in batch:
-                    pending.delivered = True
-                requests = tuple([(each.ref, each.request) for each in batch])
-                self._tell(child, Deliver(child.deliveries.number, requests))
+            self._guard(f"a delivery to {child.name}", self._deliver_to, child)
+
+    def _deliver_to(self, child: Child) -> None:
+        if child.returned and child.is_running:
+            # All at once: each TakeBack goes before the one before it.
+            self._tell(child, TakeBack(child.name, tuple(child.returned)))
+        child.returned.clear()
+        forget = child.deliveries.forgetting() if child.is_running else None
+        if forget is not None:
+            self._tell(child, forget)
+        while child.can_deliver:
+            batch = child.deliveries.begin(child.mailbox)
+            for pending in batch:
+                pending.delivered = True
+            requests = tuple([(each.ref, each.request) for each in batch])
+            self._tell(child, Deliver(child.deliveries.number, requests))
 
     # ---- back from the systems --------------------------------------------------------------
 

@@ -50,12 +50,12 @@ class Watchdog:
     def _tick(self) -> None:
         self._due = self._timer = None
         beats, hung = self._heartbeats.tick(self._context.now)
+        self._plan()
         for name, incarnation, number in beats:
             if self._is_running(name, incarnation):
                 self._context.act(TellActor(name, incarnation, Heartbeat(number)))
         for each in hung:
             self._hangs(each)
-        self._plan()
 
     def _hangs(self, hung: Hung) -> None:
         if self._is_running(hung.name, hung.incarnation):

@@ -9,10 +9,10 @@ import heapq
 import logging
 import os
 import random
-import signal
 import time
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, ParamSpec
 
 import attrs
 from thespian.actors import (
@@ -61,11 +61,14 @@ from supervisor.core.core import SupervisorCore
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
+from supervisor.runtime.actor_handle import ActorHandle
 from supervisor.runtime.doors import DirectoryOfDoors
 from supervisor.runtime.farewells import farewell
 from supervisor.runtime.oom import OomCounter
 from supervisor.runtime.processes import newest_process
 from supervisor.specs.options import SupervisorOptions
+
+P = ParamSpec("P")
 
 _LOOK_EVERY: Final = 0.5
 """Seconds between two looks for processes that ended unnoticed."""
@@ -85,21 +88,6 @@ class ActorClient:
     text: str
 
 
-@attrs.define(eq=False)
-class _ActorHandle:
-    """How to reach one incarnation of a system actor."""
-
-    name: str
-    incarnation: int
-    address: ActorAddress
-    process: Any
-    """Its multiprocessing.Process, where the base has one: it knows the exit code."""
-    pid: int | None = None
-    dead_since: float | None = None
-    killed: bool = False
-    """Whether this supervisor sent it a SIGKILL."""
-
-
 class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     """Keeps external systems alive, and routes requests to them by name.
 
@@ -110,12 +98,14 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def __init__(self, capabilities: dict[str, Any] | None = None) -> None:
         super().__init__()
         self._watches = bool((capabilities or {}).get("Thespian Watch Supported"))
-        self._core = SupervisorCore(SupervisorOptions(), random.Random(), time.time)
+        self._core = SupervisorCore(
+            SupervisorOptions(), random.Random(), time.time, on_bug=_log_bug
+        )
         self._door: WatchedDoor | None = None
         self._doors: DirectoryOfDoors | None = None
         self._starter: ActorAddress | None = None
         """Who configured this supervisor, and may restart it."""
-        self._handles: dict[str, _ActorHandle] = {}
+        self._handles: dict[str, ActorHandle] = {}
         self._wakeups: list[float] = []
         """When the wakeups asked for come, as a heap."""
         self._look_at = 0.0
@@ -126,23 +116,32 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._oom = OomCounter()
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
-        # An exception that left here would make Thespian call again with the same message.
-        try:
-            if not self._set_up:
-                self._set_up = True
-                begin_actor()
-                share_memory_with_forks()
-                prepare_loop()
-                use_nursery(self)
-                never_wait(self)  # the core bounds what goes to each system
-            self._receive(message, sender)
-            self._carry_out()
-            self._schedule()
-        except Exception:
-            _log().exception("supervisor: %s could not be dealt with", type(message).__name__)
+        # An exception that left here would make Thespian call again with the same message. One
+        # step that fails shall not keep the next from being made: without a wakeup asked for,
+        # nothing would run out any more.
+        what = type(message).__name__
+        if not self._set_up:
+            self._set_up = True
+            self._guard(what, self._prepare)
+        self._guard(what, self._receive, message, sender)
+        self._guard(what, self._carry_out)
+        self._guard(what, self._schedule)
         if self._door is not None and self._watches:
             return ThespianWatch([self._door.fileno()])
         return None
+
+    def _prepare(self) -> None:
+        begin_actor()
+        share_memory_with_forks()
+        prepare_loop()
+        use_nursery(self)
+        never_wait(self)  # the core bounds what goes to each system
+
+    def _guard(self, what: str, call: Callable[P, object], *args: P.args, **kw: P.kwargs) -> None:
+        try:
+            call(*args, **kw)
+        except Exception as error:
+            _log_bug(what, error)
 
     # ---- in --------------------------------------------------------------------------
 
@@ -189,7 +188,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             self._core.request(client, message, now)
         except Exception as error:
             # A bug, but the asker shall not wait for ever, nor others suffer for it.
-            _log().exception("%s could not be dealt with", type(message).__name__)
+            _log_bug(type(message).__name__, error)
             text = f"{type(message).__name__}: the supervisor failed: {describe(error)}"
             self._do(TellClient(client, invalid_request(message, text)))
 
@@ -200,7 +199,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             if isinstance(event, Arrived):
                 self._ask_core(event.client, event.message, now)
             else:
-                self._core.client_gone(event.client)
+                self._guard("a client that left", self._core.client_gone, event.client)
 
     def _hear_child(
         self,
@@ -239,6 +238,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def _look_for_exits(self, now: float) -> None:
         """Find processes that ended without a word of it from Thespian, which loses some
         when many end at once."""
+        self._look_at = now + _LOOK_EVERY
         self._oom.watch(now)
         for handle in list(self._handles.values()):
             if handle.process is None or handle.process.is_alive():
@@ -246,18 +246,19 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             if handle.dead_since is None:
                 handle.dead_since = now  # what it said last may still be on its way
             elif now - handle.dead_since >= _LAST_WORDS:
-                self._tell_exit(handle, now)
+                self._guard(f"the end of {handle.name}", self._tell_exit, handle, now)
         some = any(handle.dead_since is not None for handle in self._handles.values())
-        self._look_at = now + (_LAST_WORDS if some else _LOOK_EVERY)
+        if some:
+            self._look_at = now + _LAST_WORDS
 
-    def _tell_exit(self, handle: _ActorHandle, now: float, told_to: bool = False) -> None:
+    def _tell_exit(self, handle: ActorHandle, now: float, told_to: bool = False) -> None:
         # A supervisor has its systems end in another way.
         how = ProcessExit(told_to=True, out_of_memory=False)
         if not told_to:
             how = self._how_it_ended(handle, now)
         self._core.child_exited(handle.name, handle.incarnation, how, now)
 
-    def _how_it_ended(self, handle: _ActorHandle, now: float) -> ProcessExit:
+    def _how_it_ended(self, handle: ActorHandle, now: float) -> ProcessExit:
         how = ProcessExit.of(getattr(handle.process, "exitcode", None), out_of_memory=False)
         if how.signal != "SIGKILL" or handle.killed:
             return how
@@ -284,6 +285,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 message.tree,
                 message.record,
                 self._doors,
+                on_bug=_log_bug,
             )
             core.begin(time.monotonic())
         except Exception as error:  # a bug, but whoever waits shall hear of it
@@ -320,7 +322,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case KillActor():
                 handle = self._handle(action.name, action.incarnation)
                 if handle is not None:
-                    _kill(handle)
+                    handle.kill()
             case ForgetActor():
                 if self._handle(action.name, action.incarnation) is not None:
                     del self._handles[action.name]
@@ -351,7 +353,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def _start(self, action: StartActor) -> None:
         prepare_children(self, prepare_kind, action.definition.kind)
         address = self.createActor(SystemActor)
-        self._handles[action.name] = _ActorHandle(
+        self._handles[action.name] = ActorHandle(
             action.name, action.incarnation, address, newest_process(self)
         )
         door = None
@@ -360,7 +362,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             door = DoorAddress(path, action.mailbox_size)
         self.send(address, StartSystem(action.definition, action.incarnation, door))
 
-    def _handle(self, name: str, incarnation: int) -> _ActorHandle | None:
+    def _handle(self, name: str, incarnation: int) -> ActorHandle | None:
         handle = self._handles.get(name)
         return handle if handle is not None and handle.incarnation == incarnation else None
 
@@ -381,15 +383,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self.wakeupAfter(timedelta(seconds=max(0.001, due - now)))
 
 
-def _kill(handle: _ActorHandle) -> None:
-    handle.killed = True
-    try:
-        if handle.process is not None:
-            handle.process.kill()  # does nothing once the process was waited for
-        elif handle.pid is not None:
-            os.kill(handle.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def _log_bug(what: str, error: Exception) -> None:
+    _log().error("supervisor: %s could not be dealt with", what, exc_info=error)
 
 
 def _log() -> logging.Logger:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from thespian.actors import ChildActorExited
+from thespian.actors import ChildActorExited, WakeupMessage
 
 from actors.messages import Failure, SystemStarted
 from supervisor.messages import (
@@ -30,6 +30,7 @@ class Failing(Supervisor):
         super().__init__()
         self._set_up = True
         self.said: list[Any] = []
+        self.wakeups = 0
 
     def createActor(self, *_: Any, **__: Any) -> Any:
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -38,7 +39,7 @@ class Failing(Supervisor):
         self.said.append(message)
 
     def wakeupAfter(self, *_: Any, **__: Any) -> None:
-        pass
+        self.wakeups += 1
 
 
 def test_a_supervisor_that_cannot_begin_says_so() -> None:
@@ -102,3 +103,26 @@ def test_an_actor_that_says_itself_that_it_exits_was_told_to_however_late_it_is_
     assert ended.kind is (EventKind.CRASHED if sender == "actor" else EventKind.STOPPED)
     assert ended.reason is not None
     assert why in ended.reason.text
+
+
+def _fail(*_: Any) -> Any:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("step", ["tick", "take_actions", "request", "client_gone"])
+def test_a_bug_in_one_step_keeps_no_timer_from_being_waited_for(
+    step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = Failing()
+    calls: list[str] = []
+    supervisor._core._context.timers.after(0.0, _fail)
+    supervisor._core._context.timers.after(0.0, lambda: calls.append("other"))
+    supervisor._core._context.timers.after(60.0, lambda: None)
+    monkeypatch.setattr(supervisor._core, step, _fail)
+    supervisor.receiveMessage(GetAllStatus(), "asker")
+    assert supervisor.wakeups == 1
+    monkeypatch.undo()
+    supervisor.receiveMessage(WakeupMessage(None), "itself")
+    assert calls == ["other"]
+    assert supervisor.wakeups == 2
+    assert any("could not be dealt with" in each.message for each in caplog.records)

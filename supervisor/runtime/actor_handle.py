@@ -1,0 +1,36 @@
+"""How a supervisor reaches one incarnation of a system actor, and its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import attrs
+from thespian.actors import ActorAddress
+
+
+@attrs.define(eq=False)
+class ActorHandle:
+    """Of one incarnation, from its start until its end was dealt with."""
+
+    name: str
+    incarnation: int
+    address: ActorAddress
+    process: Any
+    """Its multiprocessing.Process, where the base has one: it knows the exit code."""
+    pid: int | None = None
+    dead_since: float | None = None
+    killed: bool = False
+    """Whether this supervisor sent it a SIGKILL."""
+
+    def kill(self) -> None:
+        """End the process with SIGKILL, if it is there."""
+        self.killed = True
+        try:
+            if self.process is not None:
+                self.process.kill()  # does nothing once the process was waited for
+            elif self.pid is not None:
+                os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
