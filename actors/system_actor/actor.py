@@ -53,6 +53,7 @@ from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
 from actors.system_actor.loop_thread import LoopThread, Mailslot
 from actors.system_actor.reports import Origin, Reports
+from actors.system_actor.unheeded import Unheeded
 
 _POLL: Final = timedelta(milliseconds=5)
 """How often the mailslot is looked at where Thespian cannot watch a descriptor."""
@@ -166,10 +167,16 @@ class _LoopSide:
     _direct: DirectClients | None = None
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
     _crashed: bool = False
+    _system: ExternalSystemInterface | None = None
+    _unheeded: Unheeded = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._unheeded = Unheeded(self.crash, self._connected)
 
     def begin(self) -> None:
         definition, incarnation = self._start.definition, self._start.incarnation
         name = definition.system_name
+        self._unheeded.watch(asyncio.get_running_loop())
         try:
             system = build_system(definition)
         except ActorSetupError as error:
@@ -178,7 +185,8 @@ class _LoopSide:
         except BaseException as error:  # the constructor is the user's code
             self._fail_start(FailureCode.CONNECTOR_ERROR, error)
             return
-        self._reports = Reports(name, incarnation, lambda: self._connected(system), self._say)
+        self._system = system
+        self._reports = Reports(name, incarnation, self._connected, self._say)
         self._engine = Engine(system, self._reports, self._say_crash)
         if self._start.door is not None:
             self._direct = open_door(
@@ -265,9 +273,9 @@ class _LoopSide:
         self._reports.schedule()
         asyncio.get_running_loop().call_later(_CONNECTION_POLL, self._look_at_connection)
 
-    def _connected(self, system: ExternalSystemInterface) -> bool:
+    def _connected(self) -> bool:
         try:
-            return bool(system.is_connected)
+            return self._system is not None and bool(self._system.is_connected)
         except Exception as error:  # a property of the user's
             self._say_crash(Reason.of(error))
             return False

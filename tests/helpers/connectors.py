@@ -21,6 +21,20 @@ class WithTrouble(MockExternalSystem):
         self._task = asyncio.get_running_loop().create_task(leave())
 
     @command
+    async def fail_in_background(self):
+        async def read():
+            raise ValueError("the reader died")
+
+        self._task = asyncio.get_running_loop().create_task(read())
+
+    @command
+    async def fail_in_a_thread(self):
+        def read():
+            raise ValueError("the thread died")
+
+        threading.Thread(target=read).start()
+
+    @command
     async def segfault(self):
         ctypes.string_at(0)
 
