@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 BASE_NAME: Final = "multiprocUnixBase"
@@ -14,3 +15,7 @@ DEFAULT_ADMIN: Final = "1900"
 
 ADMIN_SOCKET: Final = "admin"
 LOGGER_SOCKET: Final = "logger"
+TOKEN_BYTES: Final = 5
+"""Of the random name, in hexadecimal, of every other socket."""
+SOCKET_NAMES: Final = re.compile(rf"{ADMIN_SOCKET}|{LOGGER_SOCKET}|[0-9a-f]{{{TOKEN_BYTES * 2}}}")
+"""What a socket in a system's directory is called."""

@@ -20,8 +20,10 @@ import attrs
 from actors import loggers
 from actors.unix_base.kernel.buffers import new_room
 from actors.unix_base.kernel.credentials import peer_pid, stranger
+from actors.unix_base.kernel.socket_files import listen_at, remove_socket_file, socket_file_at
 from actors.wire.frames import FrameDecoder, WireError, WireVersionError, encode_frame
 
+_BACKLOG: Final = 128
 _MAX_UNSENT: Final = 256 << 20
 """Bytes that a client may leave unread; when more is to be said, it is hung up on."""
 
@@ -86,7 +88,7 @@ class FrontDoor:
                 that client understands any; others are shown a frame of this version.
 
         Raises:
-            OSError: the path is too long, or not writable.
+            OSError: the path is too long, or not writable, or something else is there.
         """
         self._path = path
         self._farewell = farewell or (lambda _: None)
@@ -97,14 +99,8 @@ class FrontDoor:
         self._numbers = itertools.count(1)
         self._left: list[Left] = []
         self._room = new_room()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        self._listener.bind(path)
-        self._listener.listen(128)
-        self._listener.setblocking(False)
+        self._listener = listen_at(path, _BACKLOG, take_over=True)
+        self._file = socket_file_at(path)
         self._selector.register(self._listener, selectors.EVENT_READ, None)
         self._accepting = True
         # A child forked while it holds our sockets would keep them open after our end.
@@ -181,10 +177,8 @@ class FrontDoor:
             self._hang_up(connection)
         self._selector.close()
         self._listener.close()
-        try:
-            os.unlink(self._path)
-        except FileNotFoundError:
-            pass
+        if self._file is not None and socket_file_at(self._path) == self._file:
+            remove_socket_file(self._path)
 
     # ---- connections ---------------------------------------------------------------------
 

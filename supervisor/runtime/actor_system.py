@@ -13,7 +13,7 @@ from thespian.system.transport.IPBase import IPActorAddress
 
 from actors import loggers
 from actors.unix_base import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
-from supervisor.runtime.directory import ACTOR_SOCKETS
+from supervisor.runtime.belongings import ACTOR_SOCKETS, LOG
 
 BASE_VARIABLE: Final = "EXTSYS_BASE"
 """The environment variable that chooses another base than the one that fits best."""
@@ -47,7 +47,7 @@ def start_actor_system(directory: Path) -> Any:
     Raises:
         RuntimeError: it did not start.
     """
-    os.environ.setdefault("THESPLOG_FILE", str(directory / "thespian.log"))
+    os.environ.setdefault("THESPLOG_FILE", str(directory / LOG))
     # A hung process takes no messages, and Thespian's own bases stop all sending once this
     # many are not taken; the default is 20. It is read when one is first imported.
     os.environ.setdefault("THESPIAN_MAX_PENDING_TRANSMITS", "1000")

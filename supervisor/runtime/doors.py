@@ -12,7 +12,9 @@ import os
 from pathlib import Path
 
 from actors.messages.tallied import NOTHING, Tallied
+from actors.unix_base.kernel.private_directory import PrivateDirectory
 from actors.wire.tally import read_tally, tally_path
+from supervisor.runtime.belongings import DOORS, clear_below
 from supervisor.runtime.directory import doors_directory
 
 
@@ -25,12 +27,11 @@ class DirectoryOfDoors:
             socket_path: the supervisor's own; no door's is longer.
 
         Raises:
-            OSError: the directory cannot be made.
+            NotPrivateError: the directory cannot be made.
         """
         self._directory = doors_directory(Path(socket_path).parent)
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        for left in self._directory.iterdir():
-            left.unlink(missing_ok=True)
+        with PrivateDirectory(str(self._directory), make=True) as inner:
+            clear_below(inner, DOORS)
         self._numbers = itertools.count(1)
         self._paths: dict[tuple[str, int], str] = {}
 

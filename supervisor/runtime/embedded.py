@@ -11,7 +11,6 @@ import atexit
 import json
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +20,11 @@ from typing import Any, Final
 import cattrs
 
 from supervisor.messages.record import Record
-from supervisor.runtime.directory import private_directory_path
+from supervisor.runtime.directory import (
+    DirectoryError,
+    RuntimeDirectory,
+    private_directory_path,
+)
 from supervisor.specs.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0
@@ -55,7 +58,10 @@ class EmbeddedRuntime:
             RuntimeError: it did not start; the text says why.
         """
         _forget_ended()
-        directory = private_directory_path()
+        try:
+            directory = private_directory_path()
+        except DirectoryError as error:
+            raise RuntimeError(f"the runtime did not start: {error}") from error
         pickled = b"" if record is None else pickle.dumps(record)
         setup = {
             "directory": str(directory),
@@ -141,10 +147,8 @@ class EmbeddedRuntime:
 def _remove(directory: Path) -> None:
     """Remove a directory in which processes that die with a killed root may just make files."""
     deadline = time.monotonic() + _CLEAR_TIMEOUT
-    while True:
-        shutil.rmtree(directory, ignore_errors=True)
-        if not directory.exists() or time.monotonic() >= deadline:
-            return
+    remains = RuntimeDirectory(directory)
+    while not remains.remove_remains() and time.monotonic() < deadline:
         time.sleep(_RETRY)
 
 

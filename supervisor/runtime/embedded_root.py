@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
-from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.runtime.directory import OTHER_PARENT, RuntimeDirectory
 from supervisor.runtime.limits import EXIT_OK, EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import open_pidfd
 from supervisor.runtime.root import Root
@@ -41,7 +41,7 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
     setup, pickled = _read_setup(lifeline_fd)
     sys.path[:] = setup["sys_path"]
     log_to_stderr(setup["log_level"])
-    directory = RuntimeDirectory(Path(setup["directory"]))
+    directory = RuntimeDirectory(Path(setup["directory"]), OTHER_PARENT)
     record = pickle.loads(pickled) if pickled else None
     root = Root(directory, SupervisorOptions(**setup["options"]), record=record)
     wake_fds = [lifeline_fd]

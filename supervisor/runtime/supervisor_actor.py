@@ -46,6 +46,7 @@ from actors.processes.actor_start import begin_actor
 from actors.processes.forking import prepare_kind, prepare_loop, share_memory_with_forks
 from actors.system_actor.actor import SystemActor
 from actors.unix_base import never_wait, prepare_children, use_nursery
+from actors.unix_base.kernel.private_directory import NotPrivateError
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.core.actions import (
     CoreAction,
@@ -273,7 +274,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             try:
                 self._door = WatchedDoor(message.socket_path, farewell)
                 self._doors = DirectoryOfDoors(message.socket_path)
-            except OSError as error:
+            except (OSError, NotPrivateError) as error:
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
                 return

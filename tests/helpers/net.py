@@ -117,3 +117,9 @@ async def connected(**details: Any) -> AsyncIterator[tuple[Peer, TcpSystem]]:
         finally:
             assert await system.disconnect() is True
             assert system.is_connected is False
+
+
+def leave_dead_socket(path: str) -> None:
+    """Leave the file of a socket at which nobody listens any more."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)

@@ -8,32 +8,33 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
-import stat
 import tempfile
 import time
-from pathlib import Path
 from typing import Any, Final
 
 from thespian.actors import ActorSystemStartupFailure
 
-from actors.unix_base.kernel import private_directory
-from actors.unix_base.kernel.private_directory import NotPrivateError
+from actors.unix_base.kernel.private_directory import (
+    NotPrivateError,
+    PrivateDirectory,
+    is_locked,
+)
+from actors.unix_base.kernel.socket_files import is_alive
 from actors.unix_base.names import (
     ADMIN_PORT,
     ADMIN_SOCKET,
     DEFAULT_ADMIN,
     LOGGER_SOCKET,
     SOCKET_DIRECTORY,
+    SOCKET_NAMES,
+    TOKEN_BYTES,
 )
 
 MAX_PATH: Final = 103
 """Bytes of a socket's path that all systems take: 108 on Linux, 104 on macOS, one for the
 zero at its end."""
-_TOKEN_BYTES: Final = 5
-_NAME_LENGTH: Final = _TOKEN_BYTES * 2
 _TRIES: Final = 10
-"""How often to try what others may undo at the same moment."""
+"""How often to make what others may remove at the same moment."""
 _YOUNG: Final = 2.0
 """Seconds."""
 
@@ -52,7 +53,7 @@ def system_directory(capabilities: dict[str, Any]) -> str:
     if where is None:
         where = _directory_of_user()
     path = os.path.join(os.path.abspath(str(where)), _file_name(capabilities.get(ADMIN_PORT)))
-    longest = len(os.fsencode(path)) + 1 + max(_NAME_LENGTH, len(ADMIN_SOCKET))
+    longest = len(os.fsencode(path)) + 1 + max(TOKEN_BYTES * 2, len(ADMIN_SOCKET))
     if longest > MAX_PATH:
         raise SocketDirectoryError(
             f"sockets in {path} would have paths of {longest} bytes, and a socket's path may "
@@ -75,37 +76,35 @@ def _file_name(admin: Any) -> str:
     return name
 
 
-def make_private(path: str) -> None:
-    """Make a directory for sockets, or make sure that an existing one is this user's alone.
+def open_place(directory: str) -> PrivateDirectory:
+    """Make a system's directory, and the one that it is in, and open it.
 
     Raises:
-        SocketDirectoryError: it is not, or cannot be made.
+        SocketDirectoryError: one of them is not this user's alone, or cannot be made.
     """
+    where, name = os.path.split(directory)
     try:
-        private_directory.make_private(path)
+        for _ in range(_TRIES):
+            try:
+                with PrivateDirectory(where, make=True) as outer:
+                    return PrivateDirectory(name, make=True, inside=outer)
+            except FileNotFoundError:
+                pass  # the last one who left has just removed one of them
     except NotPrivateError as error:
         advice = f"give another directory as the capability {SOCKET_DIRECTORY!r}"
         if error.can_be_closed:
-            advice = f"close it with: chmod 0700 {path}"
+            advice = f"close it with: chmod 0700 {error.path}"
         raise SocketDirectoryError(f"{error}; {advice}") from error
+    raise SocketDirectoryError(f"{directory} is removed by others whenever it is made")
 
 
 def make_place(directory: str) -> None:
     """Make a system's directory, and the one that it is in.
 
     Raises:
-        SocketDirectoryError: one of them is not safe, or cannot be made.
+        SocketDirectoryError: as of :func:`open_place`.
     """
-    for _ in range(_TRIES):
-        make_private(os.path.dirname(directory))
-        try:
-            os.mkdir(directory, 0o700)
-        except FileNotFoundError:
-            continue  # the last one who left removed both
-        except OSError:
-            pass  # the next call says what is wrong, if anything is
-        break
-    make_private(directory)
+    open_place(directory).close()
 
 
 def leave_place(directory: str) -> None:
@@ -120,20 +119,7 @@ def leave_place(directory: str) -> None:
 
 def new_socket_path(directory: str) -> str:
     """A path for a socket, which was never used and never will be."""
-    return os.path.join(directory, secrets.token_hex(_TOKEN_BYTES))
-
-
-def is_alive(path: str) -> bool:
-    """Whether somebody listens at a socket file."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except BlockingIOError:
-            return True  # its queue is full
-        except OSError:
-            return False
-        return True
+    return os.path.join(directory, secrets.token_hex(TOKEN_BYTES))
 
 
 class SystemLock:
@@ -144,56 +130,49 @@ class SystemLock:
         Raises:
             SocketDirectoryError: another admin lives there, or the directory is not safe.
         """
-        self._directory = directory
         while True:
-            make_place(directory)
+            self._place = open_place(directory)
             try:
-                self._fd = private_directory.lock(directory, os.O_RDONLY | os.O_DIRECTORY)
+                self._place.lock()
                 break
             except FileNotFoundError:
-                continue  # its last admin removed it just now
+                self._place.close()  # its last admin removed it just now
             except BlockingIOError:
+                self._place.close()
                 raise SocketDirectoryError(f"an actor system runs in {directory}") from None
-        remove_dead_sockets(directory, older_than=_YOUNG)
+        remove_dead_sockets(self._place, older_than=_YOUNG)
         # The logger of an admin that was killed lives on, and the next has the same name.
-        Path(directory, LOGGER_SOCKET).unlink(missing_ok=True)
+        self._place.remove_socket(LOGGER_SOCKET)
 
     @staticmethod
     def is_held(directory: str) -> bool:
         """Whether an admin lives there, perhaps one that does not listen yet."""
         try:
-            return private_directory.is_locked(directory)
-        except OSError:
+            return is_locked(directory)
+        except NotPrivateError:
             return False
 
     def release(self) -> None:
         """Remove the directory, unless somebody still listens in it."""
-        remove_dead_sockets(self._directory)
-        leave_place(self._directory)
-        os.close(self._fd)
+        remove_dead_sockets(self._place)
+        leave_place(self._place.path)
+        self._place.close()
 
     def leave(self) -> None:
         """In a forked process: the parent goes on being the admin."""
-        os.close(self._fd)
+        self._place.close()
 
 
-def remove_dead_sockets(directory: str, older_than: float = 0.0) -> None:
-    """Remove the files of sockets that nobody listens at any more.
+def remove_dead_sockets(place: PrivateDirectory, older_than: float = 0.0) -> None:
+    """Remove the files of a system's sockets that nobody listens at any more.
 
     Args:
         older_than: seconds; a younger one may have been made by somebody who is about to
             listen.
     """
     now = time.time()
-    try:
-        entries = list(Path(directory).iterdir())
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        try:
-            status = entry.lstat()
-        except FileNotFoundError:
-            continue
-        old = now - status.st_mtime >= older_than
-        if stat.S_ISSOCK(status.st_mode) and old and not is_alive(str(entry)):
-            entry.unlink(missing_ok=True)
+    for name in filter(SOCKET_NAMES.fullmatch, place.names()):
+        status = place.status(name)
+        old = status is not None and now - status.st_mtime >= older_than
+        if old and not is_alive(os.path.join(place.path, name)):
+            place.remove_socket(name)

@@ -7,12 +7,12 @@ class with these methods. A *name* is what an address holds; only its family can
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from typing import Final, Protocol
 
 from actors.unix_base.kernel.credentials import refuse_stranger, stranger
-from actors.unix_base.transport.directory import is_alive, new_socket_path
+from actors.unix_base.kernel.socket_files import listen_at, remove_socket_file
+from actors.unix_base.transport.directory import new_socket_path
 
 _BACKLOG: Final = 1024
 
@@ -59,21 +59,7 @@ class UnixSockets:
         self.directory = directory
 
     def listen(self, name: str) -> socket.socket:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            listener.setblocking(False)
-            try:
-                listener.bind(name)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or is_alive(name):
-                    raise
-                os.unlink(name)  # of a process that was killed
-                listener.bind(name)
-            listener.listen(_BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
-        return listener
+        return listen_at(name, _BACKLOG)
 
     def dial(self, name: str) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -102,7 +88,4 @@ class UnixSockets:
         return new_socket_path(self.directory)
 
     def remove(self, name: str) -> None:
-        try:
-            os.unlink(name)
-        except OSError:
-            pass
+        remove_socket_file(name)

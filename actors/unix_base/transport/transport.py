@@ -35,12 +35,12 @@ from thespian.system.transport import (
 from thespian.system.utilis import thesplog_control
 
 from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
+from actors.unix_base.kernel.socket_files import is_alive
 from actors.unix_base.transport import endpoint
 from actors.unix_base.transport.address import address_of, name_of
 from actors.unix_base.transport.conventions import admins_of, parse_address
 from actors.unix_base.transport.directory import (
     SystemLock,
-    is_alive,
     leave_place,
     make_place,
     system_directory,

@@ -15,6 +15,7 @@ from supervisor import ExternalSystemManager, SystemCrashedError
 from supervisor.messages import SystemState
 from supervisor.runtime.directory import doors_directory
 from supervisor.runtime.doors import DirectoryOfDoors
+from tests.helpers.net import leave_dead_socket
 from tests.helpers.processes import kill_part, parts_of
 from tests.helpers.support import (
     PATIENCE,
@@ -60,9 +61,13 @@ def test_the_files_of_an_incarnation_that_ended_are_removed(runtime: Path) -> No
 
 
 def test_what_a_killed_supervisor_left_is_removed_by_the_next(runtime: Path) -> None:
-    Path(DirectoryOfDoors(str(runtime / "supervisor.sock")).choose("a", 1)).touch()
+    path = DirectoryOfDoors(str(runtime / "supervisor.sock")).choose("a", 1)
+    leave_dead_socket(path)
+    Path(tally_path(path)).touch()
+    precious = doors_directory(runtime) / "precious"
+    precious.touch()
     DirectoryOfDoors(str(runtime / "supervisor.sock"))
-    assert files_in(runtime) == []
+    assert files_in(runtime) == [precious]
 
 
 def files_in(runtime: Path) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -16,10 +15,14 @@ import pytest
 
 from actors import ExternalSystemInterface, command
 from actors.unix_base import BASE_NAME
+from actors.unix_base.kernel.private_directory import PrivateDirectory
 from supervisor import ExternalSystemManager, SystemSpec
+from supervisor.runtime import belongings
 from supervisor.runtime.actor_system import BASE_VARIABLE, FALLBACK
+from supervisor.runtime.belongings import ACTOR_SOCKETS
 from supervisor.runtime.embedded import EmbeddedRuntime
 from tests.conftest import MARK, marked_processes, wait_until_none
+from tests.helpers.net import leave_dead_socket
 from tests.helpers.support import QUIET, with_manager
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -193,17 +196,28 @@ def test_what_is_still_made_while_a_killed_runtimes_directory_is_removed_goes_as
 ) -> None:
     runtime = EmbeddedRuntime.start(QUIET)
     directory = Path(runtime.socket_path).parent
-    remove, calls = shutil.rmtree, []
+    unmark, calls = belongings.unmark, []
 
-    def rmtree(path: Path, **options: Any) -> None:
-        remove(path, **options)
-        calls.append(path)
+    def make_more(opened: PrivateDirectory) -> None:
+        unmark(opened)
+        calls.append(opened.path)
         if len(calls) == 1:
-            path.mkdir()
-            (path / "last words").touch()
+            (directory / ACTOR_SOCKETS).mkdir(0o700)
+            leave_dead_socket(str(directory / ACTOR_SOCKETS / ("0" * 10)))
 
-    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    monkeypatch.setattr(belongings, "unmark", make_more)
     runtime.kill()
     runtime.stop()
-    assert calls == [directory] * 2
+    assert calls == [str(directory)] * 2
     assert not directory.exists()
+
+
+def test_without_a_short_temporary_directory_a_host_is_told_what_it_can_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deep = tmp_path / ("x" * 80)
+    deep.mkdir()
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with pytest.raises(RuntimeError, match=f"{deep} is too long .* TMPDIR .* at most 56 bytes"):
+        EmbeddedRuntime.start(QUIET)

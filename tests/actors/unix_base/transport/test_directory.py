@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from actors.unix_base.kernel.private_directory import PrivateDirectory
+from actors.unix_base.kernel.socket_files import is_alive
 from actors.unix_base.names import ADMIN_PORT, SOCKET_DIRECTORY
 from actors.unix_base.transport import directory
 from actors.unix_base.transport.directory import (
     MAX_PATH,
     SocketDirectoryError,
     SystemLock,
-    is_alive,
-    make_private,
+    make_place,
     new_socket_path,
     remove_dead_sockets,
     system_directory,
@@ -82,8 +83,7 @@ def test_the_longest_path_that_is_allowed_can_be_listened_at(runtime_dir):
     beside = len(os.fsencode(f"{runtime_dir}//1900/")) + 10
     where = str(runtime_dir / ("d" * (MAX_PATH - beside)))
     place = system_directory({SOCKET_DIRECTORY: where})
-    make_private(where)
-    make_private(place)
+    make_place(place)
 
     path = new_socket_path(place)
 
@@ -110,50 +110,50 @@ def test_an_admin_port_that_names_no_directory_is_refused(name):
 def test_a_new_directory_is_for_its_user_alone_whatever_the_umask(place):
     before = os.umask(0)
     try:
-        make_private(place)
+        make_place(place)
     finally:
         os.umask(before)
 
     status = os.stat(place)
     assert stat.S_IMODE(status.st_mode) == 0o700
     assert status.st_uid == os.geteuid()
-    make_private(place)  # and again, now that it is there
+    make_place(place)  # and again, now that it is there
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o710, 0o701, 0o720, 0o777])
 def test_a_directory_that_others_may_enter_is_refused(place, mode):
-    make_private(place)
+    make_place(place)
     os.chmod(place, mode)
 
     with pytest.raises(SocketDirectoryError, match=f"others may enter .*{mode:04o}.*chmod 0700"):
-        make_private(place)
+        make_place(place)
 
 
 @needs_root
 def test_a_directory_of_somebody_else_is_refused(place):
-    make_private(place)
+    make_place(place)
     os.chown(place, 12345, 12345)
 
     with pytest.raises(SocketDirectoryError, match="belongs to user id 12345"):
-        make_private(place)
+        make_place(place)
 
 
 def test_a_link_to_a_directory_is_refused(place, tmp_path):
-    make_private(os.path.dirname(place))
+    os.mkdir(os.path.dirname(place), 0o700)
     os.symlink(tmp_path, place)
 
     with pytest.raises(SocketDirectoryError, match="is no directory"):
-        make_private(place)
+        make_place(place)
 
 
 def test_a_directory_that_cannot_be_made_is_a_clear_error(place, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "mkdir", full)
 
     with pytest.raises(SocketDirectoryError, match="cannot be made: No space left on device"):
-        make_private(place)
+        make_place(place)
 
 
 # ---- whose it is -----------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_only_one_admin_may_be_in_a_directory(place):
 
 def test_nothing_is_left_of_a_directory_that_was_released(place):
     lock = SystemLock(place)
-    leave_dead_socket(f"{place}/of-a-killed-actor")
+    leave_dead_socket(f"{place}/0123456789")
 
     lock.release()
 
@@ -188,8 +188,7 @@ def test_whoever_still_listens_in_a_released_directory_keeps_it(place):
 
 
 def test_somebody_who_asks_whether_an_admin_is_there_does_not_keep_one_out(place, monkeypatch):
-    make_private(os.path.dirname(place))
-    make_private(place)
+    make_place(place)
     asking = os.open(place, os.O_RDONLY)
     fcntl.flock(asking, fcntl.LOCK_SH)
     flock = fcntl.flock
@@ -209,21 +208,30 @@ def test_somebody_who_asks_whether_an_admin_is_there_does_not_keep_one_out(place
 
 
 def test_dead_sockets_are_removed_and_nothing_else(place):
-    make_private(os.path.dirname(place))
-    make_private(place)
-    leave_dead_socket(f"{place}/dead")
-    Path(place, "file").touch()
+    make_place(place)
+    dead, alive, file, others = "0" * 10, "1" * 10, "2" * 10, "of-somebody-else"
+    leave_dead_socket(f"{place}/{dead}")
+    leave_dead_socket(f"{place}/{others}")
+    Path(place, file).touch()
 
-    with listening(f"{place}/alive"):
-        remove_dead_sockets(place, older_than=1000.0)
-        assert sorted(os.listdir(place)) == ["alive", "dead", "file"]
-        remove_dead_sockets(place)
-        assert sorted(os.listdir(place)) == ["alive", "file"]
+    with listening(f"{place}/{alive}"), PrivateDirectory(place) as opened:
+        remove_dead_sockets(opened, older_than=1000.0)
+        assert set(os.listdir(place)) == {dead, alive, file, others}
+        remove_dead_sockets(opened)
+        assert set(os.listdir(place)) == {alive, file, others}
+
+
+def test_a_file_called_as_the_loggers_socket_is_not_removed(place):
+    make_place(place)
+    Path(place, "logger").write_text("precious")
+
+    SystemLock(place).release()
+
+    assert Path(place, "logger").read_text() == "precious"
 
 
 def test_a_listener_is_alive_also_when_its_queue_is_full(place):
-    make_private(os.path.dirname(place))
-    make_private(place)
+    make_place(place)
     path = f"{place}/busy"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
