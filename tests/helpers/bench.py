@@ -8,18 +8,21 @@ from actors import ExternalSystemInterface, command
 from actors.messages import ManySent
 from actors.system_actor.engine import Engine
 from actors.system_actor.reports import Origin, Reports
+from tests.helpers.jumping_loop import JumpingLoop
 
 CAP = 2.0
-"""Seconds after which a test that waits has failed."""
+"""Seconds of the jumping clock after which a test that waits has failed."""
 FOREVER = 3600.0
 
 
 def scenario(function):
-    """Make a plain test of a coroutine function; what a task lets escape fails it."""
+    """Make a plain test of a coroutine function; its clock jumps. What a task lets escape
+    fails it."""
 
     @functools.wraps(function)
     def test(*args, **kwargs):
-        asyncio.run(_play(function, args, kwargs))
+        with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+            runner.run(_play(function, args, kwargs))
 
     return test
 

@@ -100,14 +100,15 @@ async def until_lost(manager: ExternalSystemManager) -> None:
 
 
 async def until_open(manager: ExternalSystemManager, name: str, count: int = 1) -> None:
-    """Wait, with a cap, until a system itself has so many requests: what only the manager knows
-    of outlives the system's process."""
+    """Wait, with a cap, until a system itself has so many requests: what only the manager or the
+    supervisor has outlives the system's process."""
     links = manager._dialog.links
 
     async def there() -> bool:
         return links.untaken(name) == 0 and (await status_of(manager, name)).waiting == count
 
     await until(there)
+    await manager.check_health(name)  # asked later, so what was asked before has arrived
 
 
 async def until_state(
