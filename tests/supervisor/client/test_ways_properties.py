@@ -530,7 +530,7 @@ class TwoWays(RuleBasedStateMachine):
 
 
 TestTwoWays = pytest.mark.timeout(600)(TwoWays.TestCase)
-TestTwoWays.settings = quick(200, 50)
+TestTwoWays.settings = quick(120, 50)
 
 
 @pytest.mark.long

@@ -478,7 +478,7 @@ class Supervision(RuleBasedStateMachine):
 
 
 TestSupervision = Supervision.TestCase
-TestSupervision.settings = quick(150, 50)
+TestSupervision.settings = quick(100, 50)
 
 
 @pytest.mark.long

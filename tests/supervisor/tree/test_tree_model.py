@@ -219,7 +219,7 @@ class TreeAndModel(RuleBasedStateMachine):
 
 
 TestTreeAndModel = TreeAndModel.TestCase
-TestTreeAndModel.settings = quick(250, 25)
+TestTreeAndModel.settings = quick(120, 25)
 
 
 @pytest.mark.long

@@ -289,7 +289,7 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = quick(250, 40)
+TestInterleavings.settings = quick(120, 40)
 
 
 @pytest.mark.long

@@ -56,6 +56,9 @@ def test_neither_nursery_nor_children_hold_anything_of_the_actor_or_of_one_anoth
         one, *others = pids = [host.pid_of(each) for each in (parent, *children)]
         [spare] = wait_for_spare(host, parent)
         nursery = host.ask(parent, pid_of_nursery)
+        # Just forked, the spare still has the nursery's line.
+        line = held_by(nursery)
+        wait_until(lambda: not any("socket:" in link for link in line & held_by(spare)), "its own")
         held = {each: held_by(each) for each in [*pids, nursery, spare]}
 
         # One end each of the pipes that tell of the nursery's end, and of the actor's.
