@@ -98,6 +98,8 @@ class FrontDoor:
         """Those with something outgoing."""
         self._numbers = itertools.count(1)
         self._left: list[Left] = []
+        self._last_words: Any = None
+        """What everybody is told who comes from now on."""
         self._room = new_room()
         self._listener = listen_at(path, _BACKLOG, take_over=True)
         self._file = socket_file_at(path)
@@ -167,7 +169,10 @@ class FrontDoor:
             if not connection.writable_wanted:
                 self._write(connection)
 
-    def tell_all(self, message: Any) -> None:
+    def tell_for_good(self, message: Any) -> None:
+        """Tell all clients, and everybody who comes later: there will be nothing else to tell.
+        Whoever was about to come would miss it for ever."""
+        self._last_words = message
         for client in self._connections:
             self.tell(client, message)
 
@@ -203,6 +208,8 @@ class FrontDoor:
         connection.goes_first = peer_pid(sock) == os.getppid()
         self._connections[connection.client] = connection
         self._selector.register(sock, selectors.EVENT_READ, connection)
+        if self._last_words is not None:
+            self.tell(client, self._last_words)
 
     def _read(self, connection: _Connection, came: list[Arrived | Left]) -> None:
         try:

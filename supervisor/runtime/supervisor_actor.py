@@ -337,10 +337,11 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case Log():
                 _log().log(action.level, "%s", action.text)
             case Finish():
+                closing = SupervisorClosing(action.reason, action.exit_code)
                 if self._starter is not None:
-                    self.send(self._starter, SupervisorClosing(action.reason, action.exit_code))
+                    self.send(self._starter, closing)
                 if self._door is not None:
-                    self._door.tell_all(SupervisorClosing(action.reason, action.exit_code))
+                    self._door.tell_for_good(closing)
 
     def _fail(self, action: CoreAction, error: Exception) -> None:
         _log().exception("%s could not be carried out", type(action).__name__)

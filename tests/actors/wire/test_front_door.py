@@ -98,3 +98,19 @@ def test_a_client_of_another_version_is_shown_this_one_and_hung_up_on(
     assert shown[:4] == b"XSY%d" % frames.VERSION
     [record] = caplog.records
     assert f"version 1 of extsys's wire, this one version {frames.VERSION}" in record.message
+
+
+def test_who_comes_late_is_told_the_last_words_that_he_missed(
+    door: WatchedDoor, caller: socket.socket
+) -> None:
+    client_of(door, caller)
+    door.tell_for_good(Reply(request_id=7))
+    door.flush()
+    caller.settimeout(10)
+    assert list(FrameDecoder().feed(caller.recv(1 << 16))) == [Reply(request_id=7)]
+    with socket.socket(socket.AF_UNIX) as late:
+        late.connect(door._path)
+        list(door.serve())
+        door.flush()
+        late.settimeout(10)
+        assert list(FrameDecoder().feed(late.recv(1 << 16))) == [Reply(request_id=7)]

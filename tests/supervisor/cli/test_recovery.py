@@ -17,12 +17,34 @@ import pytest
 from supervisor import ExternalSystemManager
 from supervisor.client import recovery
 from supervisor.messages import SystemState
+from supervisor.runtime.blocking_connection import BlockingConnection
+from supervisor.runtime.directory import RuntimeDirectory
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
-from tests.helpers.commands import extsys, program, running, statuses, until_connected
+from tests.helpers.commands import (
+    extsys,
+    program,
+    running,
+    statuses,
+    until_connected,
+    write_config,
+)
 from tests.helpers.processes import kill_part, parts_of, until_gone
 from tests.helpers.support import PATIENCE, answers, status_of, until, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
+
+BROKEN = """
+[[system]]
+name = "broken"
+kind = "mock"
+start_timeout = "500ms"
+
+[[system.connection_details.faults]]
+operation = "construct"
+action = "delay"
+seconds = 60
+"""
+"""Fails a while after its supervisor listens."""
 
 
 @pytest.mark.parametrize("part", ["supervisor", "guardian", "admin"])
@@ -131,6 +153,35 @@ def test_one_that_is_killed_too_often_ends_and_says_so(runtime_dir: Path) -> Non
         assert process.wait(PATIENCE) == EXIT_SUPERVISOR_DIED
         assert "was started anew 3 times within 60 s already" in text
     assert not runtime_dir.exists()
+
+
+def test_a_tree_that_fails_before_the_root_has_attached_ends_it_all_the_same(
+    runtime_dir: Path,
+) -> None:
+    config = write_config(runtime_dir, BROKEN)
+    process = subprocess.Popen(program(runtime_dir, "run", str(config)))
+    try:
+        socket_path = RuntimeDirectory(runtime_dir).socket_path
+        while (other := connected(socket_path)) is None:
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGSTOP)
+        while other.closing is None and not other.at_end:
+            list(other.read())
+        os.kill(process.pid, signal.SIGCONT)
+        assert other.closing is not None
+        assert process.wait(PATIENCE) == EXIT_SUPERVISOR_DIED
+        other.close()
+    finally:
+        process.kill()
+        process.wait()
+    assert not runtime_dir.exists()
+
+
+def connected(path: str) -> BlockingConnection | None:
+    try:
+        return BlockingConnection(path)
+    except OSError:
+        return None
 
 
 def test_an_attached_manager_goes_on_after_the_supervisor_was_killed(runtime_dir: Path) -> None:
