@@ -14,7 +14,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from actors import loggers
 from actors.unix_base.kernel.prctl import HAS_PRCTL, adopt_orphans, set_death_signal
@@ -97,15 +96,6 @@ def end_descendants_with_parents(private_fds: Sequence[int] = ()) -> None:
         die_with_parent(root if generation == 2 else forker)
 
     os.register_at_fork(before=before, after_in_child=in_child)
-
-
-def child_pids() -> list[int]:
-    """The children of this process, adopted ones too, where the system tells."""
-    try:
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    except OSError:
-        return []
-    return [int(pid) for pid in children.split()]
 
 
 def _wait_to_be_adopted(root: int, forker: int) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import threading
+import time
 from datetime import timedelta
 from typing import Any, Final
 
@@ -49,6 +51,7 @@ from actors.messages import (
     invalid_request,
 )
 from actors.processes.actor_start import begin_actor
+from actors.processes.orphans import Orphans
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
 from actors.system_actor.loop_thread import LoopThread, Mailslot
@@ -74,6 +77,7 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._mailslot: Mailslot | None = None
         self._loop: LoopThread | None = None
         self._side: _LoopSide | None = None
+        self._orphans: Orphans | None = None
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:
         # An exception that left here would make Thespian call again with the same message.
@@ -104,6 +108,8 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
                 self.send(self._supervisor, self._side.sign_of_life(Thread.MESSAGES, message))
                 assert self._loop is not None
                 self._loop.call(self._side.answer, message)
+                if self._orphans is not None:
+                    self._orphans.wait(time.monotonic())
             case ActorExitRequest():
                 self._exit()
             case Reply() | ActorSystemMessage():
@@ -114,6 +120,8 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _begin(self, start: StartSystem, supervisor: ActorAddress) -> None:
         begin_actor()
+        if multiprocessing.parent_process() is not None:  # else it is the host's process
+            self._orphans = Orphans()
         self._start, self._supervisor = start, supervisor
         self._mailslot = Mailslot()
         self._side = _LoopSide(start, self._mailslot)

@@ -29,7 +29,9 @@ def use_nursery(actor: Actor) -> None:
 
     They start as the actor's process is at this call: with the modules that it has imported by
     now, its environment and its directory. The actor must have no threads, and must start no
-    processes but by creating actors: their exit codes would be lost.
+    processes but by creating actors. From now on its process adopts what an actor that it created
+    had started and not ended, in the background or in a session of its own, and ends it when that
+    actor has ended; for this it takes every child that it does not know.
 
     Does nothing on another base, or where the system is not Linux. To be called from
     ``receiveMessage``, early: what the actor has in memory by then, its children have too.

@@ -13,7 +13,6 @@ import click
 
 from supervisor.cli.children import child, tree
 from supervisor.cli.client import (
-    EXIT_BUSY,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_NOTHING,
@@ -28,7 +27,7 @@ from supervisor.cli.input import parse_args, parse_item, parts, read_lines
 from supervisor.client.connection import STOPPED
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import TreeNode
-from supervisor.runtime.directory import DirectoryError, RuntimeDirectory, default_directory
+from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.views import status as fmt
 
 _EPILOG = """\b
@@ -71,18 +70,8 @@ def run(directory: Path, config: Path) -> None:
     SIGTERM and Ctrl-C stop it: all systems disconnect, and nothing is left behind.
     """
     from supervisor.cli.run import run_standalone
-    from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 
-    loaded = load(config)
-    try:
-        code = run_standalone(loaded, directory)
-    except DirectoryError as error:
-        fail(EXIT_BUSY, str(error))
-    except RuntimeError as error:
-        fail(EXIT_SUPERVISOR_DIED, str(error))
-    except KeyboardInterrupt:
-        fail(EXIT_INTERRUPTED, "interrupted before the supervisor was up")
-    sys.exit(code)
+    sys.exit(run_standalone(load(config), directory))
 
 
 @main.command()

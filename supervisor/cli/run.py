@@ -1,6 +1,6 @@
 """A supervisor as a process of its own, in the foreground: what ``extsys run`` does.
 
-This process becomes the runtime's root.
+This process becomes the reaper of the runtime, and forks its root.
 """
 
 from __future__ import annotations
@@ -13,35 +13,55 @@ from pathlib import Path
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
+from supervisor.cli.client import EXIT_BUSY, EXIT_INTERRUPTED, fail
 from supervisor.config.file import Config
-from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.runtime.directory import DirectoryError, RuntimeDirectory
 from supervisor.runtime.limits import EXIT_OK, EXIT_SUPERVISOR_DIED
-from supervisor.runtime.processes import signals_as_descriptor
-from supervisor.runtime.root import Root
+from supervisor.runtime.processes import signals_as_descriptor, wait_readable
+from supervisor.runtime.reaper import run_with_reaper
+from supervisor.runtime.root import Interrupted, Root
 from supervisor.views.status import count
 
 
 def run_standalone(config: Config, directory: Path) -> int:
     """Run a supervisor with the systems of a configuration, until a SIGTERM, a Ctrl-C or
-    ``extsys stop``.
+    ``extsys stop``. Says on standard error what becomes of it.
 
     Returns:
         the exit code.
-
-    Raises:
-        DirectoryError: the runtime directory cannot be used.
-        RuntimeError: the supervisor did not start.
     """
+    return run_with_reaper(lambda reaper: _run(config, directory, reaper), passes_on=True)
+
+
+def _run(config: Config, directory: Path, reaper: int | None) -> int:
+    """What the root does.
+
+    Args:
+        reaper: readable once the reaper is gone.
+    """
+    try:
+        with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as asked:
+            return _hold_and_serve(config, directory, asked, reaper)
+    except DirectoryError as error:
+        fail(EXIT_BUSY, str(error))
+    except RuntimeError as error:
+        fail(EXIT_SUPERVISOR_DIED, str(error))
+
+
+def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | None) -> int:
     log_to_stderr(config.options.log_level.value)
     held = RuntimeDirectory(directory)
     existed = directory.exists()
-    held.take()
+    pid = os.getpid() if reaper is None else os.getppid()
+    held.take(pid)
     root = Root(held, config.options, tree=config.tree)
+    above = [] if reaper is None else [reaper]
     try:
-        root.start()
-        with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as wake_fd:
-            _say(f"supervising {count(len(config.systems))} in {directory} (pid {os.getpid()})")
-            code = _serve(root, wake_fd)
+        root.start(above, [asked, *above])
+        _say(f"supervising {count(len(config.systems))} in {directory} (pid {pid})")
+        code = _serve(root, asked, above)
+    except Interrupted:
+        return _stopped_early(asked)
     finally:
         root.end()
         held.release(remove=not existed)
@@ -49,10 +69,10 @@ def run_standalone(config: Config, directory: Path) -> int:
     return code
 
 
-def _serve(root: Root, wake_fd: int) -> int:
+def _serve(root: Root, asked: int, above: list[int]) -> int:
     """Wait for the end; the exit code."""
     try:
-        closing = root.wait([wake_fd])
+        closing = root.wait([asked, *above])
     except RuntimeError as error:
         logging.getLogger(loggers.RUN).error("%s; its systems ended with it", error)
         return EXIT_SUPERVISOR_DIED
@@ -60,9 +80,19 @@ def _serve(root: Root, wake_fd: int) -> int:
         if closing.reason is not None:
             _say(closing.reason)
         return closing.exit_code
-    os.read(wake_fd, 1)
+    if not wait_readable([asked], 0.0):
+        return EXIT_SUPERVISOR_DIED  # the reaper was killed, and all is to end at once
+    os.read(asked, 1)
     _say("stopping; once more to stop at once")
-    root.stop(None, wake_fd)
+    root.stop(None, [asked, *above])
+    return EXIT_OK
+
+
+def _stopped_early(asked: int) -> int:
+    number = os.read(asked, 1)[0] if wait_readable([asked], 0.0) else signal.SIGKILL
+    if number == signal.SIGINT:
+        fail(EXIT_INTERRUPTED, "interrupted before the supervisor was up")
+    _say("stopped before the supervisor was up")
     return EXIT_OK
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from actors import loggers
 from actors.messages import Reply
+from actors.unix_base.kernel.family import kill
 from supervisor.client import waiting
 from supervisor.client.connection import Event, SupervisorConnection, Told
 from supervisor.client.waiting import WaitingRequests
@@ -25,7 +26,6 @@ from supervisor.messages.record import KeepRecord, Record, RecordChanged, Record
 from supervisor.runtime.directory import RuntimeDirectory
 from supervisor.runtime.embedded import EmbeddedRuntime
 from supervisor.runtime.limits import RUNTIME_INTENSITY
-from supervisor.runtime.processes import kill
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.restarts import RestartHistory
 

@@ -98,13 +98,16 @@ def read_marker(directory: PrivateDirectory) -> bytes:
 
 
 def holder_in(directory: PrivateDirectory) -> int | None:
-    """The process that wrote the marker last; None if nothing says so."""
+    """The process that the marker names; None if nothing says so."""
     _, _, pid = read_marker(directory).partition(_SAYS)
     return int(pid) if pid.strip().isdigit() else None
 
 
-def mark(directory: PrivateDirectory) -> None:
-    """Write the marker, for this process, into a directory that was looked at.
+def mark(directory: PrivateDirectory, holder: int) -> None:
+    """Write the marker into a directory that was looked at.
+
+    Args:
+        holder: the process that others are told of.
 
     Raises:
         OSError: there is no room for it, or the directory is not writable.
@@ -115,7 +118,7 @@ def mark(directory: PrivateDirectory) -> None:
         fd = directory.open(MARKER, os.O_WRONLY)
     try:
         # Never shorter than what it is known by, whenever this ends.
-        written = os.pwrite(fd, _SAYS + f"{os.getpid()}\n".encode(), 0)
+        written = os.pwrite(fd, _SAYS + f"{holder}\n".encode(), 0)
         os.ftruncate(fd, written)
     finally:
         os.close(fd)

@@ -91,8 +91,11 @@ class RuntimeDirectory:
     def socket_path(self) -> str:
         return str(self.path / SUPERVISOR_SOCKET)
 
-    def take(self) -> None:
+    def take(self, holder: int | None = None) -> None:
         """Make the directory if need be, and hold it. What a dead runtime left is removed.
+
+        Args:
+            holder: the process that others are told of; this one, if nothing is said.
 
         Raises:
             DirectoryError: another runtime holds it, it is not this user's, others may
@@ -103,7 +106,7 @@ class RuntimeDirectory:
         held = self._open_and_lock()
         try:
             belongings.inspect(held)
-            belongings.mark(held)
+            belongings.mark(held, holder or os.getpid())
             belongings.remove_all(held)
         except Exception as error:
             if held.was_made:

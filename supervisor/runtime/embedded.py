@@ -1,8 +1,8 @@
 """A runtime of a host's own, in processes beside it.
 
-The host forks nothing: it starts a small Python process, the runtime's root. A pipe from
-the host to the root is the lifeline: the root ends everything as soon as it closes,
-however the host ended.
+The host forks nothing: it starts a small Python process, which forks the runtime's root and
+becomes its reaper. A pipe from the host to the root is the lifeline: the root ends everything as
+soon as it closes, however the host ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from supervisor.runtime.directory import (
 from supervisor.specs.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0
-"""Seconds a root may take to end before it is killed."""
+"""Seconds a runtime may take to end before it is killed."""
 _CLEAR_TIMEOUT: Final = 1.0
 """Seconds that the processes of a killed one may take to end."""
 _RETRY: Final = 0.01
@@ -119,7 +119,7 @@ class EmbeddedRuntime:
 
     @property
     def is_running(self) -> bool:
-        """Whether its root process is there."""
+        """Whether its reaper is there: it ends after all others."""
         return self._process.poll() is None
 
     @property
@@ -128,8 +128,8 @@ class EmbeddedRuntime:
         return self._lifeline is None and self._process.poll() is not None
 
     def kill(self) -> None:
-        """End its root process at once, and all others with it."""
-        self._process.kill()
+        """End all its processes at once, without waiting for that."""
+        self._process.terminate()  # at which the reaper kills the root, and what is left
 
     def stop(self) -> None:
         """Have the runtime end, and wait until it is gone."""
@@ -137,11 +137,18 @@ class EmbeddedRuntime:
         try:
             self._process.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._end_at_once()
         # The root does this itself, unless it was killed.
         _remove(self._directory)
         _running.discard(self)
+
+    def _end_at_once(self) -> None:
+        self.kill()
+        try:
+            self._process.wait(_EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def _remove(directory: Path) -> None:

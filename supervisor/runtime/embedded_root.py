@@ -1,4 +1,5 @@
-"""The program of an embedded runtime's root: started by a host, ends with it.
+"""The program of an embedded runtime's root, and of the reaper above it: started by a host, ends
+with it.
 
 ``python -m supervisor.runtime.embedded_root LIFELINE_FD READY_FD HOST_PID``; how it is
 started is in :mod:`supervisor.runtime.embedded`.
@@ -18,8 +19,9 @@ from actors import loggers
 from actors.processes.logs import log_to_stderr
 from supervisor.runtime.directory import OTHER_PARENT, RuntimeDirectory
 from supervisor.runtime.limits import EXIT_OK, EXIT_SUPERVISOR_DIED
-from supervisor.runtime.processes import open_pidfd
-from supervisor.runtime.root import Root
+from supervisor.runtime.processes import open_pidfd, wait_readable
+from supervisor.runtime.reaper import run_with_reaper
+from supervisor.runtime.root import Interrupted, Root
 from supervisor.specs.options import SupervisorOptions
 
 ORPHAN_GRACE: Final = 0.5
@@ -38,6 +40,17 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
     Returns:
         the exit code.
     """
+    return run_with_reaper(
+        lambda reaper: _run(lifeline_fd, ready_fd, host_pid, reaper), passes_on=False
+    )
+
+
+def _run(lifeline_fd: int, ready_fd: int, host_pid: int, reaper: int | None) -> int:
+    """What the root does.
+
+    Args:
+        reaper: readable once the reaper is gone: killed, and all is to end at once.
+    """
     setup, pickled = _read_setup(lifeline_fd)
     sys.path[:] = setup["sys_path"]
     log_to_stderr(setup["log_level"])
@@ -50,30 +63,34 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
         # The lifeline alone would not end while some other child of the host, forked
         # later, holds a copy of it.
         wake_fds.append(host)
-    private_fds = [ready_fd, *wake_fds]
+    above = [] if reaper is None else [reaper]
+    private_fds = [ready_fd, *wake_fds, *above]
     try:
         try:
             directory.take()
-            root.start(private_fds)
+            root.start(private_fds, wake_fds + above)
+        except Interrupted:
+            return EXIT_OK
         except Exception as error:
             _tell_host(ready_fd, {"error": f"{type(error).__name__}: {error}"})
             return EXIT_SUPERVISOR_DIED
         private_fds.remove(ready_fd)  # closed, and may be another's by the next fork
         _tell_host(ready_fd, {"socket": directory.socket_path})
-        return _serve_host(root, wake_fds)
+        return _serve_host(root, wake_fds, above)
     finally:
         root.end()
         directory.release(remove=True)
 
 
-def _serve_host(root: Root, wake_fds: list[int]) -> int:
+def _serve_host(root: Root, wake_fds: list[int], above: list[int]) -> int:
     try:
-        closing = root.wait(wake_fds)
+        closing = root.wait(wake_fds + above)
     except RuntimeError as error:
         logging.getLogger(loggers.ROOT).error("%s; its systems were ended with it", error)
         return EXIT_SUPERVISOR_DIED
     if closing is None:
-        root.stop(ORPHAN_GRACE)
+        if not wait_readable(above, 0.0):  # else the host starts the next: all ends at once
+            root.stop(ORPHAN_GRACE, above)
         return EXIT_OK
     return closing.exit_code
 

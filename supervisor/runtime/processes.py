@@ -6,12 +6,11 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from actors.processes.lifeline import child_pids
+from actors.unix_base.kernel.family import child_pids, kill
 
 
 class WatchedProcess:
@@ -60,29 +59,15 @@ def open_pidfd(pid: int) -> int | None:
         return None
 
 
-def started_before(pid: int, moment: float) -> bool:
-    """Whether a process started before a moment of :func:`uptime`; False if it is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    # After the name, which is in brackets and may hold anything; see proc(5).
-    ticks = int(stat.rpartition(")")[2].split()[19])
-    return ticks / os.sysconf("SC_CLK_TCK") < moment
-
-
-def uptime() -> float:
-    """Seconds since this machine was started, asleep or not."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @contextmanager
 def signals_as_descriptor(*numbers: signal.Signals) -> Iterator[int]:
-    """A descriptor that is readable once one of these signals came. Processes forked
-    meanwhile take these signals as before."""
+    """A descriptor that is readable once one of these signals came, and gives their numbers.
+    One that this process ignores, as ``nohup`` has it, stays ignored. Processes forked meanwhile
+    take these signals as before."""
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: None) for number in heard}
     old_fd = signal.set_wakeup_fd(write_fd)
     active = True
 
@@ -105,7 +90,7 @@ def signals_as_descriptor(*numbers: signal.Signals) -> Iterator[int]:
         restore()
 
 
-def wait_readable(fds: list[int], seconds: float | None = None) -> set[int]:
+def wait_readable(fds: Sequence[int], seconds: float | None = None) -> set[int]:
     """Those of the descriptors that are readable, once any is, or time is up."""
     poll = select.poll()  # select() takes no descriptor above 1023, and a host may have many
     for fd in fds:
@@ -114,10 +99,8 @@ def wait_readable(fds: list[int], seconds: float | None = None) -> set[int]:
 
 
 def wait_for_children(seconds: float) -> bool:
-    """Wait for all children to end, also adopted ones; False if some are left after a while.
-
-    Adopted ones, such as a connector's own subprocess, are killed: their owner is gone.
-    """
+    """Kill all children, also adopted ones, such as a connector's own subprocess, and wait
+    until they have ended; False if some are left after a while."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -130,14 +113,6 @@ def wait_for_children(seconds: float) -> bool:
             for child in child_pids():
                 kill(child)
             time.sleep(0.005)
-
-
-def kill(pid: int) -> None:
-    """End a process with SIGKILL, if it is there."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def newest_process(actor: Any) -> Any:

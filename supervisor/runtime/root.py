@@ -1,9 +1,8 @@
 """The root process of a runtime: small and clean, for everything else is forked from it.
 
 It starts the actor system and the guardian in it, which starts the supervisor. It starts
-both again when they are killed, and leaves nothing behind when it ends. An embedded
-runtime's root is started by its host and dies with it (``embedded_root``); a standalone one
-is ``extsys run`` itself.
+both again when they are killed, and leaves nothing behind when it ends. Above it is its reaper
+(``reaper``): the process that a host started (``embedded_root``), or ``extsys run``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from actors import loggers
-from actors.processes.lifeline import can_die_with_parent, child_pids, end_descendants_with_parents
+from actors.processes.lifeline import can_die_with_parent, end_descendants_with_parents
+from actors.unix_base.kernel.family import child_pids, kill
 from supervisor.messages import (
     StopSupervisor,
     SupervisorClosing,
@@ -28,9 +28,6 @@ from supervisor.runtime.directory import RuntimeDirectory
 from supervisor.runtime.limits import RUNTIME_INTENSITY
 from supervisor.runtime.processes import (
     WatchedProcess,
-    kill,
-    started_before,
-    uptime,
     wait_for_children,
     wait_readable,
 )
@@ -47,12 +44,19 @@ _RETRY: Final = 0.01
 """Seconds between two looks whether the next supervisor listens."""
 _SWEEP: Final = 1.0
 """Seconds in which what a killed supervisor left behind is looked for."""
+_LISTEN: Final = 0.1
+"""Seconds between two looks, at the start, whether that is to be given up."""
 _LOOK_EVERY: Final = 0.5
 """Seconds between two looks at processes that the system has no descriptors for."""
 
 
+class Interrupted(Exception):
+    """The runtime is to end before it was up."""
+
+
 class Root:
-    """One runtime, from start to end. Everything here runs in the root process."""
+    """One runtime, from start to end. Everything here runs in the root process, whose children
+    are all the runtime's."""
 
     def __init__(
         self,
@@ -77,35 +81,40 @@ class Root:
         self._reconnect_by: float | None = None
         """Until when to wait for the next supervisor; None while connected."""
         self._sweep: float | None = None
-        """When the last supervisor ended, while what it left may still come to light."""
+        """Until when what the last supervisor left may still come to light."""
         self._history = RestartHistory(RUNTIME_INTENSITY)
         self._random = random.Random()
 
-    def start(self, private_fds: Sequence[int] = ()) -> None:
+    def start(self, private_fds: Sequence[int], wake_fds: Sequence[int]) -> None:
         """Start the actor system and the supervisor, and attach to it. Called once.
 
         Args:
             private_fds: descriptors of this process that no other is to inherit; looked at
                 whenever it forks.
+            wake_fds: once one is readable, it is given up.
 
         Raises:
             RuntimeError: the actor system or the supervisor did not start.
+            Interrupted: it was given up. What was started is still there.
         """
         end_descendants_with_parents(private_fds)
-        self._start()
+        self._start(wake_fds)
 
-    def _start(self) -> None:
+    def _start(self, wake_fds: Sequence[int]) -> None:
         from supervisor.runtime.actor_system import start_actor_system
         from supervisor.runtime.guardian import Guardian
 
         # What is forked now shall find what it would at any process's start.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _go_on_unless(wake_fds)
         self._actor_system = start_actor_system(self._directory.path)
+        _go_on_unless(wake_fds)
         address = self._actor_system.createActor(Guardian)
         request = ConfigureSupervisor(
             self._options, self._directory.socket_path, self._tree, self._keeper.record
         )
-        ready = self._actor_system.ask(address, request, START_TIMEOUT)
+        _go_on_unless(wake_fds)
+        ready = _ask(self._actor_system, address, request, wake_fds)
         if not isinstance(ready, SupervisorReady):
             raise RuntimeError(f"the supervisor did not start: {ready}")
         assert ready.admin_pid is not None
@@ -141,7 +150,9 @@ class Root:
                 if connection.closing is not None:
                     return connection.closing
             elif self._has_ended(self._admin) or self._has_ended(self._guardian):
-                self._start_over()
+                self._start_over(wake_fds)
+                if wait_readable(wake_fds, 0.0):
+                    return None
             elif connection is None:
                 self._reconnect()
 
@@ -167,7 +178,7 @@ class Root:
             self._disconnect()
             self._reconnect_by = time.monotonic() + START_TIMEOUT
             if can_die_with_parent():
-                self._sweep = uptime()
+                self._sweep = time.monotonic() + _SWEEP
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -188,16 +199,16 @@ class Root:
         self._reconnect_by = None
         self._connection.send(KeepRecord())
 
-    def _kill_adopted(self, ended: float) -> None:
+    def _kill_adopted(self, until: float) -> None:
         """Kill what a killed supervisor left behind, such as a connector's own subprocess;
         this process adopts it once all between are dead."""
-        for pid in child_pids():
-            if self._admin is not None and pid != self._admin.pid and started_before(pid, ended):
-                kill(pid)
-        if uptime() > ended + _SWEEP:
+        left = [pid for pid in child_pids() if self._admin is not None and pid != self._admin.pid]
+        for pid in left:
+            kill(pid)
+        if not left and time.monotonic() > until:
             self._sweep = None
 
-    def _start_over(self) -> None:
+    def _start_over(self, wake_fds: Sequence[int]) -> None:
         """The actor system is broken: put a new one in its place."""
         which = "actor system's admin" if self._has_ended(self._admin) else "guardian"
         while True:
@@ -209,10 +220,12 @@ class Root:
                     f"within {period:g} s already"
                 )
             _log().error("the %s ended; starting the runtime anew", which)
-            time.sleep(delay)
+            wait_readable(wake_fds, delay)
             self._clear_away()
             try:
-                self._start()
+                self._start(wake_fds)
+            except Interrupted:
+                return
             except Exception as error:
                 _log().error("the runtime did not start: %s", error)
             else:
@@ -239,19 +252,19 @@ class Root:
 
     # ---- the end -------------------------------------------------------------------------
 
-    def stop(self, grace: float | None, wake_fd: int | None = None) -> None:
+    def stop(self, grace: float | None, wake_fds: Sequence[int] = ()) -> None:
         """Have all systems disconnect.
 
         Args:
             grace: seconds they have for it; None lets each take what its spec gives it.
-            wake_fd: once it is readable, waiting for them ends.
+            wake_fds: once one is readable, waiting for them ends.
         """
         connection = self._connection
         if connection is None:
             return  # the supervisor was killed, and its systems with it
         connection.send(StopSupervisor())
         deadline = None if grace is None else time.monotonic() + grace
-        watched = [connection.fileno()] + ([] if wake_fd is None else [wake_fd])
+        watched = [connection.fileno(), *wake_fds]
         while not connection.at_end and connection.closing is None:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
             if connection.fileno() not in wait_readable(watched, wait):
@@ -270,6 +283,21 @@ class Root:
             # Others are to hear why it ends before it is killed.
             self._connection.hang_up(LAST_WORDS)
         self._clear_away()
+
+
+def _go_on_unless(wake_fds: Sequence[int]) -> None:
+    if wait_readable(wake_fds, 0.0):
+        raise Interrupted
+
+
+def _ask(system: Any, address: Any, request: Any, wake_fds: Sequence[int]) -> Any:
+    """Ask an actor, as long as nobody wants an end."""
+    deadline = time.monotonic() + START_TIMEOUT
+    answer = system.ask(address, request, _LISTEN)
+    while answer is None and time.monotonic() < deadline:
+        _go_on_unless(wake_fds)
+        answer = system.listen(_LISTEN)
+    return answer
 
 
 def _log() -> logging.Logger:

@@ -11,13 +11,15 @@ import psutil
 from supervisor import ExternalSystemManager
 from tests.helpers.support import PATIENCE, until
 
-PARTS: Final = ("system", "nursery", "supervisor", "guardian", "logger", "admin", "root")
+PARTS: Final = (
+    *("system", "nursery", "supervisor", "guardian", "logger", "admin", "root", "reaper"),
+)
 
 
 def parts_of(
     whose: ExternalSystemManager | psutil.Process, system: int | None = None
 ) -> dict[str, psutil.Process]:
-    """Of a manager's own runtime, or of a root process.
+    """Of a manager's own runtime, or of one whose reaper is given.
 
     Args:
         system: the process id of a system actor that is to be in it too.
@@ -26,12 +28,14 @@ def parts_of(
         assert whose._dialog.session._recovery.runtime is not None
         whose = psutil.Process(whose._dialog.session._recovery.runtime._process.pid)
     # What a killed admin leaves behind becomes the root's for a moment.
-    [admin] = [each for each in whose.children() if _has_grandchildren(each)]
+    [root] = [each for each in whose.children() if _has_grandchildren(each)]
+    [admin] = [each for each in root.children() if _has_grandchildren(each)]
     guardian = next(each for each in admin.children() if each.children())
     logger = next(each for each in admin.children() if not each.children())
     [supervisor] = [each for each in guardian.children() if runs(each.pid)]
     parts = {
-        "root": whose,
+        "reaper": whose,
+        "root": root,
         "admin": admin,
         "logger": logger,
         "guardian": guardian,

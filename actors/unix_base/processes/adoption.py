@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Container
+from collections.abc import Iterable
 from typing import Final
 
+from actors.unix_base.kernel.family import kill
 from actors.unix_base.kernel.prctl import death_signal, set_death_signal
 
 _LOOK_EVERY: Final = 0.0002
@@ -127,19 +128,17 @@ class AdoptedProcess:
         return f"<AdoptedProcess {self.name} pid={self.pid} exitcode={self._exitcode}>"
 
 
-def wait_for_strays(known: Container[object]) -> None:
-    """Wait for what this process adopted, and nobody else waits for, as far as it has ended.
+def end_strays(pids: Iterable[int]) -> bool:
+    """Have children of this process end that it adopted, and nobody waits for.
 
-    Args:
-        known: the process ids of children that somebody waits for.
+    Returns:
+        whether all have ended, and were waited for.
     """
-    while (pid := _ended_child()) is not None and pid not in known:
-        os.waitpid(pid, os.WNOHANG)
-
-
-def _ended_child() -> int | None:
-    try:
-        result = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None
-    return None if result is None else result.si_pid
+    left = False
+    for pid in pids:
+        kill(pid)
+        try:
+            left |= os.waitpid(pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:
+            pass  # waited for by the kernel
+    return not left

@@ -22,13 +22,18 @@ from thespian.system.transport import TransmitIntent
 from thespian.system.utilis import checkActorCapabilities, thesplog
 
 from actors.unix_base.kernel.descriptors import open_descriptors
-from actors.unix_base.processes.adoption import wait_for_strays
+from actors.unix_base.kernel.family import child_pids
+from actors.unix_base.processes.adoption import end_strays
 from actors.unix_base.processes.nursery import Nursery
 from actors.unix_base.processes.starting import become_nursery, run_actor, run_ordered_actor
 from actors.unix_base.transport.pickling import dumps
 
 _ENDS_WITHIN: Final = 1.0
 """Seconds that a child's process may take to end after it said so."""
+_STRAYS_END: Final = 0.05
+"""Seconds for which what a child has left is waited for,"""
+_LOOK_EVERY: Final = 0.001
+"""and between two looks at it."""
 
 
 class StartsChildren:
@@ -141,6 +146,9 @@ class StartsChildren:
 
     def childDied(self) -> bool:
         """Some child may have ended: say so of each, once."""
+        if self._nursery is not None:
+            self._nursery.has_ended()
+            self._end_strays(self._nursery)
         ended = [each for each in getattr(self, "_child_procs", []) if _has_ended(each)]
         # Its last words come before the news of its end; one of them may be that news.
         for info in (each for each in ended if each.heard_out):
@@ -158,12 +166,26 @@ class StartsChildren:
         logger = getattr(self, "asLogProc", None)
         if logger is not None and _has_ended(logger):
             self._restart_logger()
-        if self._nursery is not None:
-            self._nursery.has_ended()
-            # Whose own parent has ended is a child of this process, too.
-            ours = {each.childProc.pid for each in getattr(self, "_child_procs", [])}
-            wait_for_strays({*ours, self._nursery.pid})
         return True
+
+    def _end_strays(self, nursery: Nursery) -> None:
+        """What a child had started is a child of this process once that has ended, and ends here:
+        it may hold what the next one needs, such as a port. What it had started itself comes
+        here when it has ended, and so on."""
+        deadline = time.monotonic() + _STRAYS_END
+        while strays := self._strays(nursery):
+            if not end_strays(strays):
+                if time.monotonic() >= deadline:
+                    return  # there is one more signal for each when it has ended
+                time.sleep(_LOOK_EVERY)
+
+    def _strays(self, nursery: Nursery) -> set[int]:
+        here = {*child_pids()}
+        # Looked up afterwards: what the nursery forks meanwhile is not among them.
+        forked = nursery.pids()
+        if forked is None:
+            return set()
+        return here - forked - {each.childProc.pid for each in getattr(self, "_child_procs", [])}
 
     def wait_for_children(self) -> None:
         """Of this process, which ends: wait, but not for long, until those have ended that said

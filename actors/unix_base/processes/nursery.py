@@ -28,6 +28,8 @@ from actors.unix_base.processes.adoption import AdoptedProcess, fork_for
 
 PATIENCE: Final = 2.0
 """Seconds that a nursery, or what it forked, may take for one step."""
+_SAYS: Final = 0.05
+"""Seconds that what it forks may take to tell its number to somebody who can do without."""
 _NUMBER: Final = 8
 """Bytes of a number: a process id, or the length of what follows."""
 _DEFAULT: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT)
@@ -80,6 +82,21 @@ class Nursery:
     def pid(self) -> int | None:
         """Its process id; None while there is none."""
         return None if self._process is None else self._process.pid
+
+    def pids(self) -> set[int] | None:
+        """Its process id, and that of what it forked and nobody has ordered yet; None if that
+        is being forked, and has not told its number."""
+        known = set() if self.pid is None else {self.pid}
+        if self._spare is None:
+            return known
+        try:
+            self._spare.settimeout(_SAYS)
+            number = self._spare.recv(_NUMBER, socket.MSG_PEEK | socket.MSG_WAITALL)
+        except OSError:
+            return None
+        finally:
+            self._spare.settimeout(PATIENCE)
+        return known | {int.from_bytes(number)}
 
     def has_ended(self) -> bool:
         """Whether there is none, because it was killed; it is waited for then."""

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not HAS_PRCTL, reason="only Linux has processes 
 BEGINNING = """
 import os, signal
 from actors.unix_base.kernel import prctl
-from actors.unix_base.processes.adoption import AdoptedProcess, fork_for, wait_for_strays
+from actors.unix_base.processes.adoption import AdoptedProcess, end_strays, fork_for
 
 def forked(parent, life=lambda: None):
     "Fork a forker, that forks one for a parent; the pids of both, once it is there."
@@ -116,33 +116,25 @@ def test_a_forker_that_cannot_fork_says_so_and_goes_on():
     """)
 
 
-def test_only_strays_that_have_ended_are_waited_for():
+def test_strays_are_ended_and_waited_for():
     run("""
-        known = os.fork()
-        if known == 0:
-            signal.pause()
         forker, living = forked(me, signal.pause)
         end(forker)
-        stray, pid = forked(me)
-        end(stray)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # until it has ended
+        forker, ended = forked(me)
+        end(forker)
+        os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)  # until it has ended
 
-        wait_for_strays({known})
+        while not end_strays({living, ended}):
+            os.waitid(os.P_PID, living, os.WEXITED | os.WNOWAIT)
 
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            pass
-        else:
-            raise AssertionError("a zombie is left")
-        os.kill(living, 0)
-        os.kill(known, signal.SIGKILL)
-        os.waitid(os.P_PID, known, os.WEXITED | os.WNOWAIT)
-        wait_for_strays({known})
-        assert os.waitpid(known, 0)[0] == known  # it was left for whoever waits for it
-        os.kill(living, signal.SIGKILL)
-        os.waitpid(living, 0)
-        wait_for_strays(())
+        for pid in (living, ended):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                pass
+            else:
+                raise AssertionError("a zombie is left")
+        assert end_strays({living})  # which somebody else has waited for
     """)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
 from thespian.actors import ChildActorExited, requireCapability
 
-from actors.unix_base.kernel.prctl import HAS_PRCTL
+from actors.unix_base.kernel.prctl import HAS_PRCTL, adopt_orphans
 from tests.helpers import hosting
 from tests.helpers.deaths import (
     be_busy_until_ended,
@@ -17,7 +18,7 @@ from tests.helpers.deaths import (
     have_child_speak_and_die,
     names_of_the_dead,
 )
-from tests.helpers.hosting import Do, create, of, pid, tell
+from tests.helpers.hosting import Do, create, is_running, of, pid, tell, wait_until
 from tests.helpers.nurseries import (
     begin_to_use,
     kinds_of_children,
@@ -172,3 +173,62 @@ def collects(actor):
     import gc
 
     return gc.isenabled() and "yes"
+
+
+# ---- what a child has started ----------------------------------------------------------
+
+
+def start_program(actor, new_session):
+    """One that goes on by itself; its process id."""
+    program = "import subprocess as s; print(s.Popen(['sleep', '600'], stdout=s.DEVNULL).pid)"
+    line = [sys.executable, "-c", program]
+    output = subprocess.check_output(line, start_new_session=new_session, text=True)
+    actor.program = subprocess.Popen(["sleep", "600"], start_new_session=new_session)
+    return int(output), actor.program.pid
+
+
+@pytest.mark.parametrize("new_session", [False, True])
+def test_what_a_child_has_started_ends_with_it(host, parent, new_session):
+    child = host.ask(parent, create)
+    other = host.ask(parent, create)
+    assert host.ask(child, adopt) == host.ask(other, adopt) == "adopts"
+    background, program = host.ask(child, start_program, new_session)
+    others = host.ask(other, start_program, new_session)
+
+    os.kill(host.pid_of(child), signal.SIGKILL)
+
+    wait_until(lambda: not is_running(background) and not is_running(program), "their end")
+    assert all(map(is_running, others))
+    os.kill(host.pid_of(other), signal.SIGTERM)
+    wait_until(lambda: not any(map(is_running, others)), "the end of the others")
+
+
+def adopt(actor):
+    adopt_orphans()
+    return "adopts"
+
+
+def test_what_a_child_has_started_has_ended_when_its_end_is_told(host, parent):
+    child = host.ask(parent, create)
+    host.ask(child, adopt)
+    programs = host.ask(child, start_program, True)
+    host.ask(parent, look_at_exits_for, programs)
+
+    os.kill(host.pid_of(child), signal.SIGKILL)
+
+    wait_until(lambda: host.ask(parent, of, "alive") != "unheard", "the news of the end")
+    assert host.ask(parent, of, "alive") == []
+
+
+def look_at_exits_for(actor, programs):
+    """Note which programs are there when it is told of an exit."""
+    actor.alive = "unheard"
+    hear = actor.receiveMessage
+
+    def receive(message, sender):
+        if isinstance(message, ChildActorExited):
+            actor.alive = [each for each in programs if is_running(each)]
+        return hear(message, sender)
+
+    actor.receiveMessage = receive
+    return "looks"
