@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from actors.unix_base.kernel.family import child_pids, stat_of
+from actors.unix_base.kernel.kinship import child_pids, stat_of
 from actors.unix_base.kernel.prctl import adopt_orphans
 
 OWNERS_TURN: Final = 60.0

@@ -17,7 +17,7 @@ from typing import Final
 
 from actors import loggers
 from actors.messages import Reply
-from actors.unix_base.kernel.family import kill
+from actors.unix_base.kernel.kinship import kill
 from supervisor.client import waiting
 from supervisor.client.connection import Event, SupervisorConnection, Told
 from supervisor.client.waiting import WaitingRequests

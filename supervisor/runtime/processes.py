@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from actors.unix_base.kernel.family import child_pids, kill
+from actors.unix_base.kernel.kinship import child_pids, kill
 
 
 class WatchedProcess:

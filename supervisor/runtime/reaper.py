@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from actors import loggers
-from actors.unix_base.kernel.family import child_pids, kill
+from actors.unix_base.kernel.kinship import child_pids, kill
 from actors.unix_base.kernel.prctl import HAS_PRCTL, adopt_orphans
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 

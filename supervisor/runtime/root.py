@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from actors import loggers
 from actors.processes.lifeline import can_die_with_parent, end_descendants_with_parents
-from actors.unix_base.kernel.family import child_pids, kill
+from actors.unix_base.kernel.kinship import child_pids, kill
 from supervisor.messages import (
     StopSupervisor,
     SupervisorClosing,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from actors.unix_base.kernel.family import kill
+from actors.unix_base.kernel.kinship import kill
 from actors.unix_base.kernel.prctl import death_signal, set_death_signal
 
 _LOOK_EVERY: Final = 0.0002

@@ -22,7 +22,7 @@ from thespian.system.transport import TransmitIntent
 from thespian.system.utilis import checkActorCapabilities, thesplog
 
 from actors.unix_base.kernel.descriptors import open_descriptors
-from actors.unix_base.kernel.family import child_pids
+from actors.unix_base.kernel.kinship import child_pids
 from actors.unix_base.processes.adoption import end_strays
 from actors.unix_base.processes.nursery import Nursery
 from actors.unix_base.processes.starting import become_nursery, run_actor, run_ordered_actor
