@@ -61,6 +61,8 @@ class Payload:
 
 
 def _from_bytes(encoded: bytes) -> Payload:
+    if not isinstance(encoded, bytes):
+        raise TypeError(f"a payload is bytes, not {type(encoded).__name__}")
     return Payload(encoded=encoded)
 
 
@@ -130,11 +132,15 @@ def payload_size(data: Any) -> int:
     """The bytes that wrapped data will take, roughly.
 
     Raises:
-        PayloadError: it cannot be pickled.
+        PayloadError: it cannot be pickled, or was not wrapped.
     """
     if isinstance(data, _SIZED):
         return len(data)
-    return len(data.encode_now()) if isinstance(data, Payload) else 8
+    if isinstance(data, Payload):
+        return len(data.encode_now())
+    if type(data) not in _PLAIN:
+        raise PayloadError(f"a message holds a plain value or a Payload: {type(data).__name__}")
+    return 8
 
 
 def wrap_items(items: Any) -> tuple[Any, ...]:

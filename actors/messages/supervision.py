@@ -12,6 +12,8 @@ from actors.errors import describe
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
 
+MAX_PAYLOAD_BYTES: Final = 16 << 20
+"""Unless the supervisor's options say something else."""
 NORMAL_EXIT: Final = "normal"
 """The kind of the reason of an end that is no crash, OTP's word for it."""
 
@@ -67,6 +69,8 @@ class StartSystem:
     incarnation: int
     door: DoorAddress | None = None
     """None when it is to be reached through its supervisor alone."""
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
+    """The size of an item above which it is neither taken nor given."""
 
 
 @attrs.frozen

@@ -198,7 +198,13 @@ class _LoopSide:
         self._engine = Engine(system, self._reports, self._say_crash)
         if self._start.door is not None:
             self._direct = open_door(
-                self._start.door, name, incarnation, self._engine, self._reports, self.crash
+                self._start.door,
+                name,
+                incarnation,
+                self._start.max_payload_bytes,
+                self._engine,
+                self._reports,
+                self.crash,
             )
         commands = command_names(type(system))
         self._say(SystemStarted(name, incarnation, os.getpid(), commands))

@@ -33,6 +33,7 @@ from actors.messages import (
     is_final,
     items_in,
 )
+from actors.messages.checks import mistake_in_request, mistake_in_speech
 from actors.messages.limits import admit, weight_of
 from actors.messages.results import Results
 from actors.messages.tallied import taken_items
@@ -80,6 +81,7 @@ class DirectClients:
         address: DoorAddress,
         system_name: str,
         incarnation: int,
+        max_payload_bytes: int,
         engine: Engine,
         reports: Reports,
         on_bug: Callable[[Exception], None],
@@ -95,6 +97,7 @@ class DirectClients:
         self._mailbox_size = address.mailbox_size
         self._system_name = system_name
         self._incarnation = incarnation
+        self._max_payload_bytes = max_payload_bytes
         self._engine = engine
         self._reports = reports
         self._on_bug = on_bug
@@ -142,6 +145,13 @@ class DirectClients:
         client = self._clients.get(who)
         if client is None:
             client = self._clients[who] = _Client(who)
+        if isinstance(message, Deliver | Forget | TakeBack):
+            mistake = mistake_in_speech(message)
+            if mistake is None and isinstance(message, Deliver):
+                mistake = _repeated(client, message)
+            if mistake is not None:
+                self._door.hang_up(who, f"{self._system_name}: {mistake}")
+                return
         match message:
             case Deliver():
                 for theirs, request in message.requests:
@@ -165,6 +175,11 @@ class DirectClients:
             text = f"a system actor does not understand {type(request).__name__}"
             client.replies.append((theirs, invalid_request(request, text)))
             return
+        mistake = self._mistake_in(request)
+        if mistake is not None:
+            failure = invalid_request(request, f"{type(request).__name__}: {mistake}")
+            client.replies.append((theirs, failure))
+            return
         if self._engine.is_stopping:
             client.refused.append(theirs)
             return
@@ -186,6 +201,12 @@ class DirectClients:
         if self._noted is None or self._noted.only_waits:
             self._note_oldest()  # before it begins: it may be what ends this process
         self._engine.submit(Origin(self, ref), request)
+
+    def _mistake_in(self, request: Request) -> str | None:
+        mistake = mistake_in_request(request, self._max_payload_bytes)
+        if mistake is None and request.system_name != self._system_name:
+            mistake = f"this is the door of {self._system_name}, not of {request.system_name}"
+        return mistake
 
     def _left(self, who: DoorClient) -> None:
         """A client is gone. What it asked to send still goes; nothing is received for it."""
@@ -281,10 +302,19 @@ class DirectClients:
         self._tally.note_busy(None if first is None else first.request)
 
 
+def _repeated(client: _Client, said: Deliver) -> str | None:
+    """Whether two of a client's requests would have one number."""
+    numbers = [theirs for theirs, _ in said.requests]
+    if len(set(numbers)) < len(numbers) or not client.refs.keys().isdisjoint(numbers):
+        return "a number is that of two requests"
+    return None
+
+
 def open_door(
     address: DoorAddress,
     system_name: str,
     incarnation: int,
+    max_payload_bytes: int,
     engine: Engine,
     reports: Reports,
     on_bug: Callable[[Exception], None],
@@ -292,7 +322,9 @@ def open_door(
     """Let clients in, on the running event loop; None where that cannot be, and the supervisor
     is the only way."""
     try:
-        return DirectClients(address, system_name, incarnation, engine, reports, on_bug)
+        return DirectClients(
+            address, system_name, incarnation, max_payload_bytes, engine, reports, on_bug
+        )
     except OSError as error:
         log = logging.getLogger(loggers.SYSTEM_ACTOR)
         log.warning("%s: no door for direct clients: %s", system_name, describe(error))

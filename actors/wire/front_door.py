@@ -169,6 +169,13 @@ class FrontDoor:
             if not connection.writable_wanted:
                 self._write(connection)
 
+    def hang_up(self, client: DoorClient, why: str) -> None:
+        """End the conversation with a client that says what makes no sense."""
+        connection = self._connections.get(client)
+        if connection is not None:
+            _log().warning("hanging up on a client: %s", why)
+            self._hang_up(connection)
+
     def tell_for_good(self, message: Any) -> None:
         """Tell all clients, and everybody who comes later: there will be nothing else to tell.
         Whoever was about to come would miss it for ever."""

@@ -21,6 +21,7 @@ class StartActor:
     incarnation: int
     definition: SystemDefinition
     mailbox_size: int
+    max_payload_bytes: int
 
 
 @attrs.frozen

@@ -103,7 +103,11 @@ class Lifecycle:
         child.begin()
         incarnation = child.incarnation
         start = StartActor(
-            child.name, incarnation, child.spec.definition(), child.spec.mailbox_size
+            child.name,
+            incarnation,
+            child.spec.definition(),
+            child.spec.mailbox_size,
+            self._context.options.max_payload_bytes,
         )
         self._context.act(start)
 

@@ -362,7 +362,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         if self._doors is not None:
             path = self._doors.choose(action.name, action.incarnation)
             door = DoorAddress(path, action.mailbox_size)
-        self.send(address, StartSystem(action.definition, action.incarnation, door))
+        start = StartSystem(action.definition, action.incarnation, door, action.max_payload_bytes)
+        self.send(address, start)
 
     def _handle(self, name: str, incarnation: int) -> ActorHandle | None:
         handle = self._handles.get(name)

@@ -8,6 +8,7 @@ from typing import Final
 
 import attrs
 
+from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.settings import one_of, seconds, whole_number
 
 
@@ -46,8 +47,8 @@ class SupervisorOptions:
     """Seconds until a request that names no timeout is answered with ``timeout``."""
     connect_timeout: float = attrs.field(default=60.0, validator=seconds())
     """The same for a request to connect."""
-    max_payload_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=whole_number(1))
-    """The size of an item above which a request is refused."""
+    max_payload_bytes: int = attrs.field(default=MAX_PAYLOAD_BYTES, validator=whole_number(1))
+    """The size of an item above which a request is refused, and an answer is a failure."""
     crash_reports: int = attrs.field(default=10, validator=whole_number(0))
     """How many crash reports are kept of each system."""
     log_level: LogLevel = attrs.field(

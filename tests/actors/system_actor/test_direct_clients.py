@@ -1,8 +1,13 @@
 """Clients at a system actor's own door: a real socket, an engine, and what the tally says."""
 
 import asyncio
+import pickle
+import tempfile
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 from actors.messages import (
     Answered,
@@ -24,11 +29,14 @@ from actors.messages.tallied import NOTHING
 from actors.payload import unwrap
 from actors.system_actor.direct_clients import DirectClients
 from actors.wire import front_door
-from actors.wire.frames import FrameDecoder, WireError, encode_frame
+from actors.wire.frames import HEADER, VERSION, FrameDecoder, WireError, encode_frame
+from actors.wire.front_door import Arrived, DoorClient, Left
 from actors.wire.tally import read_tally, tally_path
+from tests.helpers import junk
 from tests.helpers.bench import Bench, Held, Puppet, Source, scenario, turns
 
 MAILBOX = 5
+LIMIT = 1 << 20
 
 
 class Plant:
@@ -42,7 +50,7 @@ class Plant:
         address = DoorAddress(self.path, MAILBOX)
         self.bugs = []
         self.clients = DirectClients(
-            address, "plc", 1, self.bench.engine, self.bench.to_supervisor, self.bugs.append
+            address, "plc", 1, LIMIT, self.bench.engine, self.bench.to_supervisor, self.bugs.append
         )
 
     @property
@@ -312,3 +320,81 @@ def test_a_tally_that_is_none_says_nothing(runtime_dir, content):
     assert read_tally(str(path)) == NOTHING
     path.write_bytes(content)
     assert read_tally(str(path)) == NOTHING
+
+
+@given(junk.said_to_a_system())
+@settings(deadline=None)
+def test_a_strangers_junk_costs_neither_the_system_nor_its_other_clients(message):
+    """At the ear of the door, without a socket."""
+
+    async def scenario():
+        with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+            plant = Plant(Path(directory) / "d")
+            try:
+                other = SendData("plc", b"others")
+                held = plant.system.on["send"] = Held()
+                good, stranger = DoorClient(1), DoorClient(2)
+                told = defaultdict(list)
+                patch.setattr(
+                    plant.clients._door, "tell", lambda who, said: told[who].extend(said.replies)
+                )
+                plant.clients._hear([Arrived(good, Deliver(1, ((1, other),)))])
+                plant.clients._hear([Arrived(stranger, message)])
+                await held.begun()
+                plant.clients._hear([Left(stranger)])
+                while held.waiting:
+                    held.release()
+                    await turns(2)
+                await turns()
+                assert (1, DataSent(request_id=other.request_id, system_name="plc")) in told[good]
+                assert plant.bugs == []
+                assert plant.bench.crashes == []
+            finally:
+                await plant.bench.engine.stop(0.1)
+                plant.clients._door.close()
+
+    asyncio.run(scenario())
+
+
+def plain_frame(*messages):
+    """Without the short forms, which not all junk has."""
+    body = pickle.dumps(list(messages))
+    return HEADER.pack(b"XSY%d" % VERSION, len(body)) + body
+
+
+JUNK_BYTES = [
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"XSY",
+    b"XSY1" + bytes(8),
+    HEADER.pack(b"XSY%d" % VERSION, 1 << 63),
+    HEADER.pack(b"XSY%d" % VERSION, 5) + b"no pi",
+    HEADER.pack(b"XSY%d" % VERSION, 100) + b"half",
+    plain_frame(*[Deliver("1", ())]),
+    plain_frame(*[Deliver(1, ((1, SendData("plc", b"")), (1, SendData("plc", b""))))]),
+    plain_frame(*[Deliver(1, ((1,),))]),
+    plain_frame(*[Forget(([],))]),
+    plain_frame(*[TakeBack("plc", (1,)), 5, None, "x"]),
+    bytes(1000),
+]
+
+
+@with_plant
+async def test_junk_at_the_door_is_answered_or_hung_up_on(plant, call):
+    other = await call()
+    for each in JUNK_BYTES:
+        stranger = await call()
+        stranger.writer.write(each)
+        stranger.writer.write_eof()
+        await stranger.reader.read()
+        assert isinstance(await other.ask(SendData("plc", b"x")), DataSent), each[:40]
+    assert plant.bench.crashes == []
+
+
+@with_plant
+async def test_what_is_for_another_system_or_too_long_is_refused_at_the_door(plant, call):
+    caller = await call()
+    elsewhere = await caller.ask(SendData("pump", b"x"))
+    assert (elsewhere.code, "door of plc" in elsewhere.text) == ("invalid_request", True)
+    long = await caller.ask(SendData("plc", bytes(LIMIT + 1)))
+    assert (long.code, "max_payload_bytes" in long.text) == ("invalid_request", True)
+    assert plant.system.begun("send") == []
