@@ -171,6 +171,17 @@ def test_an_exit_inside_connect_is_a_crash_and_the_system_comes_back_disconnecte
     with_shared_manager(work, mock("victim", connect=False))
 
 
+@BOTH_WAYS
+def test_a_system_that_crashes_over_a_disconnect_comes_back_disconnected() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        await manager.call_command("victim", "inject_fault", "disconnect", "exit")
+        with pytest.raises(SystemCrashedError, match="exit code 1"):
+            await manager.disconnect_system("victim")
+        await until_state(manager, "victim", SystemState.DISCONNECTED, incarnation=2)
+
+    with_shared_manager(work, mock("victim"))
+
+
 def test_a_system_that_always_crashes_does_not_spin() -> None:
     fault = {"operation": "connect", "action": "exit", "times": "always"}
 

@@ -21,7 +21,7 @@ from supervisor import (
     UnavailableError,
 )
 from supervisor.client import waiting
-from supervisor.messages import EventKind
+from supervisor.messages import DesiredState, EventKind, SystemState
 from tests.helpers.processes import PARTS, kill_part, parts_of, runs, until_gone
 from tests.helpers.support import (
     PATIENCE,
@@ -34,6 +34,7 @@ from tests.helpers.support import (
     until_linked,
     until_lost,
     until_open,
+    until_state,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -252,6 +253,22 @@ def test_what_was_answered_just_before_a_kill_is_remembered() -> None:
                 await until(partial(answers_to, manager, f"new-{number}"))
             names = [status.name for status in await manager.status_all()]
             assert names == ["object", "spec-1", "spec-2", "new-0", "new-1", "new-2", "new-3"]
+
+    asyncio.run(main())
+
+
+@BOTH_WAYS
+def test_a_disconnect_that_was_answered_just_before_a_kill_is_remembered() -> None:
+    async def main() -> None:
+        async with runtime() as (manager, _):
+            for name in ("spec-1", "spec-2", "object"):
+                supervisor = parts_of(manager)["supervisor"]
+                assert await manager.disconnect_system(name)
+                supervisor.kill()  # at once: the record must have it already
+                supervisor.wait(PATIENCE)
+                await until_lost(manager)
+                await until_state(manager, name, SystemState.DISCONNECTED)
+                assert (await status_of(manager, name)).desired is DesiredState.DISCONNECTED
 
     asyncio.run(main())
 
