@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import tempfile
@@ -10,19 +11,15 @@ import time
 from pathlib import Path
 from typing import Final
 
-from actors.unix_base.kernel.private_directory import (
-    NotPrivateError,
-    PrivateDirectory,
-    is_locked,
-)
+from actors import loggers
+from actors.unix_base.kernel.held_directory import HeldDirectory, HeldError, is_held
+from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
 from supervisor.runtime import belongings
 from supervisor.runtime.belongings import DOORS, SUPERVISOR_SOCKET, ForeignError
 
 _MAX_PATH: Final = 80
 """Bytes; the kernel's limit for a socket's path is 107 on Linux and 103 on macOS, and some are
 in directories within this one."""
-_TRIES: Final = 10
-"""How often to make what others may remove at the same moment."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 OTHER_DIRECTORY: Final = "choose another --runtime-dir"
@@ -85,7 +82,8 @@ class RuntimeDirectory:
         """
         self.path = Path(os.path.abspath(path))
         self._remedy = remedy
-        self._held: PrivateDirectory | None = None
+        self._held: HeldDirectory | None = None
+        self._holder = 0
 
     @property
     def socket_path(self) -> str:
@@ -103,21 +101,22 @@ class RuntimeDirectory:
                 for a socket, or it cannot be written to. Nothing was touched.
         """
         self.check_length()
-        held = self._open_and_lock()
+        self._holder = holder or os.getpid()
+        held = self._hold()
+        directory = held.directory
         try:
-            belongings.inspect(held)
-            belongings.mark(held, holder or os.getpid())
-            belongings.remove_all(held)
+            belongings.inspect(directory)
+            belongings.mark(directory, self._holder)
+            belongings.remove_all(directory)
         except Exception as error:
-            if held.was_made:
-                belongings.unmark(held)
-                held.remove()
+            if directory.was_made:
+                belongings.unmark(directory)
+                directory.remove()
             held.close()
-            if isinstance(error, ForeignError):
-                raise DirectoryError(f"{error}; {self._remedy}, or an empty one") from None
-            if isinstance(error, OSError | NotPrivateError):
-                raise DirectoryError(self._why_not(error)) from error
-            raise
+            why = self._why_not(error)
+            if why is None:
+                raise
+            raise DirectoryError(why) from error
         # Else what is forked from here on would hold the directory after this process's end.
         os.register_at_fork(after_in_child=held.close)
         self._held = held
@@ -140,10 +139,10 @@ class RuntimeDirectory:
         held, self._held = self._held, None
         if held is None:
             return
-        belongings.remove_all(held)
-        belongings.unmark(held)
+        belongings.remove_all(held.directory)
+        belongings.unmark(held.directory)
         if remove:
-            held.remove()
+            held.directory.remove()
         held.close()
 
     def remove_remains(self) -> bool:
@@ -163,7 +162,7 @@ class RuntimeDirectory:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if not is_locked(str(self.path)):
+                if not is_held(str(self.path)):
                     return True
             except NotPrivateError:
                 pass  # nothing is known: no descriptor may be left
@@ -171,40 +170,56 @@ class RuntimeDirectory:
                 return False
             time.sleep(0.02)
 
-    def _open_and_lock(self) -> PrivateDirectory:
+    def _hold(self) -> HeldDirectory:
+        path = str(self.path)
         try:
-            for _ in range(_TRIES):
-                try:
-                    held = PrivateDirectory(str(self.path), make=True)
-                except FileNotFoundError:
-                    continue  # its last holder removed it just now
-                try:
-                    held.lock()
-                    return held
-                except FileNotFoundError:
-                    held.close()
-                except BlockingIOError:
-                    pid = belongings.holder_in(held) or "unknown"
-                    held.close()
-                    raise DirectoryError(
-                        f"a supervisor (pid {pid}) runs in {self.path} already; "
-                        f"stop it with 'extsys stop', or {self._remedy}"
-                    ) from None
+            held = HeldDirectory(path, lambda: PrivateDirectory(path, make=True))
+        except HeldError as error:
+            raise DirectoryError(
+                f"a supervisor (pid {self._last_holder() or error.pid}) runs in {path} already; "
+                f"stop it with 'extsys stop', or {self._remedy}"
+            ) from None
         except NotPrivateError as error:
-            advice = self._remedy
-            if error.can_be_closed:
-                advice += f", or, if it is for extsys alone, run 'chmod 700 {self.path}'"
-            raise DirectoryError(f"{error}; {advice}") from error
-        raise DirectoryError(f"{self.path} is removed by others whenever it is made")
+            raise DirectoryError(self._why_not(error)) from error
+        if held.is_claim_taken:
+            _log().warning(
+                "another user's process has the name by which supervisors in %s know one another; "
+                "should the directory be removed, another one can start there beside this one",
+                path,
+            )
+        return held
 
-    def _why_not(self, error: OSError | NotPrivateError) -> str:
-        if isinstance(error, NotPrivateError):
-            return f"{error}; {self._remedy}"
-        why = f"nothing can be written into {self.path}: {error.strerror or error}"
-        if error.errno in _FULL:
-            return f"{why}; make room on its file system, or {self._remedy}"
-        return f"{why}; {self._remedy}"
+    def _last_holder(self) -> int | None:
+        try:
+            with PrivateDirectory(str(self.path)) as directory:
+                return belongings.holder_in(directory)
+        except (FileNotFoundError, NotPrivateError):
+            return None
+
+    def _why_not(self, error: Exception) -> str | None:
+        """What to say of an error, and what to do; None if it is a bug."""
+        match error:
+            case ForeignError():
+                return f"{error}; {self._remedy}, or an empty one"
+            case NotPrivateError(can_be_closed=True):
+                return (
+                    f"{error}; {self._remedy}, or, if it is for extsys alone, "
+                    f"run 'chmod 700 {error.path}'"
+                )
+            case NotPrivateError():
+                return f"{error}; {self._remedy}"
+            case OSError():
+                why = f"nothing can be written into {self.path}: {error.strerror or error}"
+                if error.errno in _FULL:
+                    return f"{why}; make room on its file system, or {self._remedy}"
+                return f"{why}; {self._remedy}"
+            case _:
+                return None
 
 
 def _fits(path: str | Path) -> bool:
     return len(os.fsencode(path)) <= _MAX_PATH
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger(loggers.ROOT)

@@ -157,6 +157,17 @@ class PrivateDirectory:
         except OSError:
             pass
 
+    def touch(self, name: str | None = None) -> None:
+        """Make what has this name in here, or else the directory, as if it were new: what is old
+        others may clear away."""
+        try:
+            if name is None:
+                os.utime(self.fd)
+            else:
+                os.utime(name, dir_fd=self.fd, follow_symlinks=False)
+        except OSError:
+            pass  # it was removed just now
+
     # ---- the directory itself ------------------------------------------------------------
 
     @property

@@ -14,11 +14,8 @@ from typing import Any, Final
 
 from thespian.actors import ActorSystemStartupFailure
 
-from actors.unix_base.kernel.private_directory import (
-    NotPrivateError,
-    PrivateDirectory,
-    is_locked,
-)
+from actors.unix_base.kernel.held_directory import HeldDirectory, HeldError, is_held
+from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
 from actors.unix_base.kernel.socket_files import is_alive
 from actors.unix_base.names import (
     ADMIN_PORT,
@@ -130,37 +127,33 @@ class SystemLock:
         Raises:
             SocketDirectoryError: another admin lives there, or the directory is not safe.
         """
-        while True:
-            self._place = open_place(directory)
-            try:
-                self._place.lock()
-                break
-            except FileNotFoundError:
-                self._place.close()  # its last admin removed it just now
-            except BlockingIOError:
-                self._place.close()
-                raise SocketDirectoryError(f"an actor system runs in {directory}") from None
-        remove_dead_sockets(self._place, older_than=_YOUNG)
+        try:
+            self._held = HeldDirectory(directory, lambda: open_place(directory))
+        except HeldError:
+            raise SocketDirectoryError(f"an actor system runs in {directory}") from None
+        except NotPrivateError as error:
+            raise SocketDirectoryError(str(error)) from error
+        remove_dead_sockets(self._held.directory, older_than=_YOUNG)
         # The logger of an admin that was killed lives on, and the next has the same name.
-        self._place.remove_socket(LOGGER_SOCKET)
+        self._held.directory.remove_socket(LOGGER_SOCKET)
 
     @staticmethod
     def is_held(directory: str) -> bool:
         """Whether an admin lives there, perhaps one that does not listen yet."""
         try:
-            return is_locked(directory)
+            return is_held(directory)
         except NotPrivateError:
             return False
 
     def release(self) -> None:
         """Remove the directory, unless somebody still listens in it."""
-        remove_dead_sockets(self._place)
-        leave_place(self._place.path)
-        self._place.close()
+        remove_dead_sockets(self._held.directory)
+        leave_place(self._held.path)
+        self._held.close()
 
     def leave(self) -> None:
         """In a forked process: the parent goes on being the admin."""
-        self._place.close()
+        self._held.close()
 
 
 def remove_dead_sockets(place: PrivateDirectory, older_than: float = 0.0) -> None:

@@ -75,8 +75,10 @@ def marked(path: Path) -> None:
     """Leave a directory as a killed runtime does."""
     killed = os.fork()
     if not killed:
-        RuntimeDirectory(path).take()
-        os._exit(0)
+        try:
+            RuntimeDirectory(path).take()
+        finally:
+            os._exit(0)
     os.waitpid(killed, 0)
     assert (path / MARKER).is_file()
 
@@ -162,8 +164,9 @@ def test_an_empty_directory_of_the_users_is_as_it_was_afterwards(own: Path) -> N
 def test_a_directory_that_took_the_place_of_a_runtimes_is_left_alone(runtime_dir: Path) -> None:
     directory = RuntimeDirectory(runtime_dir)
     directory.take()
+    marked(runtime_dir.parent / "other")
     runtime_dir.rename(runtime_dir.parent / "moved")
-    marked(runtime_dir)
+    (runtime_dir.parent / "other").rename(runtime_dir)
     leave_dead_socket(str(runtime_dir / "supervisor.sock"))
     directory.release(remove=True)
     assert sorted(tree(runtime_dir)) == [MARKER, "supervisor.sock"]
