@@ -285,6 +285,8 @@ class _LoopSide:
         except Exception as error:  # a property of the user's
             self.crash(error)
         self._reports.schedule()
+        if self._direct is not None:
+            self._direct.look()
         asyncio.get_running_loop().call_later(_CONNECTION_POLL, self._look_at_connection)
 
     def _connected(self) -> bool:

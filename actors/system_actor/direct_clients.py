@@ -130,6 +130,14 @@ class DirectClients:
         except Exception as error:
             self._on_bug(error)
 
+    def look(self) -> None:
+        """Make again what was removed of the door's files; to be called now and then."""
+        try:
+            self._door.look()
+            self._tally.look()
+        except OSError:
+            pass  # the directory is not there: its owner makes it again
+
     def serve_all(self) -> None:
         """Take what has come."""
         self._hear(self._door.read_all())

@@ -183,6 +183,25 @@ class FrontDoor:
         for client in self._connections:
             self.tell(client, message)
 
+    def look(self) -> None:
+        """Listen at a new socket file if the last one was removed; to be called now and then.
+        Connections are as they were. What somebody else put in its place is left alone.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        if socket_file_at(self._path) == self._file:
+            return
+        anew = listen_at(self._path, _BACKLOG)
+        while self._accepting and self._accept():
+            pass  # who was quicker than the removal
+        if self._accepting:
+            self._selector.unregister(self._listener)
+        self._listener.close()
+        self._listener, self._file = anew, socket_file_at(self._path)
+        if self._accepting:
+            self._selector.register(self._listener, selectors.EVENT_READ, None)
+
     def close(self) -> None:
         """Hang up on all, and remove the socket file."""
         for connection in list(self._connections.values()):
@@ -194,7 +213,8 @@ class FrontDoor:
 
     # ---- connections ---------------------------------------------------------------------
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take who waits longest; False if nobody does, or nobody can be taken."""
         try:
             sock, _ = self._listener.accept()
         except OSError as error:
@@ -203,12 +223,12 @@ class FrontDoor:
                 _log().error("no descriptor left for a new client: %s", error)
                 self._selector.unregister(self._listener)
                 self._accepting = False
-            return
+            return False
         uid = stranger(sock)
         if uid is not None:
             _log().warning("refused a client of user id %d", uid)
             sock.close()
-            return
+            return True
         sock.setblocking(False)
         client = DoorClient(next(self._numbers))
         connection = _Connection(client, sock, FrameDecoder(self._room))
@@ -217,6 +237,7 @@ class FrontDoor:
         self._selector.register(sock, selectors.EVENT_READ, connection)
         if self._last_words is not None:
             self.tell(client, self._last_words)
+        return True
 
     def _read(self, connection: _Connection, came: list[Arrived | Left]) -> None:
         try:

@@ -6,6 +6,7 @@ actor that hangs, or that was killed in the middle of what it did.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -44,16 +45,34 @@ class Tally:
         Raises:
             OSError: it cannot be made, or there is no room for it.
         """
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._path = path
+        self._make(bytes(_SIZE))
+        self.waiting = 0
+
+    def _make(self, noted: bytes) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(self._path, flags, 0o600)
         try:
             # Written, and not only made longer: a full disk is an error here, and not a
             # SIGBUS at the first note.
-            os.write(fd, bytes(_SIZE))
+            if os.write(fd, noted) < _SIZE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
             self._map = mmap.mmap(fd, _SIZE)
         finally:
             os.close(fd)
         self._words = memoryview(self._map).cast("Q")
-        self.waiting = 0
+
+    def look(self) -> None:
+        """Make the file again if it was removed.
+
+        Raises:
+            OSError: as when it was first made; what is noted meanwhile is kept.
+        """
+        if not os.path.lexists(self._path):
+            words, old = self._words, self._map
+            self._make(bytes(words))
+            words.release()
+            old.close()
 
     def count_sent(self, items: int) -> None:
         self._words[_SENT] += items

@@ -15,8 +15,8 @@ from actors import loggers
 from actors.processes.logs import log_to_stderr
 from supervisor.cli.client import EXIT_BUSY, EXIT_INTERRUPTED, fail
 from supervisor.config.file import Config
-from supervisor.runtime.directory import DirectoryError, RuntimeDirectory
-from supervisor.runtime.limits import EXIT_OK, EXIT_SUPERVISOR_DIED
+from supervisor.runtime.directory import DirectoryError, ReplacedError, RuntimeDirectory
+from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import signals_as_descriptor, wait_readable
 from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
@@ -73,6 +73,10 @@ def _serve(root: Root, asked: int, above: list[int]) -> int:
     """Wait for the end; the exit code."""
     try:
         closing = root.wait([asked, *above])
+    except ReplacedError as error:
+        _say(f"{error}; stopping")
+        root.stop(None, [asked, *above])
+        return EXIT_REPLACED
     except RuntimeError as error:
         logging.getLogger(loggers.RUN).error("%s; its systems ended with it", error)
         return EXIT_SUPERVISOR_DIED

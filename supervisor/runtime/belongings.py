@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from actors.unix_base.kernel.private_directory import PrivateDirectory, kind_of
+from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory, kind_of
 from actors.unix_base.names import SOCKET_NAMES
 from actors.wire.tally import tally_path
 
@@ -52,8 +52,12 @@ class ForeignError(Exception):
     """A directory is no runtime's, or something in it cannot be; the text says what."""
 
 
-def inspect(directory: PrivateDirectory) -> None:
+def inspect(directory: PrivateDirectory, *, may_be_unmarked: bool = False) -> None:
     """Make sure that a directory is empty, or a runtime's. Nothing is touched.
+
+    Args:
+        may_be_unmarked: whether it is one in which this runtime's other processes may have
+            been quicker, so that it may have all of a runtime's things but the marker.
 
     Raises:
         ForeignError: it is neither.
@@ -63,7 +67,8 @@ def inspect(directory: PrivateDirectory) -> None:
     if not names:
         return
     half_written = names == [MARKER] and _SAYS.startswith(read_marker(directory))
-    if not _says_so(directory) and not half_written:
+    by_names = may_be_unmarked and set(names) <= set(_HERE)
+    if not _says_so(directory) and not half_written and not by_names:
         some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         older = "" if _OLD_LOCK not in names else "; if an older extsys runs there, stop that first"
         raise ForeignError(
@@ -122,6 +127,32 @@ def mark(directory: PrivateDirectory, holder: int) -> None:
         os.ftruncate(fd, written)
     finally:
         os.close(fd)
+
+
+def is_marked_since(directory: PrivateDirectory, now: float, seconds: float) -> bool:
+    """Whether the marker is there, and was written or touched in the last seconds.
+
+    Args:
+        now: as of the clock on the wall, which may be set.
+    """
+    status = directory.status(MARKER)
+    return status is not None and abs(now - status.st_mtime) < seconds
+
+
+def touch_all(directory: PrivateDirectory) -> None:
+    """Make all that a runtime has in its directory young."""
+    for name in (ACTOR_SOCKETS, DOORS):
+        try:
+            with PrivateDirectory(name, inside=directory) as inner:
+                for each in inner.names():
+                    if any(pattern.fullmatch(each) for pattern, _ in _BELOW[name]):
+                        inner.touch(each)
+                inner.touch()
+        except (FileNotFoundError, NotPrivateError):
+            pass
+    for name in _HERE:
+        directory.touch(name)
+    directory.touch()
 
 
 def remove_all(directory: PrivateDirectory) -> None:

@@ -8,6 +8,7 @@ import os
 import secrets
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,9 @@ from supervisor.runtime.belongings import DOORS, SUPERVISOR_SOCKET, ForeignError
 _MAX_PATH: Final = 80
 """Bytes; the kernel's limit for a socket's path is 107 on Linux and 103 on macOS, and some are
 in directories within this one."""
+_YOUNG: Final = 600.0
+"""Seconds after which everything is made young again. What others clear away is days old, or hours
+where somebody is in a hurry."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 OTHER_DIRECTORY: Final = "choose another --runtime-dir"
@@ -30,6 +34,10 @@ OTHER_PARENT: Final = "set XDG_RUNTIME_DIR or TMPDIR to another directory"
 
 class DirectoryError(Exception):
     """The directory cannot be used; the text says why and what to do."""
+
+
+class ReplacedError(RuntimeError):
+    """Another supervisor has taken the place of this one's directory; the text says which."""
 
 
 def default_directory() -> Path:
@@ -84,6 +92,8 @@ class RuntimeDirectory:
         self._remedy = remedy
         self._held: HeldDirectory | None = None
         self._holder = 0
+        self._trouble: str | None = None
+        """Why the directory is not there, as was said last."""
 
     @property
     def socket_path(self) -> str:
@@ -120,6 +130,37 @@ class RuntimeDirectory:
         # Else what is forked from here on would hold the directory after this process's end.
         os.register_at_fork(after_in_child=held.close)
         self._held = held
+
+    def look(self, now: float) -> None:
+        """See that the directory that is held is there, with its marker, and that nothing in it
+        is old: make again what is missing, and young what is not. To be called each second or so.
+
+        Args:
+            now: seconds of the clock on the wall.
+
+        Raises:
+            ReplacedError: another runtime holds what is in its place.
+        """
+        assert self._held is not None
+        accept = partial(belongings.inspect, may_be_unmarked=True)
+        trouble = None
+        try:
+            if self._held.look(accept):
+                _log().warning("%s was removed; it was made again", self.path)
+            directory = self._held.directory
+            if not belongings.is_marked_since(directory, now, _YOUNG):
+                belongings.mark(directory, self._holder)
+                belongings.touch_all(directory)
+        except HeldError as error:
+            pid = error.pid or self._last_holder()
+            raise ReplacedError(
+                f"{self.path} was removed, and another supervisor (pid {pid}) has taken its place"
+            ) from None
+        except (NotPrivateError, ForeignError, OSError) as error:
+            trouble = f"what was removed of {self.path} cannot be made again: {error}"
+        if trouble is not None and trouble != self._trouble:
+            _log().error("%s; until then nobody can reach this supervisor anew", trouble)
+        self._trouble = trouble
 
     def check_length(self) -> None:
         """Make sure that the socket's path fits.

@@ -8,11 +8,15 @@ killed supervisor left, the next one removes.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from pathlib import Path
 
+from actors import loggers
+from actors.errors import describe
 from actors.messages.tallied import NOTHING, Tallied
-from actors.unix_base.kernel.private_directory import PrivateDirectory
+from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
+from actors.wire.front_door import FrontDoor
 from actors.wire.tally import read_tally, tally_path
 from supervisor.runtime.belongings import DOORS, clear_below
 from supervisor.runtime.directory import doors_directory
@@ -29,15 +33,49 @@ class DirectoryOfDoors:
         Raises:
             NotPrivateError: the directory cannot be made.
         """
-        self._directory = doors_directory(Path(socket_path).parent)
-        with PrivateDirectory(str(self._directory), make=True) as inner:
-            clear_below(inner, DOORS)
         self._numbers = itertools.count(1)
+        self._runtime = Path(socket_path).parent
+        self._directory = doors_directory(self._runtime)
+        with self._open() as inner:
+            clear_below(inner, DOORS)
         self._paths: dict[tuple[str, int], str] = {}
+        self._trouble: str | None = None
+        """Why something cannot be made again, as was said last."""
+
+    def _open(self) -> PrivateDirectory:
+        # Whatever is missing, also of the runtime's own: its root may not have looked yet.
+        with PrivateDirectory(str(self._runtime), make=True) as runtime:
+            return PrivateDirectory(DOORS, make=True, inside=runtime)
+
+    def look(self, own: FrontDoor) -> None:
+        """Make again what was removed, which systems do with their files; to be called now and
+        then.
+
+        Args:
+            own: the supervisor's door.
+        """
+        trouble = self._make_again()
+        try:
+            own.look()
+        except OSError as error:
+            trouble = trouble or describe(error)
+        if trouble is not None and trouble != self._trouble:
+            _log().warning("no client can reach this supervisor anew: %s", trouble)
+        self._trouble = trouble
+
+    def _make_again(self) -> str | None:
+        """Have the directory; what is in the way of that."""
+        try:
+            if not self._directory.is_dir():
+                self._open().close()
+        except (OSError, NotPrivateError) as error:
+            return describe(error)
+        return None
 
     def choose(self, name: str, incarnation: int) -> str:
         """The path of the door of an incarnation that is about to start. It is used once:
         whoever still knows the last one finds nobody there."""
+        self._make_again()  # the incarnation will not wait for the next look
         path = str(self._directory / f"{os.getpid():x}-{next(self._numbers):x}")
         self._paths[name, incarnation] = path
         return path
@@ -64,3 +102,7 @@ class DirectoryOfDoors:
             self._directory.rmdir()
         except OSError:
             pass
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger(loggers.SUPERVISOR)

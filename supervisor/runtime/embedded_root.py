@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
-from supervisor.runtime.directory import OTHER_PARENT, RuntimeDirectory
-from supervisor.runtime.limits import EXIT_OK, EXIT_SUPERVISOR_DIED
+from supervisor.runtime.directory import OTHER_PARENT, ReplacedError, RuntimeDirectory
+from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import open_pidfd, wait_readable
 from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
@@ -85,6 +85,10 @@ def _run(lifeline_fd: int, ready_fd: int, host_pid: int, reaper: int | None) -> 
 def _serve_host(root: Root, wake_fds: list[int], above: list[int]) -> int:
     try:
         closing = root.wait(wake_fds + above)
+    except ReplacedError as error:
+        logging.getLogger(loggers.ROOT).error("%s; its systems are ended", error)
+        root.stop(ORPHAN_GRACE)
+        return EXIT_REPLACED
     except RuntimeError as error:
         logging.getLogger(loggers.ROOT).error("%s; its systems were ended with it", error)
         return EXIT_SUPERVISOR_DIED

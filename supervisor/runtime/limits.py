@@ -18,5 +18,7 @@ SUPERVISOR_INTENSITY: Final = RestartPolicy(
 """More ends of a supervisor than that are not mended by one more start."""
 
 EXIT_OK: Final = os.EX_OK
+EXIT_REPLACED: Final = 4
+"""Another supervisor has the directory."""
 EXIT_SUPERVISOR_DIED: Final = os.EX_SOFTWARE
 """The systems are gone because their supervisor could not be kept running."""

@@ -47,7 +47,8 @@ _SWEEP: Final = 1.0
 _LISTEN: Final = 0.1
 """Seconds between two looks, at the start, whether that is to be given up."""
 _LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at processes that the system has no descriptors for."""
+"""Seconds between two looks at the directory, and at processes that the system has no
+descriptors for."""
 
 
 class Interrupted(Exception):
@@ -82,6 +83,7 @@ class Root:
         """Until when to wait for the next supervisor; None while connected."""
         self._sweep: float | None = None
         """Until when what the last supervisor left may still come to light."""
+        self._look_at = 0.0
         self._history = RestartHistory(RUNTIME_INTENSITY)
         self._random = random.Random()
 
@@ -136,10 +138,14 @@ class Root:
             None for a descriptor, else what the supervisor said.
 
         Raises:
+            ReplacedError: another runtime has its directory; this one still runs.
             RuntimeError: it cannot be kept running; the text says why.
         """
         while True:
             ready = self._wait_for_something(wake_fds)
+            if time.monotonic() >= self._look_at:
+                self._directory.look(time.time())
+                self._look_at = time.monotonic() + _LOOK_EVERY
             if self._sweep is not None:
                 self._kill_adopted(self._sweep)
             if ready & set(wake_fds):
@@ -157,15 +163,14 @@ class Root:
                 self._reconnect()
 
     def _wait_for_something(self, wake_fds: list[int]) -> set[int]:
-        seconds = None if self._connection is not None and self._sweep is None else _RETRY
+        idle = self._connection is not None and self._sweep is None
+        seconds = _LOOK_EVERY if idle else _RETRY
         fds = list(wake_fds)
         if self._connection is not None:
             fds.append(self._connection.fileno())
         for process in (self._admin, self._guardian):
             if process is not None and process.fd is not None:
                 fds.append(process.fd)
-            elif seconds is None:
-                seconds = _LOOK_EVERY
         return wait_readable(fds, seconds)
 
     def _has_ended(self, process: WatchedProcess | None) -> bool:

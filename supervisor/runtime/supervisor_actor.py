@@ -158,6 +158,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 self._core.tick(now)
                 if now >= self._look_at:
                     self._look_for_exits(now)
+                    if self._doors is not None and self._door is not None:
+                        self._doors.look(self._door)
             case (
                 SystemStarted()
                 | SystemStartFailed()
@@ -272,8 +274,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             return
         if message.socket_path is not None:
             try:
-                self._door = WatchedDoor(message.socket_path, farewell)
                 self._doors = DirectoryOfDoors(message.socket_path)
+                self._door = WatchedDoor(message.socket_path, farewell)
             except (OSError, NotPrivateError) as error:
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
@@ -373,7 +375,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         """Ask for a wakeup, unless an earlier one is on its way: none can be cancelled."""
         now = time.monotonic()
         due = self._core.next_due()
-        if self._handles:
+        if self._handles or self._door is not None:
             due = self._look_at if due is None else min(due, self._look_at)
         if self._door is not None and not self._watches:
             due = min(due, now + _POLL) if due is not None else now + _POLL

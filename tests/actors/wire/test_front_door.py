@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,3 +116,66 @@ def test_who_comes_late_is_told_the_last_words_that_he_missed(
         door.flush()
         late.settimeout(10)
         assert list(FrameDecoder().feed(late.recv(1 << 16))) == [Reply(request_id=7)]
+
+
+# ---- when its file is removed ----------------------------------------------------------------
+
+
+def test_a_door_whose_file_was_removed_is_found_again_and_keeps_its_clients(
+    door: WatchedDoor, caller: socket.socket, runtime_dir: Path
+) -> None:
+    first = client_of(door, caller)
+    with socket.socket(socket.AF_UNIX) as waiting, socket.socket(socket.AF_UNIX) as later:
+        waiting.connect(str(runtime_dir / "door"))
+        shutil.rmtree(runtime_dir)
+        runtime_dir.mkdir(0o700)
+        door.look()
+        assert client_of(door, waiting) != first  # who came before the removal
+        later.connect(str(runtime_dir / "door"))
+        assert client_of(door, later) != first
+        assert client_of(door, caller) == first
+
+
+def test_a_door_whose_file_is_there_listens_where_it_did(
+    door: WatchedDoor, caller: socket.socket, runtime_dir: Path
+) -> None:
+    before = (runtime_dir / "door").stat()
+    door.look()
+    assert os.path.samestat((runtime_dir / "door").stat(), before)
+
+
+def test_what_others_put_in_a_doors_place_is_left_alone(
+    door: WatchedDoor, runtime_dir: Path
+) -> None:
+    path = runtime_dir / "door"
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(OSError, match="Address already in use"):
+            door.look()
+        door.close()
+        assert path.exists()
+        path.unlink()
+    path.write_text("precious")
+    with pytest.raises(OSError, match="something else than a socket"):
+        door.look()
+    door.close()
+    assert path.read_text() == "precious"
+
+
+def test_a_door_that_has_no_descriptor_left_is_found_again_as_soon_as_it_has(
+    door: WatchedDoor, caller: socket.socket, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(door, caller)
+    (runtime_dir / "door").unlink()
+    monkeypatch.setattr(door, "_accept", lambda: False)
+    door._selector.unregister(door._listener)
+    door._accepting = False
+    door.look()
+    monkeypatch.undo()
+    caller.close()
+    assert list(door.serve()) == [Left(client)]
+    with socket.socket(socket.AF_UNIX) as later:
+        later.connect(str(runtime_dir / "door"))
+        assert client_of(door, later) != client
