@@ -14,7 +14,7 @@ from supervisor.core.pending import Pending
 from supervisor.messages import DesiredState, EventKind, SystemState, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import SystemSpec
-from supervisor.tree.nodes import Down, Node, Status, System
+from supervisor.tree.nodes import Down, Node, Status, System, Wish
 
 
 @attrs.define(eq=False)
@@ -159,17 +159,24 @@ def state_of(node: Node) -> SystemState:
     knows more."""
     if node.status is Status.UP:
         return SystemState.UP
-    if node.is_coming:
-        return SystemState.STARTING if node.incarnation <= 1 else SystemState.RESTARTING
-    if node.status is Status.STOPPING:
+    if node.status is Status.STOPPING and node.wish is not Wish.RESTART:
         return SystemState.STOPPING
-    quarantined = node.down is Down.QUARANTINED
-    return SystemState.QUARANTINED if quarantined else SystemState.TERMINATED
+    if node.is_quarantined:
+        return SystemState.QUARANTINED
+    if not node.is_coming:
+        return SystemState.TERMINATED
+    if node.status is Status.DOWN and node.incarnation:
+        return SystemState.WAITING
+    return SystemState.RESTARTING if node.is_restarting else SystemState.STARTING
 
 
 def why_down(node: System) -> str:
     """Why a system takes no requests, and what to do."""
-    if node.down is Down.QUARANTINED:
+    quarantined = _quarantined(node)
+    if quarantined is not None and quarantined is not node:
+        cause = quarantined.cause.text if quarantined.cause else "it crashed too often"
+        return f"its group {quarantined.name} is quarantined ({cause}); mend the cause, restart it"
+    if quarantined is not None:
         cause = node.cause.text if node.cause else "it crashed too often"
         return f"quarantined after repeated crashes ({cause}); mend the cause and restart it"
     if node.status is Status.STOPPING:
@@ -179,3 +186,12 @@ def why_down(node: System) -> str:
     if node.down is Down.TERMINATED:
         return "the system was terminated; restart it if it is needed"
     return "its group does not run"
+
+
+def _quarantined(node: Node) -> Node | None:
+    """The child itself, or the group around it, that is in quarantine."""
+    if not node.is_quarantined:
+        return None
+    group = node.parent
+    above = _quarantined(group) if group is not None else None
+    return above or node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.messages import FailureCode, Reply, Request
+from actors.messages import Reply, Request
 from supervisor.core.actions import Client
 from supervisor.core.child import Child
 from supervisor.core.context import Context
@@ -93,10 +93,9 @@ class ChildOrders:
             self._orders.answer(order, _done(order, settled, child))
             return
         code, text = settled.failure
-        if code is FailureCode.CONNECTOR_ERROR:
-            text = f"cannot be built: {text}"
-            if child is not None:
-                code = child.start_code or FailureCode.SYSTEM_CRASHED
+        if settled.not_started:
+            what = "built" if child is not None else "started"
+            text = f"cannot be {what}: {text}"
         self._orders.fail(order, code, text)
 
     def _answer(self, request: ChildOrder) -> Reply:

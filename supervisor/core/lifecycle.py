@@ -143,18 +143,39 @@ class Lifecycle:
         children = self._context.children
         if happened.kind is EventKind.REGISTERED and isinstance(node, System):
             children.setdefault(node.name, Child(node=node, wanted=node.spec.connect))
-        child = children.get(node.name)
-        if happened.kind is EventKind.RESTARTING and child is not None and happened.delay:
-            text = f"crashed ({happened.reason.text})" if happened.reason else "crashed"
-            self._router.fail_queued_data(child, FailureCode.SYSTEM_CRASHED, text)
+        if happened.kind is EventKind.RESTARTING and happened.delay:
+            self._fail_what_would_wait_long(node, happened.reason)
         for each in node.walk() if isinstance(node, Group) else (node,):
             self._fail_what_waits(each)
 
     def _fail_what_waits(self, node: Node) -> None:
         """Answer what waits for a system to come up that does not, or not soon."""
         child = self._context.children.get(node.name)
-        if child is not None and not node.is_coming and not child.has_process:
+        if child is None:
+            return
+        if not node.is_coming and not child.has_process:
             self._router.fail_open(child, FailureCode.UNAVAILABLE, why_down(child.node))
+            return
+        cause = node.held_up_by
+        round_ = cause.parent.round if cause is not None and cause.parent is not None else None
+        if round_ is not None and cause is not node and round_.not_before > self._context.now:
+            assert cause is not None
+            self._fail_queued(child, f"stopped, as {cause.name} is restarted")
+
+    def _fail_what_would_wait_long(self, cause: Node, reason: Reason | None) -> None:
+        """Answer what is to be sent to a system that is restarted after a while, and to those
+        that are restarted with it."""
+        crashed = self._context.children.get(cause.name)
+        if crashed is not None:
+            text = f"crashed ({reason.text})" if reason else "crashed"
+            self._router.fail_queued_data(crashed, FailureCode.SYSTEM_CRASHED, text)
+        for child in self._context.children.values():
+            if child is not crashed and child.node.held_up_by is cause:
+                self._fail_queued(child, f"stopped, as {cause.name} is restarted")
+
+    def _fail_queued(self, child: Child, text: str) -> None:
+        if not child.is_running:  # what runs still takes what it can
+            self._router.fail_queued_data(child, FailureCode.UNAVAILABLE, text)
 
     def _removed(self, removed: Removed) -> None:
         child = self._context.children.pop(removed.node.name, None)
@@ -196,7 +217,8 @@ class Lifecycle:
         if child.crash is not None:
             how = None  # it was killed for what is known already
         status = child.node.status
-        normal = reason.kind == NORMAL_EXIT and status is Status.UP
+        # OTP: normal, or of a constructor ignore.
+        normal = reason.kind == NORMAL_EXIT and status in (Status.STARTING, Status.UP)
         self._watchdog.forget(child)
         child.look_at_tally(self._context.doors)
         self._context.act(ForgetActor(child.name, child.incarnation))
@@ -211,7 +233,8 @@ class Lifecycle:
             report_crash(self._context, child, reason, how)
         self._router.fail_delivered(child, code, text)
         child.close_tally()
-        end = End(reason, normal=normal, unreachable=child.unreachable)
+        code = child.start_code or FailureCode.SYSTEM_CRASHED
+        end = End(reason, normal=normal, unreachable=child.unreachable, code=code)
         self._tree.exited(child.name, child.incarnation, end)
         self.carry_out()
 

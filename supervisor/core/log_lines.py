@@ -49,6 +49,13 @@ class LogLines:
         node = self._tree.nodes.get(name)
         if node is None:
             return
+        if isinstance(node, Group):
+            text = (
+                f"{name}: quarantined as a whole, as it cannot do without one of its children: "
+                f"{why}; mend the cause, then restart {name}"
+            )
+            self._say(logging.ERROR, text)
+            return
         policy = node.spec.restart
         text = (
             f"{name}: quarantined: more than {policy.max_restarts} crashes within "
@@ -59,6 +66,10 @@ class LogLines:
     def _gave_up(self, name: str, why: str) -> None:
         group = self._tree.nodes.get(name)
         if not isinstance(group, Group):
+            return
+        if group.goes_along() and any(c.is_quarantined for c in group.children.values()):
+            text = f"{name}: gave up: it cannot do without one of its children: {why}"
+            self._say(logging.ERROR, text)
             return
         text = (
             f"{name}: gave up: more than {group.spec.max_restarts} restarts within "

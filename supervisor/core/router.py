@@ -34,7 +34,6 @@ from supervisor.core.context import Context
 from supervisor.core.pending import Gathering, Pending
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.timing.patience import patience_of, timed_out
-from supervisor.tree.nodes import Status
 
 
 class Router:
@@ -210,8 +209,11 @@ class Router:
         control = isinstance(request, ConnectSystem | DisconnectSystem)
         if not child.node.is_coming and not child.is_running and not child.crashed:
             return request.failure(FailureCode.UNAVAILABLE, why_down(child.node))
-        if child.node.status is Status.RESTARTING and not control:
+        cause = None if control else child.node.held_up_by
+        if cause is not None:
             text = "restarting after a crash; try again shortly"
+            if cause is not child.node:
+                text = f"waiting for {cause.name}, which is {text}"
             return request.failure(FailureCode.UNAVAILABLE, text)
         if control:  # a few, and what puts an overloaded system right
             return Admitted(request, weight_of(request), 0)

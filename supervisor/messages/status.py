@@ -21,6 +21,8 @@ class SystemState(enum.StrEnum):
     CONNECTED = "connected"
     RESTARTING = "restarting"
     """It crashed, and its next incarnation starts soon."""
+    WAITING = "waiting"
+    """It was stopped with others that are restarted together, and starts in its turn."""
     QUARANTINED = "quarantined"
     """It crashed too often, and waits for a :class:`RestartSystem`."""
     STOPPING = "stopping"

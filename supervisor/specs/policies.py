@@ -45,10 +45,20 @@ class GiveUp(enum.StrEnum):
 
     QUARANTINE = "quarantine"
     """Each child has a budget of its own; the one that has used it up is set aside, and the
-    others go on. Not in OTP."""
+    others go on. The default for ``one_for_one``. Not in OTP."""
+    QUARANTINE_GROUP = "quarantine_group"
+    """As ``quarantine``, but the others cannot do without that child: the group stops them all
+    and is set aside as one. A root group, which nobody can set aside, ends. The default for
+    ``one_for_all`` and ``rest_for_one``. Not in OTP."""
     ESCALATE = "escalate"
     """OTP's: all children share one budget. When it is used up, the group stops them all and
     ends, and leaves the rest to the group it is in."""
+
+
+def usual_give_up(strategy: Strategy) -> GiveUp:
+    """What a group does that does not say it."""
+    alone = strategy is Strategy.ONE_FOR_ONE
+    return GiveUp.QUARANTINE if alone else GiveUp.QUARANTINE_GROUP
 
 
 class OnStartFailure(enum.StrEnum):
@@ -59,7 +69,7 @@ class OnStartFailure(enum.StrEnum):
     RETRY = "retry"
     """Go on with the next, and try this one again as if it had crashed; but if it raised
     what says that its counterpart cannot be reached, until that is there, with the waits of
-    ``reconnect``, and without giving up."""
+    ``reconnect``, and without giving up. So it is in each later restart, too."""
     RETRY_CONNECTION_ERRORS = "retry_connection_errors"
     """``retry`` for what a system raises when its counterpart cannot be reached, ``fail``
     for anything else: a system that is down is not a bug."""

@@ -28,6 +28,7 @@ from supervisor.specs.policies import (
     refuse_unreachable,
     shutdown_time,
     time_limit,
+    usual_give_up,
 )
 
 ROOT: Final = "root"
@@ -147,7 +148,10 @@ class GroupSpec:
     name: str = attrs.field(validator=lambda _, __, value: check_system_name(value) and None)
     children: tuple[ChildSpec, ...] = attrs.field(default=(), converter=_in_order)
     strategy: Strategy = _choice(Strategy, Strategy.ONE_FOR_ONE)
-    give_up: GiveUp = _choice(GiveUp, GiveUp.QUARANTINE)
+    give_up: GiveUp = _choice(
+        GiveUp, attrs.Factory(lambda self: usual_give_up(self.strategy), takes_self=True)
+    )
+    """What suits the strategy, unless it is said."""
     max_restarts: int = attrs.field(default=3, kw_only=True, validator=whole_number(0))
     """With ``period`` the budget that the children of a group share which gives up by
     ``escalate``. OTP's ``intensity``."""

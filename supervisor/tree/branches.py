@@ -13,7 +13,7 @@ from supervisor.messages import EventKind
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.timing.timers import Timers
 from supervisor.tree.decisions import Happened, Removed, Settled, TreeAction
-from supervisor.tree.nodes import Down, Group, Node, Status, System
+from supervisor.tree.nodes import Down, End, Group, Node, StartedBy, Status, System
 
 
 class Branches:
@@ -74,6 +74,15 @@ class Branches:
         self.happened(EventKind.UNREGISTERED, node)
         self._act(Removed(node))
 
+    def forget_turn(self, node: Node) -> None:
+        """A child that somebody started is not started any more, before its turn came: of a
+        new one nothing is left."""
+        turn_by, node.turn_by = node.turn_by, StartedBy.GROUP
+        if turn_by is StartedBy.NEW:
+            self.remove(node)
+        elif turn_by is StartedBy.HAND:
+            node.down = Down.TERMINATED
+
     def happened(
         self,
         kind: EventKind,
@@ -86,6 +95,13 @@ class Branches:
     def fail_orders(self, node: Node, code: FailureCode, text: str) -> None:
         """It neither comes up nor goes down as somebody waits for."""
         self.fail_start_orders(node, code, text)
+        self.settle(node.stop_orders, node)
+
+    def fail_start(self, node: Node, end: End) -> None:
+        """It could not be started; nobody tries again."""
+        for order in _taken(node.start_orders):
+            failure = end.code, end.reason.text
+            self._act(Settled(order, node.name, node.incarnation, failure, not_started=True))
         self.settle(node.stop_orders, node)
 
     def fail_start_orders(self, node: Node, code: FailureCode, text: str) -> None:

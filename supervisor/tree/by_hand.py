@@ -127,7 +127,10 @@ class ByHand:
         if node is None:
             return
         text = f"{name}: there is a child of this name"
-        if node.status in (Status.STARTING, Status.UP, Status.STOPPING):
+        if node.is_restarting:
+            text = f"{text}, which is being restarted; wait, or terminate and delete it first"
+            raise RefusedError(FailureCode.ALREADY_PRESENT, text)
+        if node.status is not Status.DOWN or node.in_turn:
             text = f"{text}; choose another, or unregister it first"
             raise RefusedError(FailureCode.ALREADY_STARTED, text)
         text = f"{text}, which does not run; restart it, or terminate and delete it first"
@@ -141,13 +144,14 @@ class ByHand:
         node.cause = None
         node.down = Down.WAITING
         node.start_orders.append(order)
-        self._tree.start_node(node, started_by)
+        self._tree.start_in_turn(node, started_by)
 
     def _end(self, node: Node, wish: Wish, order: Any) -> None:
         if node.status in (Status.DOWN, Status.RESTARTING):
+            is_new = node.turn_by is StartedBy.NEW
             self._cancel(node)
             self._tree.settle([order], node)
-            if wish is Wish.REMOVE or node.is_temporary:
+            if wish is Wish.REMOVE or node.is_temporary or is_new:
                 self._tree.remove(node)
             return
         node.stop_orders.append(order)
@@ -165,6 +169,7 @@ class ByHand:
         assert group is not None
         was_to_run = node.status is Status.RESTARTING or node.down is not Down.TERMINATED
         node.status, node.down = Status.DOWN, Down.TERMINATED
+        node.turn_by = StartedBy.GROUP
         self._tree.fail_start_orders(node, FailureCode.UNAVAILABLE, "it was terminated")
         if was_to_run:
             self._tree.happened(EventKind.STOPPED, node)
@@ -240,8 +245,11 @@ def _refuse_not_running(group: Group) -> None:
 
 
 def _refuse_alive(node: Node) -> None:
-    if node.status is Status.RESTARTING or node.in_turn:
+    if node.is_restarting:
         text = f"{node.name}: it is being restarted; terminate it first"
         raise RefusedError(FailureCode.RESTARTING, text)
+    if node.in_turn or node.status is Status.STARTING:
+        text = f"{node.name}: it is being started; terminate it first"
+        raise RefusedError(FailureCode.RUNNING, text)
     if node.status is not Status.DOWN:
         raise RefusedError(FailureCode.RUNNING, f"{node.name}: it runs; terminate it first")

@@ -57,6 +57,8 @@ class Settled:
     incarnation: int
     failure: tuple[FailureCode, str] | None = None
     """Why it never will."""
+    not_started: bool = False
+    """It failed because the child could not be started."""
 
 
 @attrs.frozen

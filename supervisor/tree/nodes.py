@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from actors.messages import Reason
+from actors.messages import FailureCode, Reason
 from supervisor.specs.policies import AutoShutdown, GiveUp, RestartType, Strategy
 from supervisor.specs.restarts import RestartWindow
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
@@ -65,9 +65,17 @@ class End:
 
     reason: Reason
     normal: bool = False
-    """In order, as OTP's ``normal`` and ``shutdown``."""
+    """In order, as OTP's ``normal`` and ``shutdown``; of a start, as its ``ignore``."""
     unreachable: bool = False
     """It did not start because its counterpart could not be reached."""
+    code: FailureCode = FailureCode.CONNECTOR_ERROR
+    """What to answer whoever asked for a start that failed."""
+
+    def of(self, name: str) -> End:
+        """The same as the end of a group: which of its children brought it about. OTP nests
+        it likewise, as ``{failed_to_start_child, Id, Reason}``."""
+        text = f"{name}: {self.reason.text}"
+        return attrs.evolve(self, reason=attrs.evolve(self.reason, text=text))
 
 
 class Ending(enum.Enum):
@@ -76,6 +84,8 @@ class Ending(enum.Enum):
     ASKED = enum.auto()
     START_FAILED = enum.auto()
     GAVE_UP = enum.auto()
+    SET_ASIDE = enum.auto()
+    """It cannot do without a child that is in quarantine, and goes there as a whole."""
     AUTO_SHUTDOWN = enum.auto()
 
 
@@ -104,6 +114,8 @@ class Node:
     wish: Wish | None = None
     """Set while STOPPING."""
     started_by: StartedBy = StartedBy.GROUP
+    turn_by: StartedBy = StartedBy.GROUP
+    """Who asked for its start, while it waits for its turn in a round."""
     incarnation: int = 0
     up_since: float = math.inf
     """``math.inf`` if this incarnation was never up."""
@@ -111,8 +123,8 @@ class Node:
     failures: int = 0
     """In a row, without a stable time between them."""
     alone: bool = False
-    """It could not be started with its group, and is tried again by itself: its siblings
-    cannot miss what was never up."""
+    """It could not be started with its group, and is tried again by itself, while its
+    siblings go on without it."""
     window: RestartWindow = attrs.field(factory=RestartWindow)
     """Of its own restarts, for a group that gives up by quarantine."""
     cause: Reason | None = None
@@ -153,6 +165,49 @@ class Node:
         """Whether it is down, and its group is about to start it."""
         round_ = self.parent.round if self.parent else None
         return self.is_startable and round_ is not None and self in round_.start
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether it is, or a group around it."""
+        if self.status is not Status.DOWN:
+            return False
+        if self.down is Down.QUARANTINED:
+            return True
+        return self.down is Down.WAITING and self.parent is not None and self.parent.is_quarantined
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether it does not run just now, and comes up again by itself: OTP's
+        ``restarting``. For one that comes up for the first time, or by hand, OTP waits."""
+        match self.status:
+            case Status.RESTARTING:
+                return True
+            case Status.STOPPING:
+                return self.is_coming
+            case Status.STARTING if self.started_by is StartedBy.GROUP:
+                group = self.parent
+                if group is not None and group.status is Status.STARTING:
+                    return group.is_restarting
+                return self.incarnation > 1
+            case Status.STARTING:
+                return self.started_by is StartedBy.RESTART
+            case Status.DOWN:
+                by_itself = self.turn_by in (StartedBy.GROUP, StartedBy.RESTART)
+                return self.in_turn and by_itself and self.incarnation > 0
+        return False
+
+    @property
+    def held_up_by(self) -> Node | None:
+        """Whose restart it waits for, its own or another's: it does not come up at once."""
+        group = self.parent
+        if self.status is Status.RESTARTING:
+            return self
+        if group is None or not self.is_coming:
+            return None
+        if group.round is not None and self in group.round.start:
+            cause = group.round.cause
+            return cause if cause is not None and cause.status is Status.RESTARTING else None
+        return None if group.status in (Status.STARTING, Status.UP) else group.held_up_by
 
     @property
     def is_coming(self) -> bool:
@@ -206,6 +261,13 @@ class Group(Node):
             return True
         return self.round is not None and node in self.round.stop
 
+    def goes_along(self) -> bool:
+        """Whether it goes down with a child that is set aside: the others cannot do without
+        that."""
+        if self.spec.give_up is GiveUp.ESCALATE:
+            return self.spec.strategy is not Strategy.ONE_FOR_ONE
+        return self.spec.give_up is GiveUp.QUARANTINE_GROUP
+
     def may_start(self, node: Node) -> bool:
         """Whether it runs, and is not about to stop this child, nor to start it in its
         turn."""
@@ -249,3 +311,24 @@ class Group(Node):
             ):
                 cause.status, cause.down = Status.DOWN, Down.WAITING
         return Round(stop=stop[::-1], start=start, not_before=not_before, cause=node)
+
+    def round_with(self, node: Node) -> Round:
+        """The present round, with one more child that is to be started in its turn."""
+        assert self.round is not None
+        start = [each for each in self.children.values() if each in (node, *self.round.start)]
+        return attrs.evolve(self.round, start=start)
+
+    def round_after(self, node: Node) -> Round | None:
+        """What is to be restarted because this child has come up late: those after it, which
+        were started without what they need. None if nobody was."""
+        children = list(self.children.values())
+        later = [each for each in children[children.index(node) + 1 :] if not each.alone]
+        running = [
+            each for each in later if each.status in (Status.STARTING, Status.UP, Status.STOPPING)
+        ]
+        if not running or self.spec.strategy is Strategy.ONE_FOR_ONE:
+            return None
+        old = self.round or Round(stop=[], start=[])
+        stop = [each for each in children if each in running or each in old.stop]
+        start = [each for each in children if each in later or each in old.start]
+        return attrs.evolve(old, stop=stop[::-1], start=start)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 
-from actors.messages import FailureCode, Reason
+from actors.messages import FailureCode
 from actors.resilience.backoff import BackoffPolicy, backoff_delay
 from supervisor.messages import EventKind
 from supervisor.specs.policies import (
@@ -25,7 +25,6 @@ from supervisor.specs.policies import (
     Strategy,
     as_seconds,
 )
-from supervisor.tree.branches import Branches
 from supervisor.tree.decisions import RootEnded, StartProcess, StopProcess
 from supervisor.tree.nodes import (
     Down,
@@ -39,11 +38,12 @@ from supervisor.tree.nodes import (
     System,
     Wish,
 )
+from supervisor.tree.rounds import Rounds
 
 _RUNS = (Status.STARTING, Status.UP, Status.STOPPING)
 
 
-class Tree(Branches):
+class Tree(Rounds):
     # ---- from outside -----------------------------------------------------------------------
 
     def start(self, *, recovering: bool = False) -> None:
@@ -68,7 +68,7 @@ class Tree(Branches):
         """A system is built."""
         node = self.nodes.get(name)
         if node is not None and node.incarnation == incarnation and node.status is Status.STARTING:
-            self._up(node)
+            self.child_up(node)
 
     def exited(self, name: str, incarnation: int, end: End) -> None:
         """A system's process has ended. A notice of an earlier incarnation, or the same
@@ -77,6 +77,8 @@ class Tree(Branches):
         if node is None or node.incarnation != incarnation:
             return
         match node.status:
+            case Status.STARTING if end.normal:
+                self._ignored(node)
             case Status.STARTING:
                 self._failed_to_start(node, end)
             case Status.UP:
@@ -86,9 +88,22 @@ class Tree(Branches):
 
     # ---- starting ---------------------------------------------------------------------------
 
+    def start_in_turn(self, node: Node, started_by: StartedBy) -> None:
+        """Start a child that is down: at once, or, while its group starts or restarts others,
+        after those that it may need."""
+        group = node.parent
+        assert group is not None
+        if group.round is None:
+            self.start_node(node, started_by)
+            return
+        node.turn_by = started_by
+        group.round = group.round_with(node)
+        self.go_on(group)
+
     def start_node(self, node: Node, started_by: StartedBy) -> None:
         node.incarnation += 1
         node.status, node.started_by, node.wish = Status.STARTING, started_by, None
+        node.turn_by = StartedBy.GROUP
         node.up_since = math.inf
         self.happened(EventKind.STARTING, node)
         if not isinstance(node, Group):
@@ -107,38 +122,55 @@ class Tree(Branches):
         node.round = Round(stop=[], start=start)
         self.go_on(node)
 
-    def _up(self, node: Node) -> None:
+    def child_up(self, node: Node) -> None:
         node.status, node.up_since, node.cause = Status.UP, self.now, None
-        node.alone = False
+        is_late, node.alone = node.alone, False
         if node is self.root:
             self._recovering = False
         self.happened(EventKind.STARTED, node)
         self.settle(node.start_orders, node)
-        self._go_on_above(node)
+        group = node.parent
+        if is_late and group is not None and not group.is_to_stop(node):
+            group.round = group.round_after(node) or group.round
+        self.go_on_above(node)
+
+    def _ignored(self, node: Node) -> None:
+        """It started and ended in order, in one: OTP's ``ignore``. That is no failure; its
+        spec is kept, unless it is temporary."""
+        node.status, node.down = Status.DOWN, Down.ENDED
+        node.alone = False
+        self.settle(node.start_orders, node)
+        _leave_turn(node)
+        if node.is_temporary:
+            self.remove(node)
+        self.go_on_above(node)
 
     def _failed_to_start(self, node: Node, end: End) -> None:
         node.status, node.down = Status.DOWN, Down.WAITING
         group = node.parent
         if node.started_by in (StartedBy.NEW, StartedBy.HAND):
-            self.fail_orders(node, FailureCode.CONNECTOR_ERROR, end.reason.text)
+            self.fail_start(node, end)
             if node.started_by is StartedBy.NEW:
                 self.remove(node)
             else:
                 node.down, node.cause = Down.TERMINATED, end.reason
-            self._go_on_above(node)  # its turn may have come meanwhile
+            self.go_on_above(node)  # its turn may have come meanwhile
             return
         if group is None:
             self._act(RootEnded(Ending.START_FAILED, end))
             return
         first = group.status is Status.STARTING and node.started_by is StartedBy.GROUP
+        tries_again = self._tries_again(group, end)
         if group.round is not None and node in group.round.stop:
             pass  # it was to be stopped anyway
-        elif first and not self._tries_again(group, end):
-            self._end_group(group, Ending.START_FAILED, end)
+        elif first and not tries_again:
+            self._end_group(group, Ending.START_FAILED, end.of(node.name))
         elif first and node.is_temporary:
             self.remove(node)  # never restarted
         else:
-            node.alone |= first
+            # A counterpart that is away is waited for in the same way whenever it is: the
+            # others go on.
+            node.alone |= first or (end.unreachable and tries_again)
             self._restart(node, end)
         self.go_on(group)
 
@@ -174,7 +206,7 @@ class Tree(Branches):
             if node.is_temporary:
                 self.remove(node)
             if node.spec.significant and group.is_to_shut_down():
-                self._end_group(group, Ending.AUTO_SHUTDOWN, end)
+                self._end_group(group, Ending.AUTO_SHUTDOWN, end.of(node.name))
             else:
                 self.go_on(group)
 
@@ -245,13 +277,14 @@ class Tree(Branches):
             self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it was stopped")
             if wish is Wish.REMOVE or never_up or (wish is Wish.TERMINATE and node.is_temporary):
                 self.remove(node)
-        self._go_on_above(node)
+        self.go_on_above(node)
 
-    def _group_down(self, group: Group) -> None:
+    def group_down(self, group: Group) -> None:
         ending, end = group.ending, group.end
-        for child in group.children.values():
+        for child in list(group.children.values()):
             # Such as one that was to be restarted, and for which the group has given up.
             self.fail_start_orders(child, FailureCode.UNAVAILABLE, "its group ended")
+            self.forget_turn(child)
         if ending is Ending.ASKED:
             self._stopped(group)
             if group.parent is None:
@@ -261,14 +294,14 @@ class Tree(Branches):
         if ending is Ending.START_FAILED:
             self._failed_to_start(group, end)
             return
-        # OTP: a supervisor that gives up or shuts down itself exits with reason shutdown.
-        round_ = group.parent.round if group.parent else None
-        if round_ is not None and group in round_.start and group not in round_.stop:
-            # It ended before it was up, and is not to be started twice.
-            round_.start.remove(group)
+        _leave_turn(group)
         self.happened(EventKind.STOPPED, group, end.reason)
+        if ending is Ending.SET_ASIDE:
+            self._quarantine(group, end)
+            return
+        # OTP: a supervisor that gives up or shuts down itself exits with reason shutdown.
         self._ended(group, End(end.reason, normal=True))
-        self._go_on_above(group)  # if it was in its turn, the others go on without it
+        self.go_on_above(group)  # if it was in its turn, the others go on without it
 
     # ---- restarting -------------------------------------------------------------------------
 
@@ -282,9 +315,9 @@ class Tree(Branches):
         is_awaited = node.alone and end.unreachable
         if not is_awaited and not group.may_restart(node, self.now):
             if group.spec.give_up is GiveUp.ESCALATE:
-                self._end_group(group, Ending.GAVE_UP, end)
+                self._end_group(group, Ending.GAVE_UP, end.of(node.name))
             else:
-                self._quarantine(node, end.reason)
+                self._quarantine(node, end)
             return
         node.restarts += 1
         node.status = Status.RESTARTING
@@ -314,64 +347,24 @@ class Tree(Branches):
 
         self._timers.after(delay, start)
 
-    def _quarantine(self, node: Node, reason: Reason) -> None:
-        node.status, node.down = Status.DOWN, Down.QUARANTINED
+    def _quarantine(self, node: Node, end: End) -> None:
+        """Set a child aside, and with it a group whose others cannot do without it."""
+        group, reason = node.parent, end.reason
+        assert group is not None
+        node.status, node.down, node.cause = Status.DOWN, Down.QUARANTINED, reason
         self.happened(EventKind.QUARANTINED, node, reason)
         self.fail_start_orders(node, FailureCode.UNAVAILABLE, f"quarantined: {reason.text}")
-        self._go_on_above(node)  # the others go on without it
+        if group.goes_along() and group.status in (Status.STARTING, Status.UP):
+            # Nobody is there to set the root aside; and who escalates leaves it to others.
+            escalates = group.parent is None or group.spec.give_up is GiveUp.ESCALATE
+            ending = Ending.GAVE_UP if escalates else Ending.SET_ASIDE
+            self._end_group(group, ending, end.of(node.name))
+        else:
+            self.go_on(group)  # the others go on without it
 
-    # ---- rounds -----------------------------------------------------------------------------
 
-    def go_on(self, group: Group) -> None:
-        """Take the next steps of a group's round, as far as they need no waiting."""
-        while (round_ := group.round) is not None:
-            if round_.stop:
-                if not self._stop_next(round_):
-                    return
-            elif self.now < round_.not_before:
-                return
-            elif round_.start:
-                if not self._start_next(round_):
-                    return
-            else:
-                group.round = None
-                if group.status is Status.STARTING:
-                    self._up(group)
-                elif group.status is Status.STOPPING:
-                    self._group_down(group)
-
-    def _stop_next(self, round_: Round) -> bool:
-        """False while it is being stopped."""
-        node = round_.stop[0]
-        if node.status in (Status.STARTING, Status.UP):
-            self.stop_node(node)
-        if node.status is Status.STOPPING:
-            return False
-        if node in round_.stop:
-            round_.stop.remove(node)
-        if node.status is Status.RESTARTING:
-            node.status, node.down = Status.DOWN, Down.WAITING
-            self.fail_start_orders(node, FailureCode.UNAVAILABLE, "it was stopped")
-        if node.is_temporary and node in round_.start:
-            # OTP: a temporary child that is stopped for the sake of others is not restarted.
-            round_.start.remove(node)
-            if node.name in self.nodes:
-                self.remove(node)
-        return True
-
-    def _start_next(self, round_: Round) -> bool:
-        """False while it is being started."""
-        node = round_.start[0]
-        if node is round_.cause and node.status is Status.RESTARTING and not node.alone:
-            node.status, node.down = Status.DOWN, Down.WAITING
-        if node.in_turn:
-            self.start_node(node, StartedBy.GROUP)
-            return True
-        if node.status in (Status.STARTING, Status.STOPPING) and not node.alone:
-            return False
+def _leave_turn(node: Node) -> None:
+    """It has ended before it was up, and is not to be started twice in one round."""
+    round_ = node.parent.round if node.parent else None
+    if round_ is not None and node in round_.start and node not in round_.stop:
         round_.start.remove(node)
-        return True
-
-    def _go_on_above(self, node: Node) -> None:
-        if node.parent is not None:
-            self.go_on(node.parent)

@@ -22,6 +22,7 @@ _COLOURS: Final = {
     SystemState.STARTING: _YELLOW,
     SystemState.CONNECTING: _YELLOW,
     SystemState.RESTARTING: _YELLOW,
+    SystemState.WAITING: _YELLOW,
     SystemState.STOPPING: _YELLOW,
     SystemState.QUARANTINED: _RED,
     SystemState.DISCONNECTED: _CYAN,

@@ -43,6 +43,8 @@ class Outcome(enum.Enum):
     WORKS = "works"
     FAILS = "fails"
     UNREACHABLE = "unreachable"
+    IGNORED = "ignored"
+    """Its constructor ends in order."""
 
 
 @attrs.define(eq=False)
@@ -195,6 +197,8 @@ class Grove:
                 self.fails(name)
             case Outcome.UNREACHABLE:
                 self.fails(name, REFUSED)
+            case Outcome.IGNORED:
+                self.fails(name, IN_ORDER)
 
     def _free(self, name: str) -> Node | None:
         """The system, or the group it is in, whose start nobody waits for."""

@@ -16,7 +16,9 @@ from supervisor.specs.spec import ChildSpec, GroupSpec
 from tests.helpers.grove import Outcome
 
 GAVE_UP, AUTO_SHUTDOWN, ASKED, START_FAILED = "gave_up", "auto_shutdown", "asked", "start_failed"
-ENDED = (GAVE_UP, AUTO_SHUTDOWN)
+SET_ASIDE = "set_aside"
+"""Not in OTP: a group that goes into quarantine as a whole."""
+ENDED = (GAVE_UP, AUTO_SHUTDOWN, SET_ASIDE)
 
 
 @attrs.define(eq=False, repr=False)
@@ -94,7 +96,12 @@ class Model:
             outcome = self.outcome(child.name)
             if outcome is Outcome.WORKS:
                 child.state, child.alone = "up", False
-            return outcome.value
+            elif outcome is Outcome.IGNORED:  # OTP: its pid is undefined
+                child.state, child.alone, child.kept_down = "down", False, "ended"
+                if child.is_temporary:
+                    self.remove(child)
+                return "works"
+            return str(outcome.value)
         child.state = "starting"
         child.group_times.clear()
         for each in child.children:
@@ -122,9 +129,10 @@ class Model:
             result = self.start(child)
             index += 1
             if result == "works":
+                index -= child not in group.children
                 continue
             if result in ENDED:
-                verdict, again = self.exited(child, True)
+                verdict, again = self.group_ended(child, result)
                 index -= child not in group.children
             elif group.state == "starting":
                 if not self.tries_again(group, result):
@@ -138,6 +146,7 @@ class Model:
                 child.alone = True  # OTP has none of this: its group would have failed
                 verdict, again = self.restart(child, result)
             else:
+                child.alone |= self.is_awaited(child, result)  # not in OTP
                 verdict, again = self.restart(child, result)
             if verdict:
                 self.end(group)
@@ -152,6 +161,9 @@ class Model:
         return policy is OnStartFailure.RETRY or (
             policy is OnStartFailure.RETRY_CONNECTION_ERRORS and result == "unreachable"
         )
+
+    def is_awaited(self, child: Child, result: str) -> bool:
+        return result == "unreachable" and self.tries_again(child.parent, result)
 
     def stop(self, child: Child) -> None:
         if child.is_group:
@@ -209,8 +221,7 @@ class Model:
         if not awaited and not self.count(child):
             if group.spec.give_up is GiveUp.ESCALATE:
                 return GAVE_UP, None
-            child.state, child.kept_down = "down", "quarantined"  # not in OTP
-            return "", None
+            return self.set_aside(child), None
         child.restarts += 1
         child.state = "restarting"
         if child.alone or group.spec.strategy is Strategy.ONE_FOR_ONE:
@@ -225,6 +236,34 @@ class Model:
                 if other.is_temporary:
                     self.remove(other)
         child.state = "down"
+        return "", first
+
+    def group_ended(self, group: Child, why: str) -> tuple[str, int | None]:
+        """A group has ended by itself: as :meth:`exited`."""
+        return (self.set_aside(group), None) if why == SET_ASIDE else self.exited(group, True)
+
+    def set_aside(self, child: Child) -> str:
+        """Not in OTP: a child goes into quarantine; why its group must end, if it must."""
+        child.state, child.kept_down = "down", "quarantined"
+        group = child.parent
+        escalates = group.spec.give_up is GiveUp.ESCALATE
+        if group.spec.give_up is GiveUp.QUARANTINE or (
+            escalates and group.spec.strategy is Strategy.ONE_FOR_ONE
+        ):
+            return ""
+        return GAVE_UP if escalates or group.parent is None else SET_ASIDE
+
+    def came_late(self, child: Child) -> tuple[str, int | None]:
+        """Not in OTP: those after it were started without what they need."""
+        group = child.parent
+        first = group.children.index(child) + 1
+        later = [each for each in group.children[first:] if each.state == "up"]
+        if not later or group.spec.strategy is Strategy.ONE_FOR_ONE:
+            return "", None
+        for other in reversed(later):
+            self.stop(other)
+            if other.is_temporary:
+                self.remove(other)
         return "", first
 
     def count(self, child: Child) -> bool:
@@ -251,11 +290,15 @@ class Model:
             child = self.line.pop(0)
             if child.state != "restarting":
                 continue
+            was_alone = child.alone
             result = self.start(child)
             if result in ENDED:
-                self.go_on(child.parent, *self.exited(child, True))
+                self.go_on(child.parent, *self.group_ended(child, result))
             elif result != "works":
+                child.alone |= self.is_awaited(child, result)
                 self.go_on(child.parent, *self.restart(child, result))
+            elif was_alone and child.state == "up":
+                self.go_on(child.parent, *self.came_late(child))
 
     def go_on(self, group: Child, verdict: str, again: int | None) -> None:
         """Carry out what :meth:`exited` or :meth:`restart` said, all the way up."""
@@ -269,7 +312,7 @@ class Model:
         if group.parent is None:
             self.ended = verdict
         else:
-            self.go_on(group.parent, *self.exited(group, True))
+            self.go_on(group.parent, *self.group_ended(group, verdict))
 
     # ---- what happens to it -----------------------------------------------------------------
 
@@ -305,7 +348,7 @@ class Model:
         child = self.add(spec, group)
         result = self.start(child)
         if result in ENDED:
-            self.go_on(group, *self.exited(child, True))
+            self.go_on(group, *self.group_ended(child, result))
         elif result != "works":
             self.remove(child)
             return "connector_error"
@@ -343,7 +386,7 @@ class Model:
         child.times.clear()
         result = self.start(child)
         if result in ENDED:
-            self.go_on(child.parent, *self.exited(child, True))
+            self.go_on(child.parent, *self.group_ended(child, result))
         elif result != "works":
             child.kept_down = "terminated"
             return "connector_error"

@@ -42,7 +42,7 @@ def test_a_group_that_gives_up_says_what_was_exceeded(plant):
     plant.tell(StartChild(line))
     plant.actor("a").start()
     plant.actor("a").crash_and_exit()
-    text = f"line: gave up: more than 0 restarts within 20 s; the last cause: {CAUSE}"
+    text = f"line: gave up: more than 0 restarts within 20 s; the last cause: a: {CAUSE}"
     assert text in lines(plant, logging.ERROR)
 
 

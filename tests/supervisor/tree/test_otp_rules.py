@@ -79,6 +79,19 @@ class Play:
     def unreachable(self, name: str) -> None:
         self.outcomes[name] = [Outcome.UNREACHABLE]
 
+    def fragile(self, name: str) -> None:
+        """From now on its first crash is one too many."""
+        node = self.grove.tree.nodes[name]
+        node.spec = attrs.evolve(node.spec, restart=attrs.evolve(FAST, max_restarts=0))
+
+    def away(self, name: str, times: str = "1") -> None:
+        """Its counterpart cannot be reached, so many times."""
+        self.outcomes[name] = [Outcome.UNREACHABLE] * int(times)
+
+    def ignore(self, name: str) -> None:
+        """Its next start ends in order."""
+        self.outcomes[name] = [Outcome.IGNORED]
+
     def wait(self, seconds: str) -> None:
         self.grove.advance(float(seconds))
 
@@ -280,6 +293,60 @@ RULES = [
     Rule("a group that cannot be started again is tried again", "erl, restart/3",
          group("root", inner("a", "b"), max_restarts=3), "fail b, crash a",
          told="stop b, start a, start b, stop a, start a, start b", up="a b"),
+    # ---- ignore ----
+    Rule("a child that ignores its start does not run, its spec is kept, and the next one starts",
+         "doc, start_link/3 (ignore)", group("root", "a", "b"), "", first="ignore a",
+         told="start a, start b", up="b", standing="a ended"),
+    Rule("a temporary child that ignores its start is forgotten", "erl, start_children/2",
+         group("root", temporary("a"), "b"), "", first="ignore a", up="b", standing="a removed"),
+    Rule("to ignore a restart is no failure, and ends it", "erl, restart/3",
+         intensity(1, "a"), "ignore a, crash a", told="start a", standing="a ended"),
+    Rule("who ignored his start is started again when all are", "erl, restart_multiple_children/3",
+         group("root", "a", "b", strategy=ALL), "crash b", first="ignore a",
+         told="start a, start b", up="a b"),
+    Rule("who ignores a restart of all is left out", "erl, restart_multiple_children/3",
+         group("root", *A_B_C, strategy=ALL), "ignore b, crash a",
+         told="stop c, stop b, start a, start b, start c", up="a c"),
+    Rule("start_child of one that ignores it is no error, and keeps its spec",
+         "doc, start_child/2 (ignore)", group("root", "a"), "ignore b, add b",
+         told="start b", answer="ok", standing="b ended"),
+    Rule("start_child of a temporary one that ignores it leaves nothing",
+         "doc, start_child/2 (ignore)", group("root", "a"), "ignore b, add b root temporary",
+         answer="ok", standing="b removed"),
+    Rule("restart_child of one that ignores it is no error", "doc, restart_child/2",
+         group("root", "a"), "terminate a, ignore a, restart a", answer="ok", standing="a ended"),
+    Rule("a significant child that ignores its start ends no group", "erl, do_auto_shutdown/2",
+         shutdown("any_significant", "a", significant("b")), "", first="ignore b", up="a"),
+    Rule("one that ignored its start is not waited for by all_significant",
+         "erl, do_auto_shutdown/2",
+         shutdown("all_significant", "a", significant("b"), significant("c")), "end c",
+         first="ignore b", told="stop a", ended="auto_shutdown"),
+    # ---- a counterpart that is away ----
+    Rule("with fail, whose counterpart is away counts as any other that cannot be restarted",
+         "erl, restart/2", intensity(2, "a", "b", strategy=ALL), "away b 2, crash a",
+         told="stop b, start a, start b, stop a, start a, start b, stop a", ended="gave_up"),
+    Rule("who waits for his counterpart uses up no budget, in no round", "ours",
+         group("root", *A_B_C, strategy=ALL, on_start_failure="retry_connection_errors",
+               max_restarts=1), "away b 9, crash a", up="a b c"),
+    Rule("who waits for his counterpart uses up no budget of his own", "ours",
+         group("root", system("a", restart=attrs.evolve(FAST, max_restarts=1)),
+               give_up="quarantine", on_start_failure="retry"), "away a 9, crash a", up="a"),
+    Rule("in a round the others go on without one whose counterpart is away", "ours",
+         group("root", *A_B_C, strategy=ALL, on_start_failure="retry"), "away c, crash a",
+         told="stop c, stop b, start a, start b, start c, start c", up="a b c"),
+    Rule("when it comes up late, rest_for_one restarts those after it", "ours",
+         group("root", *A_B_C, strategy=REST, on_start_failure="retry"), "", first="away b",
+         told="start a, start b, start b, start c, stop c, start c", up="a b c"),
+    Rule("when it comes up late, one_for_all restarts those after it", "ours",
+         group("root", *A_B_C, strategy=ALL, on_start_failure="retry"), "", first="away b",
+         told="start a, start b, start b, start c, stop c, start c", up="a b c"),
+    Rule("when it comes up late, one_for_one restarts nobody", "ours",
+         group("root", *A_B_C, on_start_failure="retry"), "", first="away b",
+         told="start a, start b, start b, start c", up="a b c"),
+    Rule("a temporary child that was started too early is ended and forgotten", "ours",
+         group("root", "a", temporary("b"), "c", strategy=REST, on_start_failure="retry"), "",
+         first="away a", told="start a, start a, start b, start c, stop c, stop b, start c",
+         up="a c", standing="b removed"),
     # ---- automatic shutdown ----
     Rule("any_significant ends the group when one significant child ends in order", SHUTDOWN,
          shutdown("any_significant", "a", significant("b"), significant("c")), "end b",
@@ -399,6 +466,29 @@ RULES = [
          group("root", system("a", restart=attrs.evolve(FAST, max_restarts=0)), "b", "c",
                give_up="quarantine", strategy=ALL), "crash a, crash b",
          told="stop c, start b, start c", up="b c", standing="a quarantined"),
+    Rule("a group whose children need one another is set aside as one", "ours",
+         group("root", "z", group("g", *A_B_C, strategy=ALL, give_up="quarantine_group")),
+         "fragile b, crash b", told="stop c, stop a", up="z", standing="g quarantined"),
+    Rule("so it is with rest_for_one, also of those before it", "ours",
+         group("root", "z", group("g", *A_B_C, strategy=REST, give_up="quarantine_group")),
+         "fragile b, crash b", told="stop c, stop a", up="z", standing="g quarantined"),
+    Rule("restart_child starts a whole group that was set aside", "ours",
+         group("root", group("g", *A_B_C, strategy=ALL, give_up="quarantine_group")),
+         "fragile b, crash b, restart g", told="start a, start b, start c", up="a b c"),
+    Rule("a group that is set aside takes along those who cannot do without it", "ours",
+         group("root", "z", group("g", inner("a", "b", strategy=ALL, give_up="quarantine_group"),
+                                  "c", strategy=REST, give_up="quarantine_group")),
+         "fragile b, crash b", told="stop a, stop c", up="z", standing="g quarantined"),
+    Rule("and a group that escalates has crashed then, if the others need it", "ours",
+         group("root", group("g", inner("a", strategy=ALL, give_up="quarantine_group"), "c",
+                             strategy=REST)), "fragile a, crash a",
+         told="stop c, start a, start c", up="a c"),
+    Rule("but those who need nobody go on", "ours",
+         group("root", inner("a", strategy=ALL, give_up="quarantine_group"), "c"),
+         "fragile a, crash a", told="", up="c", standing="inner quarantined"),
+    Rule("a root group that would have to be set aside ends", "ours",
+         group("root", *A_B_C, strategy=ALL, give_up="quarantine_group"),
+         "fragile b, crash b", told="stop c, stop a", ended="gave_up"),
     Rule("restart_child takes a child out of quarantine, with its whole budget", "ours",
          group("root", system("a", restart=attrs.evolve(FAST, max_restarts=1)),
                give_up="quarantine"), "crash a, crash a, restart a, crash a",

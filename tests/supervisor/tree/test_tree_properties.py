@@ -164,7 +164,9 @@ class Interleavings(RuleBasedStateMachine):
         if group is None:
             return
         assert group.status in (Status.STARTING, Status.UP), "it starts in a group that stops"
-        if node.started_by is not StartedBy.GROUP:
+        if node.started_by is StartedBy.RESTART or (
+            node.started_by is not StartedBy.GROUP and group.round is None
+        ):
             return
         assert group.round is not None
         assert not group.round.stop, "it starts while others are still to be stopped"
