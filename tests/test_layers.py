@@ -32,7 +32,7 @@ LAYERS = """
     actors.system_actor
     supervisor.specs supervisor.errors
     supervisor.timing supervisor.messages
-    supervisor.tree supervisor.views supervisor.config
+    supervisor.tree supervisor.views supervisor.config supervisor.output
     supervisor.core
     supervisor.runtime
     supervisor.client
@@ -47,7 +47,7 @@ LAYERS = """
 PURE = """
     actors.errors actors.loggers actors.messages actors.settings actors.resilience
     supervisor.specs supervisor.errors supervisor.timing supervisor.messages
-    supervisor.tree supervisor.views supervisor.core
+    supervisor.tree supervisor.views supervisor.output supervisor.core
 """
 """Rooms that decide or describe: no clock, socket, file, process or event loop."""
 SEEN_BY_THE_PURE = {"actors.payload", "actors.interface"}

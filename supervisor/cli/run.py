@@ -20,6 +20,7 @@ from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DI
 from supervisor.runtime.processes import signals_as_descriptor, wait_readable
 from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
+from supervisor.runtime.scribe import scribe_of
 from supervisor.views.status import count
 
 
@@ -49,24 +50,27 @@ def _run(config: Config, directory: Path, reaper: int | None) -> int:
 
 
 def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | None) -> int:
-    log_to_stderr(config.options.log_level.value)
     held = RuntimeDirectory(directory)
     existed = directory.exists()
     pid = os.getpid() if reaper is None else os.getppid()
     held.take(pid)
-    root = Root(held, config.options, tree=config.tree)
     above = [] if reaper is None else [reaper]
     try:
-        root.start(above, [asked, *above])
-        _say(f"supervising {count(len(config.systems))} in {directory} (pid {pid})")
-        code = _serve(root, asked, above)
-    except Interrupted:
-        return _stopped_early(asked)
+        with scribe_of(held.socket_path, config.options.log_level.number) as scribe:
+            log_to_stderr(config.options.log_level.value)
+            root = Root(held, config.options, tree=config.tree, scribe=scribe)
+            try:
+                root.start(above, [asked, *above])
+                _say(f"supervising {count(len(config.systems))} in {directory} (pid {pid})")
+                code = _serve(root, asked, above)
+            except Interrupted:
+                return _stopped_early(asked)
+            finally:
+                root.end()
+            _say("stopped" if code == EXIT_OK else f"ended (exit code {code})")
+            return code
     finally:
-        root.end()
         held.release(remove=not existed)
-    _say("stopped" if code == EXIT_OK else f"ended (exit code {code})")
-    return code
 
 
 def _serve(root: Root, asked: int, above: list[int]) -> int:

@@ -22,6 +22,7 @@ from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DI
 from supervisor.runtime.processes import open_pidfd, wait_readable
 from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
+from supervisor.runtime.scribe import Scribe
 from supervisor.specs.options import SupervisorOptions
 
 ORPHAN_GRACE: Final = 0.5
@@ -53,10 +54,16 @@ def _run(lifeline_fd: int, ready_fd: int, host_pid: int, reaper: int | None) -> 
     """
     setup, pickled = _read_setup(lifeline_fd)
     sys.path[:] = setup["sys_path"]
-    log_to_stderr(setup["log_level"])
     directory = RuntimeDirectory(Path(setup["directory"]), OTHER_PARENT)
     record = pickle.loads(pickled) if pickled else None
-    root = Root(directory, SupervisorOptions(**setup["options"]), record=record)
+    try:
+        # What systems say is shown by the host.
+        scribe = Scribe(directory.socket_path, None)
+    except RuntimeError as error:
+        _tell_host(ready_fd, {"error": str(error)})
+        return EXIT_SUPERVISOR_DIED
+    log_to_stderr(setup["log_level"])
+    root = Root(directory, SupervisorOptions(**setup["options"]), record=record, scribe=scribe)
     wake_fds = [lifeline_fd]
     host = open_pidfd(host_pid)
     if host is not None:
@@ -80,6 +87,7 @@ def _run(lifeline_fd: int, ready_fd: int, host_pid: int, reaper: int | None) -> 
     finally:
         root.end()
         directory.release(remove=True)
+        scribe.finish()
 
 
 def _serve_host(root: Root, wake_fds: list[int], above: list[int]) -> int:

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,9 +98,13 @@ def wait_readable(fds: Sequence[int], seconds: float | None = None) -> set[int]:
     return {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
 
 
-def wait_for_children(seconds: float) -> bool:
+def wait_for_children(seconds: float, spared: Container[int] = ()) -> bool:
     """Kill all children, also adopted ones, such as a connector's own subprocess, and wait
-    until they have ended; False if some are left after a while."""
+    until they have ended; False if some are left after a while.
+
+    Args:
+        spared: process ids of children that are left alone.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -108,9 +112,12 @@ def wait_for_children(seconds: float) -> bool:
         except ChildProcessError:
             return True
         if pid == 0:
+            left = [child for child in child_pids() if child not in spared]
+            if spared and not left:
+                return True
             if time.monotonic() >= deadline:
                 return False
-            for child in child_pids():
+            for child in left:
                 kill(child)
             time.sleep(0.005)
 

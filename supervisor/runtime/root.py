@@ -31,6 +31,7 @@ from supervisor.runtime.processes import (
     wait_for_children,
     wait_readable,
 )
+from supervisor.runtime.scribe import Scribe
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.restarts import RestartHistory
 from supervisor.specs.spec import GroupSpec
@@ -65,12 +66,16 @@ class Root:
         options: SupervisorOptions,
         tree: GroupSpec | None = None,
         record: Record | None = None,
+        scribe: Scribe | None = None,
     ) -> None:
         """
         Args:
             tree: the systems to start with.
             record: what to come back from; it has precedence over ``tree``.
+            scribe: the child of this process that reads what all say, if there is one: it ends
+                after the runtime.
         """
+        self._scribe = scribe
         self._directory = directory
         self._options = options
         self._tree = tree
@@ -146,6 +151,8 @@ class Root:
             if time.monotonic() >= self._look_at:
                 self._directory.look(time.time())
                 self._look_at = time.monotonic() + _LOOK_EVERY
+            if self._scribe is not None:
+                self._scribe.revive()
             if self._sweep is not None:
                 self._kill_adopted(self._sweep)
             if ready & set(wake_fds):
@@ -168,6 +175,8 @@ class Root:
         fds = list(wake_fds)
         if self._connection is not None:
             fds.append(self._connection.fileno())
+        if self._scribe is not None and self._scribe.fd is not None:
+            fds.append(self._scribe.fd)
         for process in (self._admin, self._guardian):
             if process is not None and process.fd is not None:
                 fds.append(process.fd)
@@ -207,7 +216,8 @@ class Root:
     def _kill_adopted(self, until: float) -> None:
         """Kill what a killed supervisor left behind, such as a connector's own subprocess;
         this process adopts it once all between are dead."""
-        left = [pid for pid in child_pids() if self._admin is not None and pid != self._admin.pid]
+        known = {*self._spared, *(() if self._admin is None else (self._admin.pid,))}
+        left = [pid for pid in child_pids() if self._admin is not None and pid not in known]
         for pid in left:
             kill(pid)
         if not left and time.monotonic() > until:
@@ -249,11 +259,16 @@ class Root:
             if process is not None:
                 process.close()
         self._admin = self._guardian = None
-        if not wait_for_children(5.0):
+        if not wait_for_children(5.0, self._spared):
             _log().error("some processes of the runtime are still there")
         if self._actor_system is not None:
             forget_actor_system(self._actor_system)
             self._actor_system = None
+
+    @property
+    def _spared(self) -> tuple[int, ...]:
+        """Children of this process that do not end with the rest."""
+        return () if self._scribe is None else (self._scribe.pid,)
 
     # ---- the end -------------------------------------------------------------------------
 
