@@ -36,6 +36,7 @@ def parts_of(
     parts = {
         "reaper": whose,
         "root": root,
+        "scribe": next(each for each in root.children() if each.pid != admin.pid),
         "admin": admin,
         "logger": logger,
         "guardian": guardian,

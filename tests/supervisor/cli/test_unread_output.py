@@ -104,11 +104,11 @@ def test_the_log_is_whole_when_the_supervisor_has_ended(runtime_dir: Path) -> No
 
 def test_a_scribe_that_is_killed_is_followed_by_another(runtime_dir: Path) -> None:
     with piped(runtime_dir) as (process, reads):
-        root = parts_of(psutil.Process(process.pid))["root"]
-        scribe_of(root).kill()
+        parts = parts_of(psutil.Process(process.pid))
+        parts["scribe"].kill()
 
         async def another() -> bool:
-            return len(root.children()) == 2
+            return len(parts["root"].children()) == 2
 
         asyncio.run(until(another))
         process.terminate()
@@ -119,7 +119,7 @@ def test_a_scribe_that_is_killed_is_followed_by_another(runtime_dir: Path) -> No
 
 def test_a_scribe_that_stands_still_holds_up_nobody(runtime_dir: Path) -> None:
     with piped(runtime_dir) as (process, _):
-        scribe_of(parts_of(psutil.Process(process.pid))["root"]).suspend()
+        parts_of(psutil.Process(process.pid))["scribe"].suspend()
 
         async def talk() -> None:
             async with ExternalSystemManager.attach(runtime_dir, strict=True) as manager:
@@ -131,10 +131,3 @@ def test_a_scribe_that_stands_still_holds_up_nobody(runtime_dir: Path) -> None:
         process.terminate()
         assert process.wait(PATIENCE) == 0
     assert (runtime_dir.parent / "goodbye").exists()
-
-
-def scribe_of(root: psutil.Process) -> psutil.Process:
-    """The child of a root that has no children itself."""
-    admin = parts_of(root)["admin"]
-    [scribe] = [each for each in root.children() if each.pid != admin.pid]
-    return scribe
