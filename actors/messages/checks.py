@@ -11,7 +11,14 @@ from typing import Any
 
 from actors.errors import describe
 from actors.messages.limits import size_of
-from actors.messages.requests import CallCommand, ReceiveData, ReceiveMany, SendData, SendMany
+from actors.messages.requests import (
+    CallCommand,
+    ConnectSystem,
+    ReceiveData,
+    ReceiveMany,
+    SendData,
+    SendMany,
+)
 from actors.messages.supervision import Deliver, Forget, TakeBack
 from actors.payload import PayloadError, payload_size
 
@@ -58,6 +65,8 @@ def mistake_in_head(request: Any) -> str | None:
 
 def _mistake_in_body(request: Any, max_payload_bytes: int) -> str | None:
     match request:
+        case ConnectSystem() if not isinstance(request.keep_trying, bool):
+            return f"keep_trying is True or False: {request.keep_trying!r}"
         case SendMany() if not isinstance(request.items, tuple):
             return f"items is a tuple, not {type(request.items).__name__}"
         case SendMany() if not isinstance(request.stream, bool):

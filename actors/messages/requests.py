@@ -133,7 +133,12 @@ def invalid_request(message: object, text: str) -> Failure:
 
 @attrs.frozen
 class ConnectSystem(Request):
-    """Connect, and stay connected across crashes. Answered by :class:`SystemConnected`."""
+    """Connect, and stay connected, whatever ends the connection. Answered by
+    :class:`SystemConnected`."""
+
+    keep_trying: bool = attrs.field(default=True, kw_only=True)
+    """Whether the system is meant to be connected from now on, also if this fails: the
+    supervisor then tries it again until it works. Otherwise only once it is connected."""
 
 
 @attrs.frozen

@@ -20,11 +20,12 @@ NORMAL_EXIT: Final = "normal"
 
 @attrs.frozen
 class Reason:
-    """Why something crashed or could not start, as data: exceptions do not cross processes."""
+    """Why something crashed, could not start, or lost its connection, as data: exceptions do
+    not cross processes."""
 
     kind: str
     """The exception's type, or what ended the process: ``exit``, ``killed``, ``hang``, or
-    :data:`NORMAL_EXIT`."""
+    :data:`NORMAL_EXIT`; of a connection also ``lost``, or the code of the failed connect."""
     text: str
     traceback: str = attrs.field(default="", repr=False)
 
@@ -192,3 +193,6 @@ class Report:
     is_connected: bool
     tapped: tuple[Any, ...] = attrs.field(default=(), repr=False)
     """Wrapped items for subscribers."""
+    lost: Reason | None = None
+    """Why a connection was lost since the last report; None also if the system was told to
+    disconnect."""

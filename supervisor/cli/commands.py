@@ -25,8 +25,9 @@ from supervisor.cli.client import (
 )
 from supervisor.cli.input import parse_args, parse_item, parts, read_lines
 from supervisor.client.connection import STOPPED
+from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
-from supervisor.messages import TreeNode
+from supervisor.messages import DesiredState, TreeNode
 from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.views import status as fmt
 
@@ -225,10 +226,38 @@ def call(directory: Path, name: str, command: str, args: tuple[str, ...], json_:
 @main.command()
 @click.argument("name", required=False)
 @click.option("--all", "all_", is_flag=True, help="Connect all systems.")
+@click.option(
+    "--keep-trying/--no-keep-trying",
+    default=True,
+    show_default=True,
+    help="What cannot be connected now is tried again until it works.",
+)
 @click.pass_obj
-def connect(directory: Path, name: str | None, all_: bool) -> None:
-    """Connect a system; from then on it is connected again after a crash."""
-    _one_or_all(directory, name, all_, "connect_system", "connect_all")
+def connect(directory: Path, name: str | None, all_: bool, keep_trying: bool) -> None:
+    """Connect a system. From now on it is meant to be connected: whenever it is not, it is
+    connected again, until an extsys disconnect."""
+    trying: list[str] = []
+
+    async def ask(manager: ExternalSystemManager) -> None:
+        try:
+            if name is None:
+                await manager.connect_all(keep_trying=keep_trying)
+            else:
+                await manager.connect_system(name, keep_trying=keep_trying)
+        except (ExternalSystemError, ExceptionGroup):
+            for each in await manager.status_all():
+                is_meant_to_be = each.desired is DesiredState.CONNECTED and not each.is_connected
+                if is_meant_to_be and name in (None, each.name):
+                    trying.append(each.name)
+            raise
+
+    _check_one_or_all(name, all_)
+    try:
+        attached(directory, ask)
+    finally:
+        if trying:
+            text = f"extsys: {', '.join(trying)}: tried again until it works; to end that: "
+            click.echo(f"{text}extsys disconnect {name or '--all'}", err=True)
 
 
 @main.command()
@@ -236,8 +265,16 @@ def connect(directory: Path, name: str | None, all_: bool) -> None:
 @click.option("--all", "all_", is_flag=True, help="Disconnect all systems.")
 @click.pass_obj
 def disconnect(directory: Path, name: str | None, all_: bool) -> None:
-    """Disconnect a system."""
-    _one_or_all(directory, name, all_, "disconnect_system", "disconnect_all")
+    """Disconnect a system, and end all attempts to connect it."""
+    _check_one_or_all(name, all_)
+
+    async def ask(manager: ExternalSystemManager) -> None:
+        if name is None:
+            await manager.disconnect_all()
+        else:
+            await manager.disconnect_system(name)
+
+    attached(directory, ask)
 
 
 @main.command()
@@ -301,13 +338,9 @@ def _names(node: TreeNode) -> set[str]:
     return {node.name}.union(*map(_names, node.children))
 
 
-def _one_or_all(directory: Path, name: str | None, all_: bool, one: str, every: str) -> None:
+def _check_one_or_all(name: str | None, all_: bool) -> None:
     if (name is None) != all_:
         raise click.UsageError("give either a NAME or --all")
-    if name is None:
-        attached(directory, lambda manager: getattr(manager, every)())
-    else:
-        attached(directory, lambda manager: getattr(manager, one)(name))
 
 
 main.add_command(tree)

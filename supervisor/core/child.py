@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Set
 
 import attrs
 
-from actors.messages import ConnectSystem, FailureCode, Reason
+from actors.messages import ConnectSystem, DisconnectSystem, FailureCode, Reason
 from actors.messages.deliveries import Deliveries
 from actors.messages.tallied import NOTHING, Tallied
 from supervisor.core.doors import Doors
@@ -14,7 +15,16 @@ from supervisor.core.pending import Pending
 from supervisor.messages import DesiredState, EventKind, SystemState, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import SystemSpec
+from supervisor.timing.timers import Timer
 from supervisor.tree.nodes import Down, Node, Status, System, Wish
+
+
+@attrs.frozen(eq=False)
+class Attempt:
+    """A connect that the supervisor is going to ask for itself."""
+
+    due: float
+    timer: Timer
 
 
 @attrs.define(eq=False)
@@ -42,10 +52,12 @@ class Child:
     connect_failures: int = 0
     """How often in a row it could not be connected, or lost its connection soon."""
     connected_at: float = 0.0
+    attempt: Attempt | None = None
+    """The next one to connect it, while one is planned."""
     announced: EventKind | None = None
     """The last event that told of its connection."""
     last_error: str | None = None
-    """Why it is not connected, when it was tried."""
+    """Why it could not be connected, or is not any more."""
     crashes: tuple[CrashReport, ...] = ()
     """The last of them, oldest first."""
     sent: int = 0
@@ -100,8 +112,31 @@ class Child:
             return SystemState.RESTARTING if self.crashed else state_of(self.node)
         if self.is_connected:
             return SystemState.CONNECTED
-        connecting = any(isinstance(each.request, ConnectSystem) for each in self.open.values())
-        return SystemState.CONNECTING if connecting else SystemState.DISCONNECTED
+        return SystemState.CONNECTING if self.is_connecting() else SystemState.DISCONNECTED
+
+    def is_connecting(self, ended: Set[int] = frozenset()) -> bool:
+        """Whether a connect is asked for, by anybody.
+
+        Args:
+            ended: those of them, by ref, that do not count.
+        """
+        return any(
+            isinstance(each.request, ConnectSystem) and ref not in ended
+            for ref, each in self.open.items()
+        )
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether it is up and meant to be connected, and nothing is done about it: there is
+        never such a system when a core has dealt with what it was told."""
+        looked_after = self.is_connected or self.attempt is not None or self.is_connecting()
+        return self.wanted and self.is_running and not looked_after
+
+    @property
+    def is_disconnecting(self) -> bool:
+        """Whether somebody asked it to disconnect, or it is being stopped."""
+        asked = any(isinstance(each.request, DisconnectSystem) for each in self.open.values())
+        return asked or self.node.status is Status.STOPPING
 
     def begin(self) -> None:
         """A new incarnation starts: forget what was known of the one before."""
@@ -113,6 +148,7 @@ class Child:
         self.is_connected = False
         self.announced = EventKind.DISCONNECTED
         self.connect_failures = 0
+        self.attempt = None
         self.deliveries = Deliveries()
         self.tapped = False
         self.has_direct_clients = False
@@ -151,6 +187,7 @@ class Child:
             crashes=self.crashes,
             last_crash=self.crashes[-1].reason if self.crashes else None,
             last_error=self.last_error,
+            next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
         )
 
 

@@ -1,16 +1,19 @@
-"""Keeps systems connected that are meant to be, and tells whether they are. Pure."""
+"""Keeps systems connected that are meant to be, and tells whether they are, and why not. Pure.
+
+What always holds of a system that is up and meant to be connected: it is connected, or a connect
+is under way, or an attempt is planned. :meth:`Connecting.look` sees to it, whenever anything has
+changed about a system, whatever that was.
+"""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Set
 from typing import Final
 
-from actors.messages import Failure, Reply, SystemConnected
+from actors.messages import ConnectSystem, Failure, Reason, Report, SystemConnected
 from actors.resilience.backoff import backoff_delay
-from supervisor.core.actions import Log
-from supervisor.core.child import Child
+from supervisor.core.child import Attempt, Child
 from supervisor.core.context import Context
-from supervisor.core.pending import Pending
 from supervisor.core.router import Router
 from supervisor.messages import EventKind, SystemState
 from supervisor.tree.decisions import Happened
@@ -21,63 +24,143 @@ _KINDS: Final = {
     SystemState.CONNECTING: EventKind.CONNECTING,
     SystemState.DISCONNECTED: EventKind.DISCONNECTED,
 }
+_UNSAID: Final = Reason("lost", "its connector did not say why")
+_NOTHING: Final[Set[int]] = frozenset()
 
 
 class Connecting:
     def __init__(self, context: Context, router: Router) -> None:
         self._context = context
         self._router = router
+        router.connect_ran_out = self._ran_out
 
-    def connect(self, child: Child) -> None:
-        """Connect a system that is up, if it is meant to be connected."""
+    def begin(self, child: Child) -> None:
+        """It is up: connect it before anything else, if it is meant to be connected."""
         if child.wanted:
-            self._router.connect_on_its_own(child, lambda why: self._failed(child, why))
+            self._router.connect_on_its_own(child)
 
-    def connect_ended(self, child: Child, pending: Pending, reply: Reply) -> None:
-        """A connect was answered, the supervisor's own or somebody's."""
-        if isinstance(reply, SystemConnected):
-            # A disconnect asked for while this connect was on its way has the last word.
-            child.wanted |= pending.ref > child.last_disconnect
-            child.connected_at = self._context.now
-            child.last_error = None
-        elif isinstance(reply, Failure):
-            child.last_error = reply.text
-            if pending.own:
-                self._failed(child, reply.text)
+    def look(self, child: Child, ended: Set[int] = _NOTHING) -> None:
+        """See that it is connected, or about to be, if it is meant to be.
 
-    def connection_lost(self, child: Child) -> None:
-        """A system that is meant to be connected is not any more: connect it at once,
-        unless its connections never hold for long."""
-        held = self._context.now - child.connected_at >= child.spec.reconnect.stable_after
-        child.connect_failures = 1 if held else max(1, child.connect_failures) + 1
-        child.last_error = f"{child.name}: lost its connection"
-        self._connect_later(child, child.last_error)
+        Args:
+            ended: connects, by ref, that are open and have ended all the same.
+        """
+        if child.is_connected or not (child.wanted and child.is_running):
+            self._drop_attempt(child)
+        elif child.attempt is None and not child.is_connecting(ended):
+            self._plan_attempt(child)
 
     def announce(self, child: Child) -> None:
         """Publish whether it is connected, or about to be, if that is new."""
         kind = _KINDS.get(child.state)
         if child.node.status is Status.STOPPING and not child.is_connected:
             kind = EventKind.DISCONNECTED
-        if kind is not None and kind is not child.announced:
-            child.announced = kind
-            self._context.publish(Happened(kind, child.name, child.incarnation))
+        if kind is not None:
+            self._tell(child, kind)
 
-    def _failed(self, child: Child, why: str) -> None:
-        """A connect of the supervisor's own."""
-        if child.wanted:
-            # The first attempt was made for a reason of its own: a start, or a loss.
-            child.connect_failures = max(1, child.connect_failures) + 1
-            self._connect_later(child, why)
+    # ---- what becomes of connections --------------------------------------------------------
 
-    def _connect_later(self, child: Child, why: str) -> None:
+    def heard(self, child: Child, report: Report) -> None:
+        """A report came. Call it before its replies are passed on: who gets one has heard of
+        the connection."""
+        was_connected, child.is_connected = child.is_connected, report.is_connected
+        trouble: Reason | None = None
+        was_made = False
+        ended: set[int] = set()
+        for ref, reply in report.replies:
+            pending = child.open.get(ref)
+            if pending is None or not isinstance(pending.request, ConnectSystem):
+                continue
+            ended.add(ref)
+            if isinstance(reply, Failure):
+                trouble = self._failed(child, reply)
+            elif isinstance(reply, SystemConnected):
+                was_made = True
+                # A disconnect asked for while this connect was on its way has the last word.
+                child.wanted |= ref > child.last_disconnect
+        if not child.is_running:
+            self.announce(child)
+            return
+        match was_connected, child.is_connected:
+            case True, False:
+                trouble = self._lost(child, report.lost)
+            case True, True if report.lost is not None:
+                self._tell(child, EventKind.DISCONNECTED, self._lost(child, report.lost))
+                self._made(child)
+            case False, True:
+                self._made(child)
+            case False, False if was_made:
+                self._made(child)
+                trouble = self._lost(child, report.lost)
+            case False, False if report.lost is not None:
+                trouble = self._say_lost(child, report.lost)  # why it was lost before
+        self._go_on(child, trouble, ended)
+
+    def _ran_out(self, child: Child, failure: Failure) -> None:
+        """A connect is not waited for any more."""
+        self._go_on(child, self._failed(child, failure), _NOTHING)
+
+    def _go_on(self, child: Child, trouble: Reason | None, ended: Set[int]) -> None:
+        self.look(child, ended)
+        if child.is_running and not child.is_connected and not child.is_connecting(ended):
+            self._tell(child, EventKind.DISCONNECTED, trouble)
+
+    def _made(self, child: Child) -> None:
+        child.connected_at = self._context.now
+        child.last_error = None
+        self._tell(child, EventKind.CONNECTED)
+
+    def _failed(self, child: Child, failure: Failure) -> Reason:
+        """It could not be connected."""
+        # The first attempt was made for a reason of its own: an order, a start or a loss.
+        child.connect_failures = max(1, child.connect_failures) + 1
+        child.last_error = failure.text
+        return Reason(str(failure.code), failure.text.removeprefix(f"{child.name}: "))
+
+    def _lost(self, child: Child, said: Reason | None) -> Reason | None:
+        """It is not connected any more: connect it again at once if this one held, and later
+        if its connections never do.
+
+        Returns:
+            why; None if it was told to disconnect.
+        """
+        if said is None and child.is_disconnecting:
+            return None
+        held = self._context.now - child.connected_at >= child.spec.reconnect.stable_after
+        child.connect_failures = 1 if held else max(1, child.connect_failures) + 1
+        return self._say_lost(child, said or _UNSAID)
+
+    def _say_lost(self, child: Child, why: Reason) -> Reason:
+        child.last_error = f"{child.name}: lost its connection: {why.text}"
+        return why
+
+    # ---- attempts ---------------------------------------------------------------------------
+
+    def _plan_attempt(self, child: Child) -> None:
         delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._context.random)
-        level = logging.DEBUG if child.connect_failures > 2 else logging.WARNING
-        self._context.act(Log(level, f"{why}; connecting again until it works"))
-        incarnation = child.incarnation
+        due = self._context.now + delay
 
-        def connect_again() -> None:
-            still = child.is_running and child.incarnation == incarnation
-            if still and not child.is_connected:
-                self.connect(child)
+        def connect() -> None:
+            if child.attempt is not attempt:  # it was of an earlier incarnation
+                return
+            child.attempt = None
+            if child.wanted and child.is_running and not child.is_connected:
+                self._router.connect_on_its_own(child)
 
-        self._context.timers.after(delay, connect_again)
+        attempt = child.attempt = Attempt(due, self._context.timers.at(due, connect))
+
+    def _drop_attempt(self, child: Child) -> None:
+        if child.attempt is not None:
+            self._context.timers.cancel(child.attempt.timer)
+            child.attempt = None
+
+    # ---- telling ----------------------------------------------------------------------------
+
+    def _tell(self, child: Child, kind: EventKind, trouble: Reason | None = None) -> None:
+        if kind is child.announced:
+            return
+        child.announced = kind
+        delay = None
+        if kind is EventKind.DISCONNECTED and child.attempt is not None:
+            delay = max(0.0, child.attempt.due - self._context.now)
+        self._context.publish(Happened(kind, child.name, child.incarnation, trouble, delay))

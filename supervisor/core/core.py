@@ -121,7 +121,7 @@ class SupervisorCore:
     def take_actions(self) -> list[CoreAction]:
         """What is to be done now, in order."""
         for child in self._router.ready:
-            self._context.guard(f"the connection of {child.name}", self._connecting.announce, child)
+            self._context.guard(f"the connection of {child.name}", self._look_at, child)
         self._router.deliver()
         ended = self._lifecycle.ended
         if ended is not None:
@@ -131,6 +131,10 @@ class SupervisorCore:
                 self._context.act(Finish(ended.why, ended.exit_code))
         self._context.guard("the record", self._keepers.flush)
         return self._context.take_actions()
+
+    def _look_at(self, child: Child) -> None:
+        self._connecting.look(child)
+        self._connecting.announce(child)
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is to be called next."""
@@ -187,21 +191,16 @@ class SupervisorCore:
     def _started(self, child: Child, message: SystemStarted) -> None:
         self._lifecycle.started(child, message)
         if child.is_running:
-            self._connecting.connect(child)
+            self._connecting.begin(child)
             self._router.touch(child)
             self._events.adjust_tap(child)
 
     def _report(self, child: Child, report: Report) -> None:
         child.deliveries.heard(report.taken)
-        was_connected = child.is_connected
-        child.is_connected = report.is_connected
-        if report.is_connected != was_connected:
-            self._connecting.announce(child)
+        connection = f"the connection of {child.name}"
+        self._context.guard(connection, self._connecting.heard, child, report)
         for ref, reply in report.replies:
             self._context.guard(f"an answer of {child.name}", self._answered, child, ref, reply)
-        lost = was_connected and not child.is_connected
-        if lost and child.wanted and child.is_running:
-            self._connecting.connection_lost(child)
         if report.tapped:
             child.received += len(report.tapped)
             self._events.data_arrived(child, report.tapped)
@@ -210,7 +209,6 @@ class SupervisorCore:
     def _answered(self, child: Child, ref: int, reply: Reply) -> None:
         pending = self._router.settle(child, ref, reply)
         if pending is not None and isinstance(pending.request, ConnectSystem):
-            self._connecting.connect_ended(child, pending, reply)
             self._keepers.touch(child.node)
 
     def child_exited(

@@ -6,6 +6,7 @@ import logging
 
 from actors.messages import FailureCode
 from supervisor.core.actions import Log
+from supervisor.core.connection_log import ConnectionLog
 from supervisor.core.context import Context
 from supervisor.core.crash_log import CrashLog
 from supervisor.messages import EventKind, LifecycleEvent
@@ -21,6 +22,7 @@ class LogLines:
         self._context = context
         self._tree = tree
         self._crashes = CrashLog()
+        self._connections = ConnectionLog()
         self._timer_set = False
 
     def hear(self, event: LifecycleEvent) -> None:
@@ -38,8 +40,13 @@ class LogLines:
                 self._quarantined(name, why)
             case EventKind.GAVE_UP:
                 self._gave_up(name, why)
+            case EventKind.DISCONNECTED if event.delay is not None:
+                self._connecting_again(name, event.delay)
+            case EventKind.CONNECTED:
+                self._say(logging.INFO, self._connections.connected(name))
             case EventKind.UNREGISTERED:
                 self._loop_ended(name)
+                self._connections.forget(name)
 
     def _say(self, level: int, text: str | None) -> None:
         if text is not None:
@@ -76,6 +83,14 @@ class LogLines:
             f"{group.spec.period:g} s; the last cause: {why}"
         )
         self._say(logging.ERROR, text)
+
+    # ---- connections ------------------------------------------------------------------------
+
+    def _connecting_again(self, name: str, delay: float) -> None:
+        child = self._context.children[name]
+        why = child.last_error or f"{name}: not connected"
+        said = self._connections.disconnected(name, why, delay, is_new=child.connect_failures <= 1)
+        self._context.act(said)
 
     # ---- crashes ----------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ is answered. Pure."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import attrs
 
@@ -39,15 +38,9 @@ class Pending:
     gathering: Gathering | None = None
     results: Results | None = None
     """Of a SendMany."""
-    on_timeout: Callable[[str], None] | None = None
-    """Of the supervisor's own connect, to bring a restarted system back: told why it failed,
-    if it is not answered in time."""
+    own: bool = False
+    """Whether the supervisor itself asks."""
     deadline: float = math.inf
     timer: Timer | None = None
     """Of the deadline."""
     delivered: bool = False
-
-    @property
-    def own(self) -> bool:
-        """Whether the supervisor itself asks."""
-        return self.on_timeout is not None

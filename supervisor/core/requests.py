@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 from actors.messages import (
@@ -191,7 +193,8 @@ class Requests:
                 record.events.extend(self._events.kept)
                 self._context.tell(client, RecordGiven(request_id=request_id, record=record))
             case ConnectAll():
-                self._to_all(client, request, ConnectSystem)
+                connect = functools.partial(ConnectSystem, keep_trying=request.keep_trying)
+                self._to_all(client, request, connect)
             case DisconnectAll():
                 self._to_all(client, request, DisconnectSystem)
             case Ping():
@@ -214,14 +217,14 @@ class Requests:
         self,
         client: Client,
         request: SupervisorRequest,
-        kind: type[ConnectSystem | DisconnectSystem],
+        make: Callable[..., ConnectSystem | DisconnectSystem],
     ) -> None:
         # What was terminated is not meant to be connected.
         children = self._context.children.values()
         meant = [c for c in children if c.has_process or c.desired is not DesiredState.TERMINATED]
         gathering = self._router.open_gathering(client, request, len(meant))
         for child in meant:
-            each = kind(child.name, timeout=request.timeout)
+            each = make(child.name, timeout=request.timeout)
             self._router.accept(child, None, each, gathering)
             self._keepers.touch(child.node)
         if not meant:

@@ -51,6 +51,8 @@ class Router:
         """Those not answered yet."""
         self._ready: dict[str, Child] = {}
         """Children that something may be deliverable to."""
+        self.connect_ran_out: Callable[[Child, Failure], None] = lambda child, failure: None
+        """Told of a connect, anybody's, that is not answered in time."""
 
     # ---- in --------------------------------------------------------------------------
 
@@ -71,6 +73,8 @@ class Router:
         self._open(child, pending)
         if isinstance(request, DisconnectSystem):
             child.wanted, child.last_disconnect = False, pending.ref
+        elif isinstance(request, ConnectSystem):
+            child.wanted |= request.keep_trying
         child.mailbox.append(pending)
         if client is not None and gathering is None:
             self._by_request[client, request.request_id] = pending.ref
@@ -82,17 +86,13 @@ class Router:
         self._gatherings.append(gathering)
         return gathering
 
-    def connect_on_its_own(self, child: Child, on_timeout: Callable[[str], None]) -> None:
-        """Connect a started system that is meant to be connected, before all that waits.
-
-        Args:
-            on_timeout: told why it failed, if the system does not answer in time.
-        """
+    def connect_on_its_own(self, child: Child) -> None:
+        """Connect a system that is up and meant to be connected, before all that waits."""
         if any(each.own for each in child.open.values()):
             return
         request = ConnectSystem(child.name)
         pending = self._pending(None, Admitted(request, weight_of(request), 0), None)
-        pending.on_timeout = on_timeout
+        pending.own = True
         self._open(child, pending)
         child.mailbox.appendleft(pending)
         self._set_deadline(pending)
@@ -119,8 +119,7 @@ class Router:
             if isinstance(pending.request, RECEIVING_KINDS):
                 self._give_up(ref)
             else:
-                self._by_request.pop((client, pending.request.request_id))
-                pending.client = None
+                self._go_on_unasked(pending)
         for gathering in self._gatherings:
             if gathering.client == client:
                 gathering.client = None
@@ -252,6 +251,7 @@ class Router:
             self._timers.cancel(pending.timer)
         child.weight -= pending.weight
         child.size -= pending.size
+        self.touch(child)
         if pending.client is not None:
             key = pending.client, pending.request.request_id
             if self._by_request.get(key) == pending.ref:  # the asker may have used it again
@@ -277,12 +277,22 @@ class Router:
         self._withdraw(child, pending)
         failure = timed_out(pending.request, self._options, was_sent=pending.delivered)
         self._answer(child, pending, failure)
-        if pending.on_timeout is not None:
-            pending.on_timeout(failure.text)
+        if isinstance(pending.request, ConnectSystem):
+            self.connect_ran_out(child, failure)
 
     def _give_up(self, ref: int) -> None:
         child = self._children[ref]
-        self._withdraw(child, child.open[ref])
+        pending = child.open[ref]
+        if isinstance(pending.request, ConnectSystem) and pending.request.keep_trying:
+            self._go_on_unasked(pending)  # it would be tried again at once
+        else:
+            self._withdraw(child, pending)
+
+    def _go_on_unasked(self, pending: Pending) -> None:
+        """It is done, though nobody waits for its answer any more."""
+        if pending.client is not None:
+            self._by_request.pop((pending.client, pending.request.request_id), None)
+        pending.client = pending.gathering = None
 
     def _fail(self, child: Child, pending: Pending, code: FailureCode, text: str) -> None:
         self._close(child, pending)

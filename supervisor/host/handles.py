@@ -23,7 +23,7 @@ _OF_EVERY_CLASS = ("__dict__", "__weakref__", "__module__", "__doc__", "__annota
 class SystemHost(Protocol):
     """What a handle needs of the manager it is registered with."""
 
-    async def connect_system(self, name: str) -> bool: ...
+    async def connect_system(self, name: str, *, keep_trying: bool) -> bool: ...
     async def disconnect_system(self, name: str) -> bool: ...
     async def send_data_to_system(self, name: str, data: Any) -> bool: ...
     async def send_many_to_system(self, name: str, items: Sequence[Any]) -> list[bool]: ...
@@ -79,8 +79,8 @@ class _Handle:
         """As far as this process has heard."""
         return self._handle_host.is_connected(self.system_name)
 
-    async def connect(self) -> bool:
-        return await self._handle_host.connect_system(self.system_name)
+    async def connect(self, *, keep_trying: bool = True) -> bool:
+        return await self._handle_host.connect_system(self.system_name, keep_trying=keep_trying)
 
     async def disconnect(self) -> bool:
         return await self._handle_host.disconnect_system(self.system_name)

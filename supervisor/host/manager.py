@@ -192,20 +192,31 @@ class ExternalSystemManager(Family):
 
     # ---- connecting, sending, receiving --------------------------------------------------
 
-    async def connect_all(self) -> bool:
-        """Connect all systems at once; True when all are connected."""
-        return await self._order_all(ConnectAll())
+    async def connect_all(self, *, keep_trying: bool = True) -> bool:
+        """Connect all systems at once; True when all are connected.
+
+        Args:
+            keep_trying: as of :meth:`connect_system`, for those that fail.
+        """
+        return await self._order_all(ConnectAll(keep_trying=keep_trying))
 
     async def disconnect_all(self) -> bool:
         """Disconnect all systems at once; True when all are disconnected."""
         return await self._order_all(DisconnectAll())
 
-    async def connect_system(self, name: str) -> bool:
-        """Connect a system. From then on it is reconnected after a crash."""
-        return await self._order(ConnectSystem(name), SystemConnected)
+    async def connect_system(self, name: str, *, keep_trying: bool = True) -> bool:
+        """Connect a system; True when it is connected. From now on it is meant to be: whenever
+        it is not, it is connected again.
+
+        Args:
+            keep_trying: whether it is meant to be connected also if this fails, and is tried
+                again, with the waits of its ``reconnect``, until it works or
+                :meth:`disconnect_system` ends that.
+        """
+        return await self._order(ConnectSystem(name, keep_trying=keep_trying), SystemConnected)
 
     async def disconnect_system(self, name: str) -> bool:
-        """Disconnect a system."""
+        """Disconnect a system, and end all attempts to connect it."""
         return await self._order(DisconnectSystem(name), SystemDisconnected)
 
     async def send_data_to_system(self, name: str, data: Any) -> bool:

@@ -81,14 +81,14 @@ class SynchronousManager:
     def unregister_system(self, name: str) -> bool:
         return self._run(self._manager.unregister_system(name))
 
-    def connect_all(self) -> bool:
-        return self._run(self._manager.connect_all())
+    def connect_all(self, *, keep_trying: bool = True) -> bool:
+        return self._run(self._manager.connect_all(keep_trying=keep_trying))
 
     def disconnect_all(self) -> bool:
         return self._run(self._manager.disconnect_all())
 
-    def connect_system(self, name: str) -> bool:
-        return self._run(self._manager.connect_system(name))
+    def connect_system(self, name: str, *, keep_trying: bool = True) -> bool:
+        return self._run(self._manager.connect_system(name, keep_trying=keep_trying))
 
     def disconnect_system(self, name: str) -> bool:
         return self._run(self._manager.disconnect_system(name))

@@ -21,7 +21,7 @@ from supervisor.messages.children import (
     StartChild,
     WhichChildren,
 )
-from supervisor.messages.requests import RegisterSystem, Subscribe
+from supervisor.messages.requests import ConnectAll, RegisterSystem, Subscribe
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
 
@@ -38,6 +38,8 @@ def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
 
 def _mistake_in_body(request: Any) -> str | None:
     match request:
+        case ConnectAll() if not isinstance(request.keep_trying, bool):
+            return f"keep_trying is True or False: {request.keep_trying!r}"
         case RegisterSystem() if not isinstance(request.spec, SystemSpec):
             return f"spec is a SystemSpec, not {type(request.spec).__name__}"
         case StartChild() if not isinstance(request.spec, SystemSpec | GroupSpec):

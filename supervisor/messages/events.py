@@ -23,7 +23,8 @@ class EventKind(enum.StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
-    """Also after a connect that failed."""
+    """Also after a connect that failed; with its ``reason``, unless somebody asked for it, and
+    after ``delay`` seconds it is tried again."""
     HUNG = "hung"
     """It is silent for too long, and is being killed; ``crashed`` follows."""
     CRASHED = "crashed"
@@ -56,9 +57,10 @@ class LifecycleEvent:
     system_name: str
     incarnation: int
     reason: Reason | None = None
-    """Of a crash, or of a quarantine."""
+    """Of a crash, a quarantine, or the loss of a connection."""
     delay: float | None = None
-    """Of ``restarting``: seconds until the next incarnation starts."""
+    """Of ``restarting``: seconds until the next incarnation starts. Of ``disconnected``: until
+    the next attempt to connect; None if none is planned."""
     report: CrashReport | None = None
     """Of ``crashed``."""
 

@@ -91,6 +91,9 @@ class GetAllStatus(SupervisorRequest):
 class ConnectAll(SupervisorRequest):
     """Connect all systems at once. Answered by :class:`AllConnected`."""
 
+    keep_trying: bool = attrs.field(default=True, kw_only=True)
+    """As of :class:`~actors.messages.ConnectSystem`."""
+
 
 @attrs.frozen
 class DisconnectAll(SupervisorRequest):

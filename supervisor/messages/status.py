@@ -71,3 +71,6 @@ class SystemStatus:
     desired: DesiredState = DesiredState.DISCONNECTED
     crashes: tuple[CrashReport, ...] = ()
     """The last of them, oldest first."""
+    next_attempt: float | None = None
+    """Seconds until it is tried to be connected again; None while it is connected, or being
+    connected, or not meant to be."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from supervisor.messages import LifecycleEvent, SystemStatus
+from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import GroupSpec
 
@@ -50,6 +50,7 @@ def status_as_text(system: SystemStatus) -> str:
         "waiting": str(system.waiting),
         "commands": ", ".join(system.commands) or "none",
         "last error": system.last_error or "none",
+        "next attempt": "none" if system.next_attempt is None else _after(system.next_attempt),
         "last crash": system.last_crash.text if system.last_crash else "none",
     }
     width = max(map(len, lines)) + 2
@@ -71,8 +72,10 @@ def status_as_json(system: SystemStatus) -> str:
 def event_as_text(event: LifecycleEvent) -> str:
     time = datetime.fromtimestamp(event.time).strftime("%H:%M:%S.%f")[:-3]
     text = f"{time}  {event.system_name}  {event.kind.value}  (incarnation {event.incarnation})"
-    if event.delay:
-        text += f"  in {duration(event.delay)}"
+    if event.kind is EventKind.DISCONNECTED and event.delay is not None:
+        text += f"  connecting again {_after(event.delay)}"
+    elif event.delay:
+        text += f"  {_after(event.delay)}"
     if event.reason is not None:
         text += f"  {event.reason.text}"
     return text
@@ -141,6 +144,10 @@ def duration(seconds: float) -> str:
     if days:
         return f"{days}d{hour:02}h"
     return f"{hours}h{minute:02}m" if hours else f"{minute}m{second:02}s"
+
+
+def _after(seconds: float) -> str:
+    return f"in {duration(seconds)}" if seconds else "at once"
 
 
 def _row(system: SystemStatus) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 Whatever a test is about, the harness also checks on every action what always holds: one
 process for each name, words only to living actors, a bounded number of deliveries that
-nobody took, and no second reply to any request.
+nobody took, no second reply to any request, and no system that is meant to be connected and
+is forgotten.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ from supervisor.core.actions import (
     TellActor,
     TellClient,
 )
+from supervisor.core.child import Child
 from supervisor.core.core import SupervisorCore
 from supervisor.core.exits import ProcessExit
-from supervisor.messages import RegisterSystem
+from supervisor.messages import DesiredState, RegisterSystem
 from supervisor.messages.record import RecordChanged
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import RestartPolicy
 from supervisor.specs.spec import SystemSpec
+from supervisor.tree.nodes import Status
 
 NO_JITTER = type("NoJitter", (Random,), {"random": lambda self: 0.0})()
 BUG = Reason("ZeroDivisionError", "ZeroDivisionError: division by zero", "Traceback...")
@@ -117,6 +120,11 @@ class FakeActor:
         self.say(
             Report(self.name, self.incarnation, self.taken, replies, self.is_connected, tapped)
         )
+
+    def lose(self, why: Reason | None = None) -> None:
+        """Lose the connection, and say why."""
+        self.is_connected = False
+        self.say(Report(self.name, self.incarnation, self.taken, (), False, lost=why))
 
     def answer(self, request: Request, kind: type[Reply] | Reply, **fields: Any) -> None:
         """Answer a delivered request, with a reply or a kind of reply."""
@@ -244,6 +252,8 @@ class Harness:
         while actions := self.core.take_actions():
             for action in actions:
                 self._do(action)
+        for child in self.core._context.children.values():
+            self._check_connection(child)
 
     # ---- what always holds --------------------------------------------------------------
 
@@ -282,6 +292,20 @@ class Harness:
                 assert self.finished == 1
             case _:
                 raise AssertionError(f"no action: {action}")
+
+    def _check_connection(self, child: Child) -> None:
+        """Meant to be connected, it is, or is being, or an attempt is planned, or a restart is
+        on its way."""
+        if child.desired is not DesiredState.CONNECTED:
+            return
+        assert not child.is_stranded, f"nobody connects {child}"
+        if child.attempt is not None:
+            due = self.core.next_due()
+            assert due is not None
+            assert child.attempt.timer.call is not None
+            assert due <= child.attempt.due
+        if child.node.status is Status.RESTARTING:
+            assert self.core.next_due() is not None or child.node.parent.round is not None
 
     def _first(self, action: StartActor) -> int:
         """The incarnation that a system begins with, in this supervisor."""

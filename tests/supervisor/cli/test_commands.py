@@ -86,6 +86,32 @@ def test_commands_are_programs_as_well(runtime_dir: Path) -> None:
     assert not runtime_dir.exists()
 
 
+def test_a_system_that_cannot_be_connected_now_is_tried_again_unless_told_not_to(
+    plant: Path,
+) -> None:
+    assert extsys(plant, "disconnect", "plc-2").returncode == 0
+    for times in (1, 2):
+        fault = ("inject_fault", "connect", "fail", f"times={times}")
+        assert extsys(plant, "call", "plc-2", *fault).returncode == 0
+        args = ("connect", "plc-2") if times == 1 else ("connect", "--all")
+        done = extsys(plant, *args)
+        assert done.returncode == 1
+        failed, trying = done.stderr.splitlines()
+        assert failed.endswith("[connector_error, not sent]")
+        name = "plc-2" if times == 1 else "--all"
+        hint = f"tried again until it works; to end that: extsys disconnect {name}"
+        assert trying == f"extsys: plc-2: {hint}"
+        asyncio.run(until_connected(plant, "plc-2"))
+        assert extsys(plant, "disconnect", "plc-2").returncode == 0
+
+    assert extsys(plant, "call", "plc-2", "inject_fault", "connect", "fail").returncode == 0
+    done = extsys(plant, "connect", "plc-2", "--no-keep-trying")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    one = statuses(plant)["plc-2"]
+    assert (one["state"], one["desired"]) == ("disconnected", "disconnected")
+
+
 def test_failures_have_one_line_and_an_exit_code(plant: Path) -> None:
     for args, code, text in [
         (("send", "plc-2", "x"), 1, "plc-2: not connected; its status says why"),

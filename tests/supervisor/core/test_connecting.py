@@ -16,7 +16,9 @@ from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
+    CancelRequest,
     ConnectAll,
+    DesiredState,
     DisconnectAll,
     EventKind,
     GetStatus,
@@ -81,9 +83,82 @@ def test_a_connected_system_is_connected_again_after_a_crash(plant):
     assert [type(each) for each in plant.actor().requests] == [ConnectSystem]
 
 
+def test_a_system_that_cannot_be_reached_now_is_meant_to_be_connected_all_the_same(plant):
+    actor = plant.register(reconnect=RECONNECT)
+    connect = ConnectSystem("plc")
+    plant.tell(connect)
+    refuse(actor)
+    assert failed(plant.reply(connect)) == ("connector_error", "not_sent")
+    status = plant.ask(GetStatus("plc"), "stat").status
+    assert (status.state, status.desired) == (SystemState.DISCONNECTED, DesiredState.CONNECTED)
+    assert (status.last_error, status.next_attempt) == ("plc: no route to host", 1)
+    plant.advance(1)
+    actor.connect()
+    assert state(plant) is SystemState.CONNECTED
+
+
+def test_a_disconnect_and_a_connect_of_what_is_down_leave_it_meant_to_be_connected(plant):
+    actor = connected(plant, reconnect=RECONNECT)
+    disconnect = DisconnectSystem("plc")
+    plant.tell(disconnect)
+    actor.answer(disconnect, SystemDisconnected)
+    plant.tell(ConnectSystem("plc"))
+    refuse(actor)
+    plant.advance(1)
+    assert len(connects(actor)) == 3
+
+
+def test_a_connect_that_runs_out_of_time_is_tried_again(plant):
+    actor = plant.register(reconnect=RECONNECT)
+    plant.tell(ConnectSystem("plc", timeout=5))
+    plant.advance(5)
+    assert plant.ask(GetStatus("plc"), "stat").status.last_error == "plc: no answer within 5 s"
+    plant.advance(1)
+    assert len(connects(actor)) == 2
+
+
+def test_who_does_not_wait_for_a_connect_any_more_has_asked_for_it_all_the_same(plant):
+    actor = plant.register()
+    connect = ConnectSystem("plc")
+    plant.tell(connect)
+    plant.tell(CancelRequest((connect.request_id,)))
+    actor.connect()
+    assert state(plant) is SystemState.CONNECTED
+    assert plant.replies(connect) == []
+    assert plant.ask(GetStatus("plc"), "stat").status.desired is DesiredState.CONNECTED
+
+
+def test_systems_that_cannot_be_connected_together_are_tried_again(plant):
+    actor = plant.register()
+    plant.tell(ConnectAll())
+    refuse(actor)
+    plant.advance(1)
+    assert len(connects(actor)) == 2
+
+
+def test_an_order_not_to_keep_trying_connects_once(plant):
+    one, two = plant.register("one"), plant.register("two")
+    plant.tell(ConnectSystem("one", keep_trying=False))
+    refuse(one)
+    plant.tell(ConnectAll(keep_trying=False))
+    refuse(one)
+    two.connect()
+    plant.advance(60)
+    assert (len(connects(one)), len(connects(two))) == (2, 1)
+    assert plant.ask(GetStatus("one"), "stat").status.desired is DesiredState.DISCONNECTED
+    assert plant.ask(GetStatus("two"), "stat").status.desired is DesiredState.CONNECTED
+
+
+@pytest.mark.parametrize(
+    "request_", [ConnectSystem("plc", keep_trying=1), ConnectAll(keep_trying=1)]
+)
+def test_keep_trying_is_true_or_false(plant, request_):
+    assert "keep_trying is True or False: 1" in plant.ask(request_).text
+
+
 def test_a_system_that_never_connected_stays_disconnected_after_a_crash(plant):
     actor = plant.register()
-    plant.tell(ConnectSystem("plc"))
+    plant.tell(ConnectSystem("plc", keep_trying=False))
     refuse(actor)
     actor.crash_and_exit()
     plant.actor().start()

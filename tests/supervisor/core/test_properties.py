@@ -38,6 +38,7 @@ from supervisor.core.actions import TellClient
 from supervisor.messages import (
     CancelRequest,
     ConnectAll,
+    DesiredState,
     DisconnectAll,
     GetAllStatus,
     GetStatus,
@@ -67,6 +68,11 @@ ROUTED = (
     | CallCommand
     | CheckHealth
 )
+ANSWERS = {
+    ConnectSystem: SystemConnected,
+    DisconnectSystem: SystemDisconnected,
+    SendData: DataSent,
+}
 
 
 @attrs.define(eq=False)
@@ -213,7 +219,8 @@ class Supervision(RuleBasedStateMachine):
             return
         asked = mine[-1 - pick % min(len(mine), 8)]
         asked.let_go = True
-        asked.banned = asked.request.request_id not in self.delivered
+        goes_on = isinstance(asked.request, ConnectSystem)
+        asked.banned = asked.request.request_id not in self.delivered and not goes_on
         self.plant.tell(CancelRequest((asked.request.request_id,)), asked.client)
 
     @rule(who=client, chance=st.integers(0, 3))
@@ -337,6 +344,24 @@ class Supervision(RuleBasedStateMachine):
     @rule(pick=pick, tapped=st.booleans())
     def take(self, pick, tapped):
         self.any_actor(pick).report(tapped=(b"tapped",) if tapped else ())
+
+    @precondition(lambda self: self.living())
+    @rule(pick=pick, well=st.lists(st.booleans(), max_size=3), is_connected=st.booleans())
+    def report(self, pick, well, is_connected):
+        """Answers and the state of the connection as they come: a peer may close it at once,
+        and a connector may do with it what it likes."""
+        actor = self.any_actor(pick)
+        replies = []
+        for request, is_done in zip(self.waiting_at(actor), well, strict=False):
+            if not isinstance(request, ConnectSystem | DisconnectSystem | SendData):
+                break
+            self.answered[actor].add(request.request_id)
+            kind = ANSWERS[type(request)]
+            names = {"request_id": request.request_id, "system_name": request.system_name}
+            failure = request.failure("connector_error", "refused")
+            replies.append((actor.ref_of(request), kind(**names) if is_done else failure))
+        actor.is_connected = is_connected
+        actor.report(*replies)
 
     @precondition(lambda self: self.living())
     @rule(pick=pick)
@@ -467,6 +492,7 @@ class Supervision(RuleBasedStateMachine):
         self.observe()
         for asked in self.asked.values():
             assert asked.final or asked.let_go or isinstance(asked.request, StopSupervisor), asked
+        self.assert_all_are_as_they_are_meant_to_be()
         self.ask("ann", StopSupervisor())
         for actor in self.living():
             actor.exit()
@@ -475,6 +501,14 @@ class Supervision(RuleBasedStateMachine):
         assert all(asked.final or asked.let_go for asked in self.asked.values())
         assert not any(c.has_process for c in self.plant.core._context.children.values())
         self.plant.assert_nothing_open()
+
+    def assert_all_are_as_they_are_meant_to_be(self):
+        for actor in self.living():
+            for request in self.waiting_at(actor):
+                self.answer_one(actor, request)
+        for child in self.plant.core._context.children.values():
+            if child.is_running and child.desired is DesiredState.CONNECTED:
+                assert child.is_connected, child
 
 
 TestSupervision = Supervision.TestCase

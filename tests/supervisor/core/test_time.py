@@ -48,8 +48,8 @@ def plant():
         (SendMany("plc", (1, 2)), 30),
         (CallCommand("plc", "f"), 30),
         (DisconnectSystem("plc"), 30),
-        (ConnectSystem("plc"), 60),
-        (ConnectSystem("plc", timeout=5), 5),
+        (ConnectSystem("plc", keep_trying=False), 60),
+        (ConnectSystem("plc", keep_trying=False, timeout=5), 5),
         (ReceiveData("plc"), 30),
         (ReceiveData("plc", 10), 40),
         (ReceiveData("plc", 10, timeout=3), 3),
@@ -268,9 +268,19 @@ def test_a_cancelled_order_gets_no_reply(plant):
     assert [plant.replies(request) for request in requests] == [[]] * 4
 
 
-def test_a_cancelled_order_to_all_is_forgotten_by_those_that_have_it(plant):
+def test_a_cancelled_order_to_connect_all_goes_on_if_they_are_meant_to_be_connected(plant):
     actor = plant.register()
     request = ConnectAll()
+    plant.tell(request)
+    plant.tell(CancelRequest((request.request_id,)))
+    actor.connect()
+    assert plant.replies(request) == []
+    plant.assert_nothing_open()
+
+
+def test_a_cancelled_order_to_all_is_forgotten_by_those_that_have_it(plant):
+    actor = plant.register()
+    request = ConnectAll(keep_trying=False)
     plant.tell(request)
     plant.tell(CancelRequest((request.request_id,)))
     assert actor.told[-1] == Forget((actor.ref_of(actor.requests[0]),))

@@ -107,6 +107,36 @@ def test_an_event_is_one_line_with_its_delay_and_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
+    ("delay", "text"),
+    [
+        (
+            0.2,
+            "disconnected  (incarnation 1)  connecting again in 200 ms  it closed the connection",
+        ),
+        (0.0, "disconnected  (incarnation 1)  connecting again at once  it closed the connection"),
+        (None, "disconnected  (incarnation 1)  it closed the connection"),
+    ],
+)
+def test_a_lost_connection_is_shown_with_its_reason_and_the_next_attempt(delay, text) -> None:
+    lost = LifecycleEvent(
+        sequence=7,
+        time=NOON,
+        kind=EventKind.DISCONNECTED,
+        system_name="plc",
+        incarnation=1,
+        reason=Reason("lost", "it closed the connection"),
+        delay=delay,
+    )
+    assert fmt.event_as_text(lost) == f"12:30:15.250  plc  {text}"
+
+
+def test_a_status_says_when_the_next_attempt_to_connect_is() -> None:
+    assert "next attempt:  none" in fmt.status_as_text(status())
+    assert "next attempt:  in 2.0 s" in fmt.status_as_text(status(next_attempt=2.0))
+    assert "next attempt:  at once" in fmt.status_as_text(status(next_attempt=0.0))
+
+
+@pytest.mark.parametrize(
     ("item", "text", "json_"),
     [
         ("a\nb", "a\nb", "a\nb"),
