@@ -6,7 +6,6 @@ Any thread may send. One at a time, the runner, waits and takes what came.
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import select
 from collections import deque
@@ -39,6 +38,7 @@ from actors.unix_base.transport.link import Intent, Link, Posted
 from actors.unix_base.transport.links import Links
 from actors.unix_base.transport.pickling import dumps
 from actors.unix_base.transport.sockets import SocketFamily
+from actors.unix_base.transport.waker import Waker
 
 MAX_BACKLOG: Final = 64 << 20
 """Bytes on their way to one process above which a sender waits until it takes them."""
@@ -81,10 +81,8 @@ class Exchange:
         self._lock = RLock()
         # For what every message does: ``with`` costs as much again as the lock.
         self._acquire, self._release = self._lock.acquire, self._lock.release
-        self._wake_in, self.wake_fd = os.pipe()
-        os.set_blocking(self._wake_in, False)
-        os.set_blocking(self.wake_fd, False)
-        self._poller.watch(self._wake_in)
+        self._waker = Waker()
+        self._poller.watch(self._waker.heard_at)
         try:
             self._links = Links(family, name, self._poller, self._alarms, self)
         except BaseException:
@@ -100,7 +98,6 @@ class Exchange:
         """Descriptors of the actor's own; this list as long as there is the exchange."""
         self.waits = True
         """Whether a sender waits while too much is on its way."""
-        self._children_died = self._told_to_exit = False
         self._runner = get_ident()
 
     # ---- out -------------------------------------------------------------------------------
@@ -115,7 +112,7 @@ class Exchange:
         if link is None:
             return
         if get_ident() != self._runner:
-            self._wake()  # there is something to wait for, or to hear of, now
+            self._waker.wake()  # there is something to wait for, or to hear of, now
             if link.backlog_bytes > MAX_BACKLOG and self.waits:
                 self._wait_beside_runner(link)
         elif link.backlog_bytes > MAX_BACKLOG and self.waits:
@@ -294,7 +291,7 @@ class Exchange:
             for fd, events in ready:
                 if self._links.ready(fd, events):
                     continue
-                if fd == self._wake_in:
+                if fd == self._waker.heard_at:
                     self._hear_wake_up()
                 elif fd in self.watched:
                     watched = [fd] if watched is None else [*watched, fd]
@@ -317,33 +314,25 @@ class Exchange:
 
     # ---- waking ----------------------------------------------------------------------------
 
+    @property
+    def wake_fd(self) -> int:
+        """To write to for whoever wants to end a wait."""
+        return self._waker.fd
+
     def interrupt(self, told_to_exit: bool, children_died: bool) -> None:
         """From a signal handler, which must not take the lock."""
-        self._told_to_exit |= told_to_exit
-        self._children_died |= children_died
-        self._wake()
+        self._waker.interrupt(told_to_exit, children_died)
 
     def nudge(self) -> None:
         """Something happened that the runner has to look at."""
         if get_ident() != self._runner:
-            self._wake()
-
-    def _wake(self) -> None:
-        try:
-            os.write(self.wake_fd, b"\0")
-        except OSError:
-            pass  # it is full of wake-ups already, or closed
+            self._waker.wake()
 
     def _hear_wake_up(self) -> None:
-        try:
-            os.read(self._wake_in, 4096)
-        except BlockingIOError:
-            pass
-        if self._children_died:
-            self._children_died = False
+        told_to_exit, children_died = self._waker.hear()
+        if children_died:
             self._tell_self(ChildMayHaveDied())
-        if self._told_to_exit:
-            self._told_to_exit = False
+        if told_to_exit:
             self._tell_self(ActorExitRequest())
 
     def wake_up_after(self, period: timedelta | float, payload: Any) -> None:
@@ -394,7 +383,4 @@ class Exchange:
 
     def _close_own(self) -> None:
         self._poller.close()
-        # First the numbers: a signal may come at any moment, and they may be others' soon.
-        pipe, self._wake_in, self.wake_fd = (self._wake_in, self.wake_fd), -1, -1
-        for fd in pipe:
-            os.close(fd)
+        self._waker.close()
