@@ -41,6 +41,9 @@ class Question:
         self.is_over = False
         """Whether nobody waits for an answer any more."""
 
+    def changeMessage(self, message: Any) -> None:
+        self._message = message
+
     def tx_done(self, status: SendStatus.BASE) -> None:
         if status is SendStatus.Sent:
             return
@@ -73,7 +76,7 @@ class AsksAndTells:
         if timeout is not None:
             deadline = time.monotonic() + timePeriodSeconds(timeout)
         question = Question(self, actor, message)
-        self.transport.post(name_of(actor), dumps(message), (message, question))
+        self.transport.post(name_of(actor), (message, dumps(message), question))
         try:
             while self._turn.acquire(blocking=False) or self._waits_for_turn(deadline, question):
                 try:
@@ -103,7 +106,7 @@ class AsksAndTells:
         """
         deadline = time.monotonic() + _TELL_SECONDS
         name = name_of(actor)
-        self.transport.post(name, dumps(message), (message, None))
+        self.transport.post(name, (message, dumps(message), None))
         if self.transport.has_sent_all_to(name):
             return
         if self._waits_for_turn(deadline):

@@ -22,12 +22,12 @@ class Member:
 
     def post(self, other, message):
         """As an actor does, which is told nothing but of dead letters."""
-        self.exchange.post(other.name, pickle.dumps(message), (message, None))
+        self.exchange.post(other.name, (message, pickle.dumps(message), None))
 
     def intend(self, other, message):
         """As Thespian does, which is told what became of the message."""
         intent = TransmitIntent(other.address, message)
-        self.exchange.post(other.name, pickle.dumps(message), (message, intent))
+        self.exchange.post(other.name, (message, pickle.dumps(message), intent))
         return intent
 
     def take(self, count=1):

@@ -34,7 +34,7 @@ from thespian.system.utilis import (
 
 from actors.unix_base.processes.children import StartsChildren
 from actors.unix_base.transport.address import ProcessAddress, name_of, process_of
-from actors.unix_base.transport.pickling import dumps
+from actors.unix_base.transport.pickling import described, dumps, in_words
 
 _THESPIANS: Final = (ActorSystemMessage, logging.LogRecord)
 """Messages that are, or may be, for what is around an actor,"""
@@ -151,16 +151,26 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
         """As all bases do: once more with a copy, and then tell the sender."""
         log = logging.getLogger(str(self._actorClass))
         where = f"Actor {self._actorClass} @ {self.myAddress}"
-        log.warning("%s retryable exception on message %s", where, message, exc_info=True)
+        log.warning("%s retryable exception on message %s", where, in_words(message), exc_info=True)
         self._sCBStats.inc("Actor.Message Received.Caused Primary Exception")
+        why = traceback.format_exc()
         try:
-            return self.actorInst.receiveMessage(copy.deepcopy(message), sender)
-        except Exception:
-            log.error("%s second exception on message %s", where, message, exc_info=True)
-            self._sCBStats.inc("Actor.Message Received.Caused Secondary Exception")
-            poison = PoisonMessage(message, traceback.format_exc())
-            self._send_intent(TransmitIntent(sender, poison))
-            return None
+            again = copy.deepcopy(message)
+        except Exception as error:  # the actor may have put a lock into it
+            why += f"\nIt cannot be copied for a second try: {described(error)}"
+        else:
+            try:
+                return self.actorInst.receiveMessage(again, sender)
+            except Exception:
+                why = traceback.format_exc()
+        log.error("%s second exception on message %s: %s", where, in_words(message), why)
+        self._sCBStats.inc("Actor.Message Received.Caused Secondary Exception")
+        try:
+            dumps(message)
+        except Exception:  # nor can it be sent back
+            message = in_words(message)
+        self._send_intent(TransmitIntent(sender, PoisonMessage(message, why)))
+        return None
 
     def actor_send(self, target: ActorAddress, message: Any) -> None:
         process = target if type(target) is ProcessAddress else process_of(target)
@@ -173,4 +183,4 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
             super().actor_send(target, message)
             return
         self._statistics.sent += 1
-        self.transport.post(process.name, body, (message, None))
+        self.transport.post(process.name, (message, body, None))

@@ -36,7 +36,7 @@ from actors.unix_base.transport.address import address_of
 from actors.unix_base.transport.alarms import Alarms, Wakeup
 from actors.unix_base.transport.link import Intent, Link, Posted
 from actors.unix_base.transport.links import Links
-from actors.unix_base.transport.pickling import dumps
+from actors.unix_base.transport.pickling import AsSent, described, dumps
 from actors.unix_base.transport.sockets import SocketFamily
 from actors.unix_base.transport.waker import Waker
 
@@ -102,11 +102,11 @@ class Exchange:
 
     # ---- out -------------------------------------------------------------------------------
 
-    def post(self, name: str, body: bytes, posted: Posted) -> None:
-        """Send a pickled message to the process of that name, which is not this one."""
+    def post(self, name: str, posted: Posted) -> None:
+        """Send a message to the process of that name, which is not this one."""
         self._acquire()
         try:
-            link = self._links.post(name, body, posted)
+            link = self._links.post(name, posted)
         finally:
             self._release()
         if link is None:
@@ -182,7 +182,7 @@ class Exchange:
         try:
             message = pickle.loads(body)
         except Exception as error:  # whatever reading it raises
-            text = f"{type(error).__name__}: {error}"
+            text = described(error)
             thesplog("cannot read a message of %s: %s", link.name, text, level=logging.WARNING)
             message = Unreadable(text)
         size = len(body)
@@ -193,24 +193,33 @@ class Exchange:
         self.done.append((intent, SendStatus.Sent))
 
     def refused(self, link: Link, posted: Posted, why: str) -> None:
-        message, intent = posted
+        message, _, intent = posted
         if intent is not None:
             self.done.append((intent, SendStatus.BadPacket))
-        if not isinstance(message, ActorSystemMessage):
+        if not issubclass(type(message), ActorSystemMessage):
             self.unread.append((link.address, PoisonMessage(message, why), None, 0))
 
     def lost(self, link: Link, posted: Sequence[Posted]) -> None:
-        for message, intent in posted:
+        # By their types: to ask an object what it is may run its own code.
+        for message, body, intent in posted:
+            kind = type(message)
             if intent is not None:
+                if not issubclass(kind, ActorSystemMessage):
+                    intent.changeMessage(AsSent(body))  # as it may be put into a dead letter
                 self.done.append((intent, SendStatus.DeadTarget))
-            elif not isinstance(message, DeadEnvelope | ChildActorExited):
-                self._bury(DeadEnvelope(link.address, message))
+            elif not issubclass(kind, DeadEnvelope | ChildActorExited):
+                self._bury(DeadEnvelope(link.address, AsSent(body)))
 
     def _bury(self, letter: DeadEnvelope) -> None:
         if self._name == self._admin:
             self._tell_self(letter)
             return
-        self._links.post(self._admin, dumps(letter), (letter, None))
+        try:
+            body = dumps(letter)
+        except MemoryError:
+            thesplog("no memory for the dead letter of %s", letter, level=logging.ERROR)
+            return
+        self._links.post(self._admin, (letter, body, None))
 
     # ---- in --------------------------------------------------------------------------------
 

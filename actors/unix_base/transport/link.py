@@ -39,10 +39,12 @@ class Intent(Protocol):
 
     def tx_done(self, status: SendStatus.BASE) -> None: ...
 
+    def changeMessage(self, message: Any) -> None: ...
 
-Posted = tuple[Any, Intent | None]
-"""A message on its way, until the other end has dealt with it, and who is to hear what became
-of it."""
+
+Posted = tuple[Any, bytes, Intent | None]
+"""A message on its way, until the other end has dealt with it: the object, which its sender may
+have changed since; as it was pickled; and who is to hear what became of it."""
 
 
 _header = HEADER.pack
@@ -101,7 +103,7 @@ class Link:
             self.backlog_bytes += len(first)
             self.write()
 
-    def post(self, body: bytes, posted: Posted) -> bool:
+    def post(self, posted: Posted) -> bool:
         """Send a message, now or when the other end takes it.
 
         Returns:
@@ -111,7 +113,7 @@ class Link:
             LinkLost: the other end is gone; the message is among the posted.
         """
         self.posted.append(posted)
-        return self._say(MESSAGE, body)
+        return self._say(MESSAGE, posted[1])
 
     def acknowledge(self) -> None:
         """Tell the other end what was dealt with, if it does not know.
@@ -128,7 +130,7 @@ class Link:
         Raises:
             LinkLost: it is gone.
         """
-        self._say(frames.REFUSE, why.encode())
+        self._say(frames.REFUSE, why.encode(errors="backslashreplace"))
         self.dealt_with += 1
         self.told += 1
 

@@ -90,7 +90,7 @@ class Links:
 
     # ---- out -------------------------------------------------------------------------------
 
-    def post(self, name: str, body: bytes, posted: Posted) -> Link | None:
+    def post(self, name: str, posted: Posted) -> Link | None:
         """Send a message, now or as soon as the other process takes it.
 
         Returns:
@@ -100,11 +100,11 @@ class Links:
         link = self._by_name.get(name)
         if link is None:
             link = self._by_name[name] = Link(name, address_of(name))
-            link.post(body, posted)
+            link.post(posted)
             self._dial(link)
             return link
         try:
-            if link.post(body, posted):
+            if link.post(posted):
                 return None
         except LinkLost as error:
             self._hear_out(link, error)
@@ -239,7 +239,7 @@ class Links:
     def _read(self, link: Link) -> None:
         for kind, acknowledged, body in link.read(self._scratch):
             if acknowledged != link.acknowledged:
-                for _, intent in link.settle(acknowledged):
+                for _, _, intent in link.settle(acknowledged):
                     if intent is not None:
                         self._owner.settled(intent)
             if link.name is None:

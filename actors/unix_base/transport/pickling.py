@@ -36,6 +36,34 @@ def dumps(message: Any) -> bytes:
         _is_for_base = False
 
 
+class AsSent:
+    """A message as it was when it was sent, whatever it is now: who unpickles this has that."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        return pickle.loads, (self._body,)
+
+    def __repr__(self) -> str:
+        return f"<a message of {len(self._body):,} bytes>"
+
+
+def in_words(message: object) -> str:
+    """The text of a message, or of what else has code of its own for that."""
+    try:
+        return str(message)
+    except Exception as error:  # whatever that raises
+        return f"<{type(message).__name__}: no text, for a {type(error).__name__}>"
+
+
+def described(error: Exception) -> str:
+    """An error in words that can be sent."""
+    return f"{type(error).__name__}: {in_words(error)}"
+
+
 def _numbered_address_of(name: str) -> ProcessAddress:
     return address_of(name)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import pickle
 import signal
 import tempfile
 import time
@@ -32,7 +33,7 @@ from thespian.system.transport import (
     TransmitOnly,
     TransportInit__Base,
 )
-from thespian.system.utilis import thesplog_control
+from thespian.system.utilis import thesplog, thesplog_control
 
 from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
 from actors.unix_base.kernel.socket_files import is_alive
@@ -47,7 +48,7 @@ from actors.unix_base.transport.directory import (
 )
 from actors.unix_base.transport.endpoint import Endpoint, External
 from actors.unix_base.transport.exchange import Exchange, Received, Receiver
-from actors.unix_base.transport.pickling import dumps
+from actors.unix_base.transport.pickling import described, dumps, in_words
 from actors.unix_base.transport.sockets import UnixSockets
 
 
@@ -205,12 +206,13 @@ class UnixTransport:
                 intent.tx_done(SendStatus.Sent)
                 return
             if target is None:
+                intent.changeMessage(_as_sent_now(message))
                 raise CannotPickleAddress(intent.targetAddr)
             intent.changeTargetAddr(target)
             intent.changeMessage(message)
         name = name_of(target)
         if name != self._name:
-            self._exchange.post(name, dumps(message), (message, intent))
+            self._exchange.post(name, (message, dumps(message), intent))
             return
         if not isinstance(message, ActorSystemMessage):
             dumps(message)  # as for any other receiver
@@ -309,7 +311,10 @@ class UnixTransport:
         done = self._exchange.done
         while done:
             intent, status = done.popleft()
-            intent.tx_done(status)
+            try:
+                intent.tx_done(status)
+            except Exception as error:  # no business of whoever runs this just now
+                thesplog("%s: %s", intent, described(error), level=logging.ERROR)
 
     def abort_run(self, drain: bool = False) -> None:
         """Have :meth:`run` end.
@@ -325,10 +330,10 @@ class UnixTransport:
 
     def _updateStatusResponse(self, status: Any) -> None:
         for link in self._exchange.links:
-            for message, _ in list(link.posted) if link.backlog else ():
-                status.addPendingMessage(self.myAddress, link.address, message)
+            for message, _, _ in list(link.posted) if link.backlog else ():
+                status.addPendingMessage(self.myAddress, link.address, in_words(message))
         for sender, message, _, _ in list(self._exchange.unread):
-            status.addReceivedMessage(sender, self.myAddress, message)
+            status.addReceivedMessage(sender, self.myAddress, in_words(message))
         now = time.monotonic()
         timers = [ExpirationTimer(each.when - now) for each in self._exchange.wakeups]
         status.addWakeups([(self.myAddress, timer) for timer in timers])
@@ -359,6 +364,17 @@ class UnixTransport:
         self._exchange.leave_to_parent()
         if self._system_lock is not None:
             self._system_lock.leave()
+
+
+def _as_sent_now(message: Any) -> Any:
+    """A copy of what has to wait until it is known where its receiver is, so that nobody changes
+    it meanwhile."""
+    if issubclass(type(message), ActorSystemMessage):
+        return message
+    try:
+        return pickle.loads(dumps(message))
+    except Exception:  # it is about another one who is not known yet, or fails later as well
+        return message
 
 
 def _find_place_of_log() -> None:

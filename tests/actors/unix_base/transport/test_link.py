@@ -38,8 +38,8 @@ def read(link):
     return found
 
 
-def posted(number):
-    return (f"message {number}", None)
+def posted(number, body=b""):
+    return (f"message {number}", body, None)
 
 
 def test_what_is_posted_before_there_is_a_connection_goes_after_the_greeting():
@@ -47,8 +47,8 @@ def test_what_is_posted_before_there_is_a_connection_goes_after_the_greeting():
     with caller, callee:
         caller.setblocking(False)
         link = Link("other", None)
-        link.post(b"one", posted(1))
-        link.post(b"two", posted(2))
+        link.post(posted(1, b"one"))
+        link.post(posted(2, b"two"))
         link.open(caller, "me")
 
         stream = callee.recv(1 << 16)
@@ -65,7 +65,7 @@ def test_what_the_other_end_does_not_take_waits_and_its_size_is_known(ends):
     first, second = ends
     bodies = [bytes([number]) * size for number, size in enumerate((10, BIG, 20, 40_000, 0))]
     for number, body in enumerate(bodies):
-        first.post(body, posted(number))
+        first.post(posted(number, body))
     assert first.backlog_bytes == sum(map(len, first.backlog)) > BIG // 2
 
     found = []
@@ -81,7 +81,7 @@ def test_what_the_other_end_does_not_take_waits_and_its_size_is_known(ends):
 def test_a_message_is_kept_until_the_other_end_has_dealt_with_it(ends):
     first, second = ends
     for number in range(3):
-        first.post(b"", posted(number))
+        first.post(posted(number))
     read(second)
     second.dealt_with = 2
     second.acknowledge()
@@ -97,7 +97,7 @@ def test_nothing_is_said_when_there_is_nothing_new_to_acknowledge(ends):
     first, second = ends
     second.acknowledge()
     second.dealt_with = 1
-    second.post(b"tells it along the way", posted(0))
+    second.post(posted(0, b"tells it along the way"))
     second.acknowledge()
 
     assert [(kind, count) for kind, count, _ in read(first)] == [(frames.MESSAGE, 1)]
@@ -106,7 +106,7 @@ def test_nothing_is_said_when_there_is_nothing_new_to_acknowledge(ends):
 def test_a_refused_message_is_the_first_that_was_not_dealt_with(ends):
     first, second = ends
     for number in range(3):
-        first.post(b"", posted(number))
+        first.post(posted(number))
     second.dealt_with = 1
     second.refuse("cannot read it")
 
@@ -123,7 +123,7 @@ def test_a_refused_message_is_the_first_that_was_not_dealt_with(ends):
 
 def test_whoever_claims_to_have_dealt_with_what_was_never_sent_is_hung_up_on(ends):
     first, _ = ends
-    first.post(b"", posted(0))
+    first.post(posted(0))
 
     with pytest.raises(LinkLost, match="dealt with 2 messages, of 1"):
         first.settle(2)
@@ -136,7 +136,7 @@ def test_whoever_claims_to_have_dealt_with_what_was_never_sent_is_hung_up_on(end
 
 def test_a_peer_that_closed_is_lost_and_what_it_said_before_is_read_first(ends):
     first, second = ends
-    first.post(b"last words", posted(0))
+    first.post(posted(0, b"last words"))
     first.sock.close()
 
     assert [body for _, _, body in second.read(memoryview(bytearray(100)))] == [b"last words"]
@@ -168,13 +168,13 @@ def test_sending_to_a_peer_that_is_gone_loses_it_and_keeps_the_messages(ends):
 
     for number in range(2):
         with pytest.raises(LinkLost):
-            first.post(b"body", posted(number))
-    assert list(first.posted) == [posted(0), posted(1)]
+            first.post(posted(number, b"body"))
+    assert list(first.posted) == [posted(0, b"body"), posted(1, b"body")]
 
 
 def test_writing_what_waits_to_a_peer_that_is_gone_loses_it(ends):
     first, second = ends
-    first.post(bytes(BIG), posted(0))
+    first.post(posted(0, bytes(BIG)))
     second.sock.close()
 
     with pytest.raises(LinkLost):
