@@ -64,7 +64,8 @@ class DoorAddress:
 
 @attrs.frozen
 class StartSystem:
-    """Build the system. Answered by :class:`SystemStarted` or :class:`SystemStartFailed`."""
+    """Build the system. Answered by :class:`SystemBegun`, and then by :class:`SystemStarted`
+    or :class:`SystemStartFailed`."""
 
     definition: SystemDefinition
     incarnation: int
@@ -140,6 +141,15 @@ class HeartbeatAnswered:
     incarnation: int
     thread: Thread
     number: int
+
+
+@attrs.frozen
+class SystemBegun:
+    """The actor's process is there, and begins to build the system."""
+
+    system_name: str
+    incarnation: int
+    pid: int
 
 
 @attrs.frozen

@@ -41,6 +41,7 @@ from actors.messages import (
     Reply,
     StartSystem,
     StopSystem,
+    SystemBegun,
     SystemCrashed,
     SystemStarted,
     SystemStartFailed,
@@ -123,6 +124,8 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         if multiprocessing.parent_process() is not None:  # else it is the host's process
             self._orphans = Orphans()
         self._start, self._supervisor = start, supervisor
+        name, incarnation = start.definition.system_name, start.incarnation
+        self.send(supervisor, SystemBegun(name, incarnation, os.getpid()))
         self._mailslot = Mailslot()
         self._side = _LoopSide(start, self._mailslot)
         self._loop = LoopThread(on_escape=self._side.crash)

@@ -36,6 +36,8 @@ class Child:
     wanted: bool = False
     """Whether it is meant to be connected."""
     has_process: bool = False
+    turn_at: float | None = 0.0
+    """When it was this incarnation's turn to be made, if it had to wait; None while it does."""
     crashed: bool = False
     """It said that it crashed and is being killed; its exit has not been noticed yet."""
     crash: Reason | None = None
@@ -140,7 +142,6 @@ class Child:
 
     def begin(self) -> None:
         """A new incarnation starts: forget what was known of the one before."""
-        self.has_process = True
         self.crashed = self.unreachable = False
         self.crash = None
         self.start_code = None

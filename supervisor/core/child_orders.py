@@ -39,6 +39,7 @@ from supervisor.specs.policies import as_seconds
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.tree.by_hand import ByHand
 from supervisor.tree.decisions import RefusedError, Settled
+from supervisor.tree.nodes import Group
 from supervisor.tree.tree import Tree
 
 ChildOrder = (
@@ -157,7 +158,15 @@ class ChildOrders:
                 name = request.system_name
                 spec = self._spec(name)
         patience = self._context.options.request_timeout + _longest(spec)
-        return self._orders.open(client, request, name, patience)
+        return self._orders.open(client, request, name, patience, lambda: self._turn_of(name))
+
+    def _turn_of(self, name: str) -> float:
+        """When the last of the systems that are meant was to be made; now, if one still waits."""
+        node = self._tree.nodes.get(name)
+        nodes = () if node is None else node.walk() if isinstance(node, Group) else (node,)
+        children = [self._context.children.get(each.name) for each in nodes]
+        turns = [each.turn_at for each in children if each is not None]
+        return max((self._context.now if t is None else t for t in turns), default=0.0)
 
     def _spec(self, name: str) -> ChildSpec | None:
         node = self._tree.nodes.get(name)

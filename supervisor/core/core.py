@@ -17,6 +17,7 @@ from actors.messages import (
     Reason,
     Reply,
     Report,
+    SystemBegun,
     SystemCrashed,
     SystemStarted,
     SystemStartFailed,
@@ -55,6 +56,7 @@ class SupervisorCore:
         tree: GroupSpec | None = None,
         record: Record | None = None,
         doors: Doors | None = None,
+        at_once: int = 8,
         on_bug: OnBug | None = None,
     ) -> None:
         """
@@ -63,6 +65,7 @@ class SupervisorCore:
             tree: what to start; None is a root group with nothing in it.
             record: what to come back from, in place of ``tree``.
             doors: of the systems; None lets all requests come through the supervisor.
+            at_once: processes that are made at a time.
             on_bug: told of what one part failed to deal with, while the others go on; None
                 has it raised.
         """
@@ -83,7 +86,7 @@ class SupervisorCore:
         orders = Orders(context)
         child_orders = ChildOrders(context, self._tree, orders)
         self._lifecycle = Lifecycle(
-            context, self._tree, decided, child_orders, self._router, self._watchdog
+            context, self._tree, decided, child_orders, self._router, self._watchdog, at_once
         )
         self._requests = Requests(
             context, self._tree, self._router, orders, child_orders, self._events, self._keepers
@@ -175,6 +178,8 @@ class SupervisorCore:
             self._router.touch(child)
         starting = child.node.status is Status.STARTING
         match message:
+            case SystemBegun() if starting:
+                self._lifecycle.begun(child, message)
             case SystemStarted() if starting and not child.crashed:
                 self._started(child, message)
             case HeartbeatAnswered():

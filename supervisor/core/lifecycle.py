@@ -11,15 +11,17 @@ from actors.messages import (
     FailureCode,
     Reason,
     StopSystem,
+    SystemBegun,
     SystemStarted,
     SystemStartFailed,
 )
-from supervisor.core.actions import ForgetActor, KillActor, StartActor, TellActor
+from supervisor.core.actions import ForgetActor, KillActor, TellActor
 from supervisor.core.child import Child, why_down
 from supervisor.core.child_orders import ChildOrders
 from supervisor.core.context import Context
 from supervisor.core.crash_reports import report_crash
 from supervisor.core.exits import ProcessExit
+from supervisor.core.making import Making
 from supervisor.core.router import Router
 from supervisor.core.watchdog import Watchdog
 from supervisor.messages import EventKind, LifecycleEvent
@@ -50,10 +52,12 @@ class Lifecycle:
         child_orders: ChildOrders,
         router: Router,
         watchdog: Watchdog,
+        at_once: int,
     ) -> None:
         """
         Args:
             decided: where the tree puts what it wants done; :meth:`carry_out` does it.
+            at_once: processes that are made at a time.
         """
         self._context = context
         self._tree = tree
@@ -61,6 +65,7 @@ class Lifecycle:
         self._child_orders = child_orders
         self._router = router
         self._watchdog = watchdog
+        self._making = Making(context, at_once, self._is_late)
         self._silent = False
         self.ended: RootEnded | None = None
         """Set once the whole tree is down."""
@@ -100,29 +105,19 @@ class Lifecycle:
                 self.ended = action
 
     def _start(self, child: Child) -> None:
-        child.begin()
-        incarnation = child.incarnation
-        start = StartActor(
-            child.name,
-            incarnation,
-            child.spec.definition(),
-            child.spec.mailbox_size,
-            self._context.options.max_payload_bytes,
-        )
-        self._context.act(start)
+        self._making.begin(child)
 
-        def run_out() -> None:
-            node = child.node
-            if node.incarnation == incarnation and node.status is Status.STARTING:
-                text = f"not built within {child.spec.start_timeout:g} s"
-                child.crash = child.crash or Reason("timeout", text)
-                self._context.act(KillActor(child.name, incarnation))
-                # It may have died so early that Thespian cannot tell whose exit it saw.
-                self.exited(child, None)
-
-        self._context.timers.after(child.spec.start_timeout, run_out)
+    def _is_late(self, child: Child, text: str) -> None:
+        child.crash = child.crash or Reason("timeout", text)
+        self._context.act(KillActor(child.name, child.incarnation))
+        # It may have died so early that Thespian cannot tell whose exit it saw.
+        self.exited(child, None)
 
     def _stop(self, child: Child, brutal: bool) -> None:
+        if self._making.withdraw(child):
+            end = End(Reason("exit", "it was stopped before its turn"))
+            self._tree.exited(child.name, child.incarnation, end)
+            return
         if not child.has_process:
             return
         self._watchdog.forget(child)
@@ -185,8 +180,14 @@ class Lifecycle:
 
     # ---- what becomes of processes ----------------------------------------------------------
 
+    def begun(self, child: Child, message: SystemBegun) -> None:
+        """Its process is there."""
+        child.pid = message.pid
+        self._making.begun(child)
+
     def started(self, child: Child, message: SystemStarted) -> None:
         """It is built. It takes requests, unless it is to be stopped at once."""
+        self._making.done(child)
         child.pid = message.pid
         child.commands = message.commands
         self._tree.started(child.name, child.incarnation)
@@ -233,6 +234,7 @@ class Lifecycle:
             report_crash(self._context, child, reason, how)
         self._router.fail_delivered(child, code, text)
         child.close_tally()
+        self._making.done(child)
         code = child.start_code or FailureCode.SYSTEM_CRASHED
         end = End(reason, normal=normal, unreachable=child.unreachable, code=code)
         self._tree.exited(child.name, child.incarnation, end)

@@ -7,6 +7,8 @@ the wait and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from actors.messages import Failure, FailureCode, Outcome, Reply, Request
@@ -37,20 +39,30 @@ class Orders:
         request: Request | SupervisorRequest,
         system_name: str | None,
         patience: float,
+        turn: Callable[[], float] | None = None,
     ) -> Order:
         """Have an order answered in time.
 
         Args:
             patience: seconds to wait, if the request does not say.
+            turn: gives the time from which ``patience`` counts, should it not yet have been the
+                order's turn.
         """
         order = Order(client, request, system_name)
         seconds = patience if request.timeout is None else request.timeout
         text = f"not done within {seconds:g} s; it goes on"
+        timers = self._context.timers
 
         def run_out() -> None:
-            self.fail(order, FailureCode.TIMEOUT, text, Outcome.UNKNOWN)
+            due = timers.now
+            if turn is not None and request.timeout is None:
+                due = turn() + seconds
+            if due > timers.now:
+                self._awaited[order] = timers.at(due, run_out)
+            else:
+                self.fail(order, FailureCode.TIMEOUT, text, Outcome.UNKNOWN)
 
-        self._awaited[order] = self._context.timers.after(seconds, run_out)
+        self._awaited[order] = timers.after(seconds, run_out)
         return order
 
     def answer(self, order: Order, reply: Reply) -> None:

@@ -17,7 +17,6 @@ from actors import loggers
 from actors.messages import (
     Failure,
     FailureCode,
-    Outcome,
     Reply,
     Request,
     SystemConnected,
@@ -29,6 +28,7 @@ from supervisor.client.connection import Event, SupervisorConnection
 from supervisor.client.session import Session
 from supervisor.client.system_links import SystemLinks
 from supervisor.errors import error_of
+from supervisor.host.registering import Registrations
 from supervisor.host.streams import EventStream, Streams
 from supervisor.messages import (
     AllConnected,
@@ -37,7 +37,6 @@ from supervisor.messages import (
     EventKind,
     GetAllStatus,
     LifecycleEvent,
-    RegisterSystem,
     StatusGiven,
     Subscribe,
     Subscribed,
@@ -75,10 +74,7 @@ class Dialog:
             self.session, self.names.__contains__, self._disconnected, direct=direct
         )
         self.connected: set[str] = set()
-        self._unsaid: list[RegisterSystem] = []
-        """Registered, and not told to the supervisor yet."""
-        self._registering: set[str] = set()
-        """Told to the supervisor, which has not answered."""
+        self._registrations = Registrations(self.session, self.names)
         self._last_event = 0
         """The sequence number of the last event heard."""
         self._starting: asyncio.Task[None] | None = None
@@ -91,14 +87,14 @@ class Dialog:
 
     def register(self, spec: SystemSpec, group: str | None) -> None:
         """Have the next request be preceded by this system's registration."""
-        self.names.add(spec.name)
-        self._unsaid.append(RegisterSystem(spec, group))
+        self._registrations.add(spec, group)
 
     def forget(self, name: str) -> None:
         """A system is not registered any more."""
         self.names.discard(name)
         self.connected.discard(name)
         self._batchers.pop(name, None)
+        self._registrations.forget(name)
 
     async def start(self) -> None:
         """See that the supervisor runs and knows what was registered.
@@ -117,7 +113,7 @@ class Dialog:
 
     @property
     def _is_ready(self) -> bool:
-        return self.session.is_open and not self._unsaid and self._starting is None
+        return self.session.is_open and self._registrations.are_said and self._starting is None
 
     async def _start(self) -> None:
         try:
@@ -126,35 +122,11 @@ class Dialog:
                 await self.subscribe()
                 if self.session.is_attached:
                     await self._learn_systems()
-            requests, self._unsaid = self._unsaid, []
-            self._registering = {request.spec.name for request in requests}
-            failures = await asyncio.gather(*map(self._register, requests))
+            failures = await self._registrations.say()
         finally:
-            self._registering = set()
             self._starting = None
-        errors = [failure for failure in failures if failure is not None]
-        if self.session.over is None:  # else they failed because of that
-            for failure in errors:
-                _log.warning("cannot register: %s", failure.text)
-        if errors and self._strict:
-            raise error_of(errors[0])
-
-    async def _register(self, request: RegisterSystem) -> Failure | None:
-        """Register one; what failed, if anything did."""
-        repeated = False
-        while True:
-            reply = await self.session.ask(RegisterSystem(request.spec, request.group))
-            if not isinstance(reply, Failure):
-                self.names.add(request.spec.name)
-                return None
-            if reply.code in (FailureCode.ALREADY_STARTED, FailureCode.ALREADY_PRESENT):
-                self.names.add(request.spec.name)
-                return None if repeated else reply
-            interrupted = reply.code is FailureCode.UNAVAILABLE and reply.outcome is Outcome.UNKNOWN
-            if not interrupted or self.session.over is not None:
-                self.names.discard(request.spec.name)
-                return reply
-            repeated = True  # the supervisor was killed over it, and may or may not know it
+        if failures and self._strict:
+            raise error_of(failures[0])
 
     async def _learn_systems(self) -> None:
         reply = await self.session.ask(GetAllStatus())
@@ -207,9 +179,8 @@ class Dialog:
         def learn(reply: Reply) -> None:
             # Now, and not when this task runs next: events may follow.
             if isinstance(reply, AllStatusGiven):
-                unsaid = {each.spec.name for each in self._unsaid}
                 names = {status.name for status in reply.systems}
-                for name in self.names - names - unsaid - self._registering:
+                for name in self.names - names - self._registrations.open:
                     self.forget(name)
                 self.names |= names
                 self.connected = {each.name for each in reply.systems if each.is_connected}
@@ -234,6 +205,8 @@ class Dialog:
             self._batchers[request.system_name].flush()
         reply = await self.links.ask(request)
         self._note(reply)
+        if isinstance(reply, Failure):
+            return self._registrations.explain(reply)
         return self._with_untaken(reply)
 
     def _with_untaken(self, reply: Reply) -> Reply:
@@ -255,7 +228,10 @@ class Dialog:
         if isinstance(batcher, Failure):
             return batcher
         item = self._measure(name, data)
-        return item if isinstance(item, Failure) else await batcher.send(*item)
+        if isinstance(item, Failure):
+            return item
+        result = await batcher.send(*item)
+        return self._registrations.explain(result) if isinstance(result, Failure) else result
 
     async def send_many(self, name: str, items: Sequence[Any]) -> list[bool | Failure]:
         """Send items in order; for each True, or the failure."""
@@ -264,7 +240,9 @@ class Dialog:
             return [batcher] * len(items)
         measured = [self._measure(name, each) for each in items]
         good = [each for each in measured if not isinstance(each, Failure)]
-        results = iter(await batcher.send_many(good))
+        explain = self._registrations.explain
+        sent = await batcher.send_many(good)
+        results = iter([explain(each) if isinstance(each, Failure) else each for each in sent])
         return [each if isinstance(each, Failure) else next(results) for each in measured]
 
     async def _first_batcher(self, name: object) -> SendBatcher | Failure:

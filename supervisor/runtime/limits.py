@@ -17,6 +17,19 @@ SUPERVISOR_INTENSITY: Final = RestartPolicy(
 )
 """More ends of a supervisor than that are not mended by one more start."""
 
+_PER_PROCESSOR: Final = 2
+
+
+def processes_at_once() -> int:
+    """How many system actors are made at a time: enough to keep the processors busy that this
+    process may use, for each spends some of its start waiting."""
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:  # not every system has it
+        processors = os.cpu_count() or 1
+    return _PER_PROCESSOR * processors
+
+
 EXIT_OK: Final = os.EX_OK
 EXIT_REPLACED: Final = 4
 """Another supervisor has the directory."""

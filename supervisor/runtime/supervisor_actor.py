@@ -36,6 +36,7 @@ from actors.messages import (
     Reply,
     Report,
     StartSystem,
+    SystemBegun,
     SystemCrashed,
     SystemStarted,
     SystemStartFailed,
@@ -65,6 +66,7 @@ from supervisor.messages.record import ConfigureSupervisor
 from supervisor.runtime.actor_handle import ActorHandle
 from supervisor.runtime.doors import DirectoryOfDoors
 from supervisor.runtime.farewells import farewell
+from supervisor.runtime.limits import processes_at_once
 from supervisor.runtime.oom import OomCounter
 from supervisor.runtime.processes import newest_process
 from supervisor.specs.options import SupervisorOptions
@@ -161,7 +163,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                     if self._doors is not None and self._door is not None:
                         self._doors.look(self._door)
             case (
-                SystemStarted()
+                SystemBegun()
+                | SystemStarted()
                 | SystemStartFailed()
                 | SystemCrashed()
                 | SystemStopped()
@@ -206,7 +209,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _hear_child(
         self,
-        message: SystemStarted
+        message: SystemBegun
+        | SystemStarted
         | SystemStartFailed
         | SystemCrashed
         | SystemStopped
@@ -220,7 +224,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         handle = self._handle(message.system_name, message.incarnation)
         if handle is None or handle.address != sender:
             return
-        if isinstance(message, SystemStarted):
+        if isinstance(message, SystemBegun | SystemStarted):
             handle.pid = message.pid
         self._core.child_said(message.system_name, message.incarnation, message, now)
 
@@ -288,6 +292,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 message.tree,
                 message.record,
                 self._doors,
+                at_once=processes_at_once(),
                 on_bug=_log_bug,
             )
             core.begin(time.monotonic())

@@ -22,6 +22,7 @@ from actors.messages import (
     Report,
     Request,
     StopSystem,
+    SystemBegun,
     SystemConnected,
     SystemCrashed,
     SystemDisconnected,
@@ -101,6 +102,9 @@ class FakeActor:
         self.harness.core.child_said(self.name, self.incarnation, message, self.harness.now)
         self.harness.carry_out()
 
+    def begin(self) -> None:
+        self.say(SystemBegun(self.name, self.incarnation, 1000 + self.incarnation))
+
     def start(self, commands: tuple[str, ...] = ()) -> None:
         self.say(SystemStarted(self.name, self.incarnation, 1000 + self.incarnation, commands))
 
@@ -162,10 +166,16 @@ class Harness:
     def __init__(self, **options: Any) -> None:
         self.now = 100.0
         tree, record = options.pop("tree", None), options.pop("record", None)
-        doors = options.pop("doors", None)
+        doors, at_once = options.pop("doors", None), options.pop("at_once", 8)
         self._states = {} if record is None else dict(record.states)
         self.core = SupervisorCore(
-            SupervisorOptions(**options), NO_JITTER, lambda: 1e9 + self.now, tree, record, doors
+            SupervisorOptions(**options),
+            NO_JITTER,
+            lambda: 1e9 + self.now,
+            tree,
+            record,
+            doors,
+            at_once,
         )
         self.actors: list[FakeActor] = []
         self.told: list[tuple[Any, Any]] = []

@@ -225,6 +225,7 @@ def test_a_start_that_fails_after_a_crash_counts_as_another(plant):
 def test_a_start_that_takes_too_long_counts_as_a_crash_and_its_exit_changes_nothing(plant):
     plant.register(max_restarts=3, period=100, start_timeout=5).crash_and_exit()
     slow = plant.actor()
+    slow.begin()
     plant.advance(5.01)
     assert slow.killed
     assert status(plant).last_crash == Reason("timeout", "not built within 5 s")

@@ -96,6 +96,7 @@ def test_what_was_sent_to_a_system_that_could_not_be_built_is_answered(plant):
 def test_a_system_that_takes_too_long_to_be_built_is_killed_and_given_up(plant):
     request = RegisterSystem(spec(start_timeout=10))
     plant.tell(request)
+    plant.actor().begin()
     plant.advance(9.99)
     assert not plant.actor().killed
     plant.advance(0.02)
