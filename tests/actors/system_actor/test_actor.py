@@ -103,7 +103,7 @@ def test_what_cannot_be_built_is_told_and_the_process_ends(plc, definition, code
 def test_a_constructor_that_ends_the_process_is_an_exit_without_a_word(plc, action):
     plc.tell(StartSystem(SystemDefinition("plc", "mock", {"faults": [fault(action)]}), 1))
     plc.wait_for_exit()
-    assert plc.heard == []
+    assert [type(each).__name__ for each in plc.heard] == ["SystemBegun"]
 
 
 def test_a_second_start_is_an_invalid_request(plc):
