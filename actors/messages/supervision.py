@@ -185,10 +185,12 @@ class SystemCrashed:
 
 @attrs.frozen
 class SystemStopped:
-    """The system has disconnected, as it was told to by :class:`StopSystem`, and exits."""
+    """The system has done what it was told to by :class:`StopSystem`, and exits."""
 
     system_name: str
     incarnation: int
+    reason: Reason | None = None
+    """Why it could not disconnect in order; None if it did."""
 
 
 @attrs.frozen

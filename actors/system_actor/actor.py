@@ -267,9 +267,10 @@ class _LoopSide:
     async def _stop(self, grace: float) -> None:
         assert self._engine is not None
         assert self._reports is not None
-        await self._engine.stop(grace)
+        why_not = await self._engine.stop(grace)
         self._reports.flush()
-        self._say(SystemStopped(self._start.definition.system_name, self._start.incarnation))
+        name, incarnation = self._start.definition.system_name, self._start.incarnation
+        self._say(SystemStopped(name, incarnation, why_not))
 
     async def _end(self, engine: Engine, done: threading.Event) -> None:
         await engine.stop(0.8)

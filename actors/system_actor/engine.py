@@ -42,7 +42,7 @@ from actors.messages import (
 from actors.payload import PayloadError, unwrap, wrap_encoded
 from actors.system_actor.receiving import Receiver, Work
 from actors.system_actor.reports import Origin, Reports
-from actors.system_actor.sending import send_many, send_one
+from actors.system_actor.sending import gave, send_many, send_one
 
 DISCONNECT_GRACE = 1.0
 """Seconds a disconnect waits for the sends before it; then it cuts them off."""
@@ -86,6 +86,8 @@ class Engine:
         self._side_tasks: dict[Origin, asyncio.Task[None]] = {}
         self._side_requests: dict[Origin, Request] = {}
         self._last_disconnect: asyncio.Task[None] | None = None
+        self._not_disconnected: Reason | None = None
+        """Why the last disconnect failed."""
         self._crashed = False
 
     @property
@@ -145,8 +147,12 @@ class Engine:
     def set_tap(self, on: bool) -> None:
         self._receiver.set_tap(on)
 
-    async def stop(self, grace: float) -> None:
-        """Disconnect within ``grace`` seconds, and answer whoever still waits, or comes."""
+    async def stop(self, grace: float) -> Reason | None:
+        """Disconnect within ``grace`` seconds, and answer whoever still waits, or comes.
+
+        Returns:
+            why it could not disconnect in order; None if it did.
+        """
         if self._last_disconnect is None:
             self._last_disconnect = asyncio.create_task(
                 self._guard(lambda: self._disconnect_last(grace)), name="stop"
@@ -160,6 +166,9 @@ class Engine:
             origin.reply(_stopped(request))
             self._side_tasks[origin].cancel()
         self._side_requests.clear()
+        if not self._last_disconnect.done():
+            return Reason("timeout", f"did not disconnect within {grace:g} s")
+        return self._not_disconnected
 
     # ---- the lane -----------------------------------------------------------------------
 
@@ -234,9 +243,9 @@ class Engine:
             except EXPECTED_ERRORS as error:
                 return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
             if not connected:
-                return request.failure(
-                    FailureCode.CONNECTOR_ERROR, "could not connect (connect gave False)"
-                )
+                await self._be_disconnected()
+                text = f"could not connect (connect {gave(connected)})"
+                return request.failure(FailureCode.CONNECTOR_ERROR, text)
             if not self._system.is_connected:
                 return request.failure(
                     FailureCode.CONNECTOR_ERROR,
@@ -244,6 +253,15 @@ class Engine:
                     "the connector must set is_connected in connect",
                 )
         return SystemConnected(request_id=request.request_id, system_name=request.system_name)
+
+    async def _be_disconnected(self) -> None:
+        """A connect that did not say that it worked leaves no connection behind: it would be
+        shown as connected, and its caller told that it is not."""
+        if self._system.is_connected:
+            try:
+                await self._system.disconnect()
+            except EXPECTED_ERRORS:
+                pass  # the connect has failed anyway
 
     async def _disconnect(self, request: Request) -> Reply:
         try:
@@ -259,10 +277,8 @@ class Engine:
             except EXPECTED_ERRORS as error:
                 return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
             if not disconnected:
-                return request.failure(
-                    FailureCode.CONNECTOR_ERROR,
-                    "could not disconnect (disconnect gave False)",
-                )
+                text = f"could not disconnect (disconnect {gave(disconnected)})"
+                return request.failure(FailureCode.CONNECTOR_ERROR, text)
         return SystemDisconnected(request_id=request.request_id, system_name=request.system_name)
 
     async def _disconnect_last(self, grace: float) -> None:
@@ -275,9 +291,13 @@ class Engine:
         await self._receiver.pause()
         if self._system.is_connected:
             try:
-                await self._system.disconnect()
-            except EXPECTED_ERRORS:
-                pass  # the process ends, and the connection with it
+                disconnected = await self._system.disconnect()
+            except EXPECTED_ERRORS as error:
+                self._not_disconnected = Reason.of(error)
+            else:
+                if not disconnected:
+                    text = f"could not disconnect (disconnect {gave(disconnected)})"
+                    self._not_disconnected = Reason("disconnect", text)
 
     # ---- beside the lane ----------------------------------------------------------------
 

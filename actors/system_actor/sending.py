@@ -30,6 +30,11 @@ _PART_EVERY: Final = 0.005
 """Seconds after which results of an unfinished SendMany are reported."""
 
 
+def gave(result: object) -> str:
+    """What a connector's coroutine returned in place of True, and what is to be done."""
+    return "gave None; it must return True" if result is None else "gave False"
+
+
 async def send_one(system: ExternalSystemInterface, request: SendData) -> DataSent | Failure:
     """Carry out a send; the answer to it."""
     result = await _send_item(system, request, request.data)
@@ -80,11 +85,10 @@ async def _send_item(
     except PayloadError as error:
         return request.failure(FailureCode.INVALID_REQUEST, str(error))
     try:
-        if await system.send_data(item):
-            return True
+        taken = await system.send_data(item)
     except EXPECTED_ERRORS as error:
         return _failed(request, error)
-    return _refused(system, request)
+    return True if taken else _refused(system, request, "send_data", taken)
 
 
 async def _send_bulk(
@@ -123,7 +127,7 @@ def _bulk_result(
 ) -> bool | Failure:
     if isinstance(result, ConnectorError):
         return _failed(request, result)
-    return True if result else _refused(system, request)
+    return True if result else _refused(system, request, "send_many", result)
 
 
 class _Parts:
@@ -164,9 +168,12 @@ def _failed(request: SendData | SendMany, error: Exception) -> Failure:
     return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), outcome)
 
 
-def _refused(system: ExternalSystemInterface, request: SendData | SendMany) -> Failure:
+def _refused(
+    system: ExternalSystemInterface, request: SendData | SendMany, method: str, result: object
+) -> Failure:
     if not system.is_connected:
         return request.failure(FailureCode.NOT_CONNECTED, "the connection was lost")
-    return request.failure(
-        FailureCode.CONNECTOR_ERROR, "the system did not take it (send_data gave False)"
-    )
+    text = f"the system did not take it ({method} {gave(result)})"
+    # False says that it was not sent; None says nothing.
+    outcome = Outcome.UNKNOWN if result is None else Outcome.NOT_SENT
+    return request.failure(FailureCode.CONNECTOR_ERROR, text, outcome)

@@ -42,6 +42,12 @@ class Child:
     """It said that it crashed and is being killed; its exit has not been noticed yet."""
     crash: Reason | None = None
     """What it said of its crash."""
+    killed: bool = False
+    """Its supervisor has sent it a SIGKILL."""
+    said_stopped: bool = False
+    """It was told to stop, did, and is about to exit."""
+    not_stopped: Reason | None = None
+    """Why it did not stop in order."""
     unreachable: bool = False
     """It said that it could not start for want of its counterpart."""
     start_code: FailureCode | None = None
@@ -143,7 +149,8 @@ class Child:
     def begin(self) -> None:
         """A new incarnation starts: forget what was known of the one before."""
         self.crashed = self.unreachable = False
-        self.crash = None
+        self.killed = self.said_stopped = False
+        self.crash = self.not_stopped = None
         self.start_code = None
         self.pid = None
         self.is_connected = False

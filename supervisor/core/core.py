@@ -191,7 +191,7 @@ class SupervisorCore:
             case Report():
                 self._report(child, message)
             case SystemStopped():
-                self._lifecycle.stopped(child)
+                self._lifecycle.stopped(child, message.reason)
 
     def _started(self, child: Child, message: SystemStarted) -> None:
         self._lifecycle.started(child, message)

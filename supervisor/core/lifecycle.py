@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+import attrs
+
 from actors.messages import (
     NORMAL_EXIT,
     FailureCode,
@@ -25,7 +27,7 @@ from supervisor.core.making import Making
 from supervisor.core.router import Router
 from supervisor.core.watchdog import Watchdog
 from supervisor.messages import EventKind, LifecycleEvent
-from supervisor.specs.policies import as_seconds
+from supervisor.specs.policies import BRUTAL_KILL, as_seconds
 from supervisor.tree.decisions import (
     Happened,
     Removed,
@@ -123,11 +125,15 @@ class Lifecycle:
         self._watchdog.forget(child)
         was_up = child.node.up_since < float("inf")
         if brutal or not was_up or child.crashed:
+            own_way = child.spec.shutdown == BRUTAL_KILL or not was_up or child.said_stopped
+            if not own_way and child.not_stopped is None:
+                child.not_stopped = Reason("timeout", "did not stop within the time of its group")
             self._kill(child)
             return
         grace = as_seconds(child.spec.shutdown)
         self._context.act(TellActor(child.name, child.incarnation, StopSystem(grace)))
-        self._kill_later(child, grace)
+        late = Reason("timeout", f"did not disconnect within {grace:g} s")
+        self._kill_later(child, grace, late)
 
     def _happened(self, happened: Happened) -> None:
         if not self._silent:
@@ -207,17 +213,20 @@ class Lifecycle:
         self._watchdog.forget(child)
         self._kill(child)
 
-    def stopped(self, child: Child) -> None:
-        """It has disconnected and is about to exit by itself."""
+    def stopped(self, child: Child, why_not: Reason | None) -> None:
+        """It has disconnected, or could not, and is about to exit by itself."""
+        child.said_stopped = True
+        child.not_stopped = child.not_stopped or why_not
         self._kill_later(child, EXIT_GRACE)
 
     def exited(self, child: Child, how: ProcessExit | None) -> None:
         """Its process is gone."""
         silent = Reason("exit", "its process ended without a word")
         reason = child.crash or (how and how.reason()) or silent
-        if child.crash is not None:
-            how = None  # it was killed for what is known already
         status = child.node.status
+        wrong = _shutdown_error(child, how) if status is Status.STOPPING else None
+        if child.crash is not None or child.killed:
+            how = None  # it was killed for what is known already
         # OTP: normal, or of a constructor ignore.
         normal = reason.kind == NORMAL_EXIT and status in (Status.STARTING, Status.UP)
         self._watchdog.forget(child)
@@ -232,21 +241,31 @@ class Lifecycle:
         elif status is not Status.STOPPING:
             code, text = FailureCode.SYSTEM_CRASHED, f"crashed ({reason.text})"
             report_crash(self._context, child, reason, how)
+        elif wrong is not None:
+            reason = attrs.evolve(wrong, text=f"while it was stopped: {wrong.text}")
+            report_crash(self._context, child, reason, how)
         self._router.fail_delivered(child, code, text)
         child.close_tally()
         self._making.done(child)
         code = child.start_code or FailureCode.SYSTEM_CRASHED
-        end = End(reason, normal=normal, unreachable=child.unreachable, code=code)
+        in_order = normal or (status is Status.STOPPING and wrong is None)
+        end = End(reason, normal=in_order, unreachable=child.unreachable, code=code)
         self._tree.exited(child.name, child.incarnation, end)
         self.carry_out()
 
     # ---- ending a process -------------------------------------------------------------------
 
-    def _kill_later(self, child: Child, delay: float) -> None:
+    def _kill_later(self, child: Child, delay: float, late: Reason | None = None) -> None:
+        """
+        Args:
+            late: what it is killed for, unless it has said by then that it stopped.
+        """
         incarnation = child.incarnation
 
         def kill() -> None:
             if child.has_process and child.incarnation == incarnation:
+                if not child.said_stopped:
+                    child.not_stopped = child.not_stopped or late
                 self._kill(child)
 
         self._context.timers.after(delay, kill)
@@ -255,6 +274,7 @@ class Lifecycle:
         """Kill it, and go on without it if even that is not noticed to end it: a process
         in an uninterruptible call, or one that died before Thespian knew its address."""
         incarnation = child.incarnation
+        child.killed = True
         self._context.act(KillActor(child.name, incarnation))
 
         def abandon() -> None:
@@ -263,3 +283,12 @@ class Lifecycle:
                 self.exited(child, None)
 
         self._context.timers.after(EXIT_GRACE, abandon)
+
+
+def _shutdown_error(child: Child, how: ProcessExit | None) -> Reason | None:
+    """Why a system that was told to stop did not end as it should: OTP's ``shutdown_error``.
+    None if it did."""
+    known = child.crash or child.not_stopped
+    if known is not None or child.killed or how is None or how.is_normal:
+        return known
+    return None if how.told_to else how.reason()

@@ -84,7 +84,7 @@ class Tree(Rounds):
             case Status.UP:
                 self._ended(node, end)
             case Status.STOPPING:
-                self._stopped(node)
+                self._stopped(node, None if end.normal else end)
 
     # ---- starting ---------------------------------------------------------------------------
 
@@ -261,10 +261,11 @@ class Tree(Rounds):
         for each in reversed(inner):
             self.go_on(each)
 
-    def _stopped(self, node: Node) -> None:
-        """A child that was told to stop has stopped."""
+    def _stopped(self, node: Node, wrong: End | None = None) -> None:
+        """A child that was told to stop has stopped. What went wrong with that is told, and
+        nothing follows from it: OTP's ``shutdown_error``."""
         node.status, node.down = Status.DOWN, Down.WAITING
-        self.happened(EventKind.STOPPED, node)
+        self.happened(EventKind.STOPPED, node, wrong.reason if wrong is not None else None)
         wish, node.wish = node.wish, None
         if wish is Wish.RESTART and node.parent is not None and node.parent.may_start(node):
             self.start_node(node, StartedBy.RESTART)

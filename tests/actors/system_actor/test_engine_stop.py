@@ -200,3 +200,45 @@ async def test_a_connect_that_hangs_is_cut_off_before_the_last_disconnect():
         ("end", "disconnect"),
     ]
     assert (await bench.answer(ref)).outcome is Outcome.UNKNOWN
+
+
+# ---- what it says of a disconnect that failed ----------------------------------------------
+
+
+@scenario
+async def test_a_stop_in_order_has_nothing_to_tell():
+    assert await Bench(Puppet()).engine.stop(FOREVER) is None
+    assert await Bench(Puppet(connected=False)).engine.stop(FOREVER) is None
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (ConnectorError("the line is dead"), "the line is dead"),
+        (False, "could not disconnect (disconnect gave False)"),
+        (None, "could not disconnect (disconnect gave None; it must return True)"),
+    ],
+)
+def test_a_disconnect_that_failed_at_a_stop_is_told(result, text):
+    async def disconnect():
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def stop():
+        system = Puppet()
+        system.on["disconnect"] = disconnect
+        return await Bench(system).engine.stop(FOREVER)
+
+    reason = asyncio.run(stop())
+    assert text in reason.text
+
+
+@scenario
+async def test_a_disconnect_that_is_not_done_in_time_is_told():
+    system = Puppet()
+    system.on["disconnect"] = held = Held()
+    reason = await Bench(system).engine.stop(0.01)
+    assert reason is not None
+    assert reason.text == "did not disconnect within 0.01 s"
+    held.release()

@@ -231,7 +231,7 @@ def test_a_system_that_cannot_be_built_leaves_the_others_running(runtime_dir: Pa
 def test_a_system_that_cannot_be_built_ends_the_start_of_all_as_in_otp(runtime_dir: Path) -> None:
     done = extsys_process(runtime_dir, "run", str(write_config(runtime_dir, PLANT + BROKEN)))
     assert done.returncode == 70
-    assert "the systems could not be started: InjectedBug" in done.stderr
+    assert "the systems could not be started: broken: InjectedBug" in done.stderr
     assert not runtime_dir.exists()
 
 

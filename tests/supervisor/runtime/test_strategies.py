@@ -271,7 +271,8 @@ def test_quarantine_leaves_the_others_alone_and_a_restart_brings_a_clean_count(
     async def work(manager: ExternalSystemManager) -> None:
         watch = Watch(manager)
         children = (scripted("a"), scripted("b", restart=frail), scripted("c"))
-        assert await manager.start_child(GroupSpec("group", children, strategy=strategy))
+        group = GroupSpec("group", children, strategy=strategy, give_up=GiveUp.QUARANTINE)
+        assert await manager.start_child(group)
         last = "b" if strategy is Strategy.ONE_FOR_ONE else "c"
         await kill(manager, "b")
         await watch.until(EventKind.STARTED, last, incarnation=2)
@@ -293,5 +294,28 @@ def test_quarantine_leaves_the_others_alone_and_a_restart_brings_a_clean_count(
                 await watch.until(EventKind.STARTED, "c")
             before = await lives(manager)
             assert before["b"] == now
+
+    with_shared_manager(work)
+
+
+@pytest.mark.parametrize("strategy", [Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE])
+def test_children_that_need_one_another_are_set_aside_as_one_and_come_back_as_one(
+    strategy: Strategy,
+) -> None:
+    frail = RestartPolicy(max_restarts=0, period=60.0)
+
+    async def work(manager: ExternalSystemManager) -> None:
+        watch = Watch(manager)
+        children = (scripted("a"), scripted("b", restart=frail), scripted("c"))
+        assert await manager.start_child(GroupSpec("group", children, strategy=strategy))
+        watch.forget()
+        await kill(manager, "b")
+        await watch.until(EventKind.QUARANTINED, "group")
+        assert watch.order([EventKind.STOPPED], ["a", "c"]) == ["stopped c", "stopped a"]
+        now = await states(manager)
+        assert {now[name] for name in ("group", "a", "b", "c")} == {SystemState.QUARANTINED}
+        assert not await manager.send_data_to_system("a", "nobody takes this")
+        assert await manager.restart_child("group")
+        assert await lives(manager) == {"root": 1, "group": 2, "a": 2, "b": 2, "c": 2}
 
     with_shared_manager(work)
