@@ -72,10 +72,10 @@ class ExternalSystemInterface(ABC):
 
     Subclass it and implement the four abstract coroutines. Once registered, an instance
     lives in a system actor's process, and all its coroutines run on that process's event
-    loop, in a thread that is not its main thread: there, ``__init__`` runs as well, and
-    ``signal.signal`` raises. The runtime never runs two of ``connect`` and ``disconnect`` at once, never two
-    ``send_data`` at once, and never two ``receive_data`` at once; but a send, a receive
-    and a command may be in progress together.
+    loop. That is not the process's main thread, and ``__init__`` runs there, too:
+    ``signal.signal`` raises. The runtime never runs two of ``connect`` and ``disconnect`` at
+    once, never two ``send_data`` at once, and never two ``receive_data`` at once; but a send,
+    a receive and a command may be in progress together.
 
     How an error is taken:
 

@@ -58,10 +58,15 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
     try:
         with scribe_of(held.socket_path, config.options.log_level.number) as scribe:
             log_to_stderr(config.options.log_level.value)
-            root = Root(held, config.options, tree=config.tree, scribe=scribe)
+            what = f"{count(len(config.systems))} in {directory} (pid {pid})"
+            root = Root(
+                *(held, config.options),
+                tree=config.tree,
+                scribe=scribe,
+                on_up=lambda: _say(f"supervising {what}"),
+            )
             try:
                 root.start(above, [asked, *above])
-                _say(f"supervising {count(len(config.systems))} in {directory} (pid {pid})")
                 code = _serve(root, asked, above)
             except Interrupted:
                 return _stopped_early(asked)

@@ -62,7 +62,12 @@ class Keepers:
         if self._changes:
             changes, self._changes = tuple(self._changes), []
             for client in self._clients:
-                self._context.tell(client, RecordChanged(changes))
+                self._context.tell(client, RecordChanged(changes, self.is_up))
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the whole tree has been started."""
+        return self._tree.root.status is Status.UP
 
     def record(self) -> Record:
         """The whole record as it is now, but for the events."""

@@ -191,7 +191,8 @@ class Requests:
                 self._keepers.add(client)
                 record = self._keepers.record()
                 record.events.extend(self._events.kept)
-                self._context.tell(client, RecordGiven(request_id=request_id, record=record))
+                given = RecordGiven(request_id=request_id, record=record, is_up=self._keepers.is_up)
+                self._context.tell(client, given)
             case ConnectAll():
                 connect = functools.partial(ConnectSystem, keep_trying=request.keep_trying)
                 self._to_all(client, request, connect)

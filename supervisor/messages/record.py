@@ -130,6 +130,8 @@ class RecordGiven(Reply):
     """The record as it is now."""
 
     record: Record = attrs.field(repr=False)
+    is_up: bool = False
+    """Whether the whole tree has been started."""
 
 
 @attrs.frozen
@@ -137,6 +139,8 @@ class RecordChanged:
     """What changed, in order."""
 
     changes: tuple[RecordChange, ...] = attrs.field(repr=False)
+    is_up: bool = False
+    """Whether the whole tree has been started by now."""
 
 
 @attrs.frozen
@@ -161,6 +165,8 @@ class RecordKeeper:
 
     record: Record | None = None
     """None until one was given."""
+    is_up: bool = False
+    """Whether the whole tree is up, as far as was told."""
 
     def hear(self, message: object) -> bool:
         """Take note of what a supervisor said.
@@ -170,8 +176,9 @@ class RecordKeeper:
         """
         match message:
             case RecordGiven():
-                self.record = message.record
+                self.record, self.is_up = message.record, message.is_up
             case RecordChanged():
+                self.is_up = message.is_up
                 if self.record is not None:
                     for change in message.changes:
                         self.record.apply(change)

@@ -11,7 +11,7 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from actors import loggers
@@ -67,6 +67,7 @@ class Root:
         tree: GroupSpec | None = None,
         record: Record | None = None,
         scribe: Scribe | None = None,
+        on_up: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
@@ -74,8 +75,10 @@ class Root:
             record: what to come back from; it has precedence over ``tree``.
             scribe: the child of this process that reads what all say, if there is one: it ends
                 after the runtime.
+            on_up: called once, when all systems have been started.
         """
         self._scribe = scribe
+        self._on_up: Callable[[], None] | None = on_up
         self._directory = directory
         self._options = options
         self._tree = tree
@@ -188,6 +191,10 @@ class Root:
     def _read(self, connection: BlockingConnection) -> None:
         for message in connection.read():
             self._keeper.hear(message)
+        on_up = self._on_up
+        if on_up is not None and self._keeper.is_up:
+            self._on_up = None
+            on_up()
         if connection.at_end and connection.closing is None:
             self._disconnect()
             self._reconnect_by = time.monotonic() + START_TIMEOUT

@@ -37,6 +37,12 @@ BROKEN = """
     kind = "mock"
     connection_details = {faults = [{operation = "construct", action = "bug"}]}
 """
+SLOW = """
+    [[system]]
+    name = "slow"
+    kind = "mock"
+    connection_details = {faults = [{operation = "construct", action = "delay", seconds = 0.7}]}
+"""
 
 
 def test_the_commands_do_what_they_say(plant: Path) -> None:
@@ -233,6 +239,14 @@ def test_a_system_that_cannot_be_built_ends_the_start_of_all_as_in_otp(runtime_d
     assert done.returncode == 70
     assert "the systems could not be started: broken: InjectedBug" in done.stderr
     assert not runtime_dir.exists()
+
+
+def test_it_says_supervising_when_all_are_started(runtime_dir: Path) -> None:
+    slow = PLANT + SLOW + SLOW.replace("slow", "slower")
+    with running(runtime_dir, slow):
+        assert {each["state"] for each in statuses(runtime_dir).values()} <= {
+            *("connecting", "connected", "disconnected"),
+        }
 
 
 async def until_state(directory: Path, name: str, state: str) -> None:

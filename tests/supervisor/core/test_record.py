@@ -286,3 +286,15 @@ def test_a_change_of_the_whole_tree_is_kept(plant):
     plant.register("one")
     plant.tell(ChangeSpecs(GroupSpec("root", (spec("one"),), strategy="one_for_all")))
     assert kept(plant).tree().strategy == "one_for_all"
+
+
+def test_keepers_are_told_when_the_whole_tree_is_up():
+    plant = Harness(tree=GroupSpec("root", [GroupSpec("line", [spec("a")]), spec("b")]))
+    keep(plant)
+    assert not plant.told[-1][1].is_up
+    plant.actor("a").start()
+    assert not plant.told[-1][1].is_up
+    plant.actor("b").start()
+    assert plant.told[-1][1].is_up
+    plant.tell(KeepRecord(), "another")
+    assert plant.told[-1][1].is_up
