@@ -85,6 +85,9 @@ class ExternalSystemInterface(ABC):
       ``is_connected`` to False if the connection is gone.
     - Of them, :class:`~actors.ItemRefusedError` from ``send_data`` says that the item did
       not go out: the ``Failure`` then has the outcome ``not_sent``, and else ``unknown``.
+    - If ``is_connected`` is False after an expected error, and was True before, the error is
+      the reason why the connection was lost. Whoever loses it between two calls says the
+      reason with :meth:`report_loss`.
     - Any other exception is a bug: the actor reports it, exits, and is restarted.
 
     Attributes:
@@ -92,6 +95,9 @@ class ExternalSystemInterface(ABC):
         connection_details: whatever the subclass needs in order to connect.
         is_connected: kept by the subclass.
     """
+
+    _extsys_on_loss: Callable[[str | BaseException], None] | None = None
+    """Whom :meth:`report_loss` tells; set by the system actor. No subclass has this name."""
 
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         self.system_name = system_name
@@ -102,6 +108,20 @@ class ExternalSystemInterface(ABC):
         # Never the details: they may hold a password.
         state = "connected" if self.is_connected else "disconnected"
         return f"<{type(self).__name__} {self.system_name!r} {state}>"
+
+    def report_loss(self, why: str | BaseException) -> None:
+        """Say that the connection is lost, and why; ``is_connected`` becomes False.
+
+        For a connector that learns of it between two calls: in a reader of its own, in a
+        callback, also in another thread. The supervisor is told at once, and the reason is in
+        the log, in the ``disconnected`` event and in the status.
+
+        Args:
+            why: the error, or one line that names the system's address. It is printed.
+        """
+        self.is_connected = False
+        if self._extsys_on_loss is not None:
+            self._extsys_on_loss(why)
 
     @abstractmethod
     async def connect(self) -> bool:

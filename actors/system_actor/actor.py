@@ -182,7 +182,7 @@ class _LoopSide:
     _unheeded: Unheeded = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._unheeded = Unheeded(self.crash, self._connected)
+        self._unheeded = Unheeded(self.crash, self._connected, self._background_failed)
 
     def begin(self) -> None:
         definition, incarnation = self._start.definition, self._start.incarnation
@@ -299,6 +299,10 @@ class _LoopSide:
         except Exception as error:  # a property of the user's
             self._say_crash(Reason.of(error))
             return False
+
+    def _background_failed(self, error: Exception) -> None:
+        if self._engine is not None:
+            self._engine.background_failed(error)
 
     def _fail_start(self, code: FailureCode, error: BaseException) -> None:
         self._say(

@@ -40,6 +40,7 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.payload import PayloadError, unwrap, wrap_encoded
+from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Work
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import gave, send_many, send_one
@@ -78,7 +79,11 @@ class Engine:
         self._system = system
         self._reports = reports
         self._on_crash = on_crash
-        self._receiver = Receiver(system, reports, self._guard, self._is_connecting)
+        self._losses = Losses(system, self._lost)
+        reports.take_loss = self._losses.take
+        self._receiver = Receiver(
+            system, reports, self._guard, self._is_connecting, self._losses.failed
+        )
         self._commands = command_names(type(system))
         self._lane: deque[_Job] = deque()
         self._running: _Job | None = None
@@ -141,6 +146,10 @@ class Engine:
         if not self._crashed:
             self._receiver.run()
 
+    def background_failed(self, error: Exception) -> None:
+        """Something of the connector's own ended by an expected error."""
+        self._losses.failed(error)
+
     def take_back(self, items: tuple[Any, ...]) -> None:
         self._receiver.take_back(items)
 
@@ -169,6 +178,10 @@ class Engine:
         if not self._last_disconnect.done():
             return Reason("timeout", f"did not disconnect within {grace:g} s")
         return self._not_disconnected
+
+    def _lost(self) -> None:
+        asyncio.get_running_loop().call_soon(self.look)
+        self._reports.schedule()
 
     # ---- the lane -----------------------------------------------------------------------
 
@@ -217,9 +230,15 @@ class Engine:
     async def _run_job(self, job: _Job) -> None:
         match job.request:
             case SendData():
-                job.origin.reply(await send_one(self._system, job.request))
+                job.origin.reply(await send_one(self._system, job.request, self._losses.failed))
             case SendMany():
-                await send_many(self._system, job.origin, job.request, lambda: job.cut is not None)
+                await send_many(
+                    self._system,
+                    job.origin,
+                    job.request,
+                    lambda: job.cut is not None,
+                    self._losses.failed,
+                )
             case ConnectSystem():
                 job.origin.reply(await self._connect(job.request))
             case DisconnectSystem():
@@ -237,6 +256,14 @@ class Engine:
         job.origin.reply(job.request.failure(code, text))
 
     async def _connect(self, request: Request) -> Reply:
+        reply = await self._connect_quietly(request)
+        if isinstance(reply, Failure):
+            self._losses.disconnected()
+        else:
+            self._losses.connected()
+        return reply
+
+    async def _connect_quietly(self, request: Request) -> Reply:
         if not self._system.is_connected:
             try:
                 connected = await self._system.connect()
@@ -247,6 +274,10 @@ class Engine:
                 text = f"could not connect (connect {gave(connected)})"
                 return request.failure(FailureCode.CONNECTOR_ERROR, text)
             if not self._system.is_connected:
+                lost = self._losses.take(is_connected=False)
+                if lost is not None:
+                    text = f"the connection was lost at once: {lost.text}"
+                    return request.failure(FailureCode.CONNECTOR_ERROR, text)
                 return request.failure(
                     FailureCode.CONNECTOR_ERROR,
                     "connect gave True, but is_connected is False; "
@@ -268,6 +299,8 @@ class Engine:
             await self._receiver.pause()
             return await self._disconnect_quietly(request)
         finally:
+            if not self._system.is_connected:
+                self._losses.disconnected()
             self._receiver.resume()
 
     async def _disconnect_quietly(self, request: Request) -> Reply:
@@ -329,6 +362,7 @@ class Engine:
         try:
             result = wrap_encoded(await method(*args, **kwargs))
         except EXPECTED_ERRORS as error:
+            self._losses.failed(error)
             text = f"{request.command}: {describe(error)}"
             return request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
         except PayloadError as error:
@@ -343,6 +377,7 @@ class Engine:
         try:
             healthy = bool(await self._system.check_health())
         except EXPECTED_ERRORS as error:
+            self._losses.failed(error)
             return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
         return HealthChecked(
             request_id=request.request_id, system_name=request.system_name, healthy=healthy

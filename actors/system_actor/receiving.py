@@ -68,9 +68,11 @@ class Receiver:
         reports: Reports,
         guard: Guard,
         is_connecting: Callable[[], bool],
+        on_error: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         """
         Args:
+            on_error: told of each expected error of the system's.
             guard: runs a coroutine, and takes an exception that escapes as a crash.
             is_connecting: whether a connect is under way or in line: callers wait for it.
         """
@@ -78,6 +80,7 @@ class Receiver:
         self._reports = reports
         self._guard = guard
         self._is_connecting = is_connecting
+        self._on_error = on_error
         self._waiters: deque[_Waiter] = deque()
         self._kept: deque[Any] = deque()
         self._tap = False
@@ -186,6 +189,7 @@ class Receiver:
                 items = await self._call_system()
             except EXPECTED_ERRORS as error:
                 self._may_hold_items = self._system.is_connected
+                self._on_error(error)
                 await self._take_error(error)
                 continue
             if items:

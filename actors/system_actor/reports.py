@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from actors.messages import Reply, Report
+from actors.messages import Reason, Reply, Report
 
 
 class Sink(Protocol):
@@ -63,6 +63,8 @@ class Reports:
         self._scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self.beside: Beside | None = None
+        self.take_loss: Callable[[bool], Reason | None] = lambda is_connected: None
+        """Why a connection was lost that was there; told whether there is one now."""
 
     def reply(self, ref: int, reply: Reply) -> None:
         if self.beside is not None:
@@ -99,7 +101,8 @@ class Reports:
         connected = self._is_connected()
         if self.beside is not None:
             self.beside.flush(connected)
-        news = self._replies or self._tapped or self._taken != self._said_taken
+        lost = self.take_loss(connected)
+        news = self._replies or self._tapped or lost or self._taken != self._said_taken
         if not news and connected == self._said_connected:
             return
         replies, self._replies = tuple(self._replies), []
@@ -107,5 +110,13 @@ class Reports:
         self._said_taken = self._taken
         self._said_connected = connected
         self._deliver(
-            Report(self._system_name, self._incarnation, self._taken, replies, connected, tapped)
+            Report(
+                self._system_name,
+                self._incarnation,
+                self._taken,
+                replies,
+                connected,
+                tapped,
+                lost,
+            )
         )

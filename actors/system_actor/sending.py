@@ -35,9 +35,15 @@ def gave(result: object) -> str:
     return "gave None; it must return True" if result is None else "gave False"
 
 
-async def send_one(system: ExternalSystemInterface, request: SendData) -> DataSent | Failure:
+OnError = Callable[[Exception], None]
+"""Told of each expected error of the system's."""
+
+
+async def send_one(
+    system: ExternalSystemInterface, request: SendData, on_error: OnError
+) -> DataSent | Failure:
     """Carry out a send; the answer to it."""
-    result = await _send_item(system, request, request.data)
+    result = await _send_item(system, request, request.data, on_error)
     if isinstance(result, Failure):
         return result
     return DataSent(request_id=request.request_id, system_name=request.system_name)
@@ -48,6 +54,7 @@ async def send_many(
     origin: Origin,
     request: SendMany,
     is_cut: Callable[[], bool],
+    on_error: OnError,
 ) -> None:
     """Carry out a send of several items, and answer it. A cancellation leaves results so far
     reported.
@@ -56,7 +63,7 @@ async def send_many(
         is_cut: whether it was cancelled; a connector may have swallowed that.
     """
     if type(system).send_many is not ExternalSystemInterface.send_many:
-        results = await _send_bulk(system, request)
+        results = await _send_bulk(system, request, on_error)
         origin.reply(_part(request, results, final=True))
         return
     parts = _Parts(origin, request)
@@ -66,7 +73,7 @@ async def send_many(
                 await asyncio.sleep(0)
             if is_cut():
                 raise asyncio.CancelledError
-            result = await _send_item(system, request, item)
+            result = await _send_item(system, request, item, on_error)
             parts.results.append(result)  # only now: a part may have gone out meanwhile
     except BaseException:
         parts.close(final=False)
@@ -75,7 +82,7 @@ async def send_many(
 
 
 async def _send_item(
-    system: ExternalSystemInterface, request: SendData | SendMany, data: Any
+    system: ExternalSystemInterface, request: SendData | SendMany, data: Any, on_error: OnError
 ) -> bool | Failure:
     """True when the system took the item, or why not."""
     if not system.is_connected:
@@ -87,12 +94,13 @@ async def _send_item(
     try:
         taken = await system.send_data(item)
     except EXPECTED_ERRORS as error:
+        on_error(error)
         return _failed(request, error)
     return True if taken else _refused(system, request, "send_data", taken)
 
 
 async def _send_bulk(
-    system: ExternalSystemInterface, request: SendMany
+    system: ExternalSystemInterface, request: SendMany, on_error: OnError
 ) -> tuple[bool | Failure, ...]:
     """The same for a system with a bulk operation of its own."""
     count = len(request.items)
@@ -108,6 +116,7 @@ async def _send_bulk(
     try:
         taken = await system.send_many(items) if items else []
     except EXPECTED_ERRORS as error:
+        on_error(error)
         # Also of a refused item: others of this call may have gone out.
         text = describe(error)
         failed = request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)

@@ -23,15 +23,20 @@ class Unheeded:
     """Finds them, in a system actor's process."""
 
     def __init__(
-        self, on_crash: Callable[[BaseException], None], is_connected: Callable[[], bool]
+        self,
+        on_crash: Callable[[BaseException], None],
+        is_connected: Callable[[], bool],
+        on_loss: Callable[[Exception], None],
     ) -> None:
         """
         Args:
             on_crash: called with an exception that is a crash, in whatever thread.
             is_connected: whether the system says that it is; called on the event loop.
+            on_loss: called with what may have cost the system its connection, there too.
         """
         self._on_crash = on_crash
         self._is_connected = is_connected
+        self._on_loss = on_loss
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look after a loop, from its own thread, and after all threads."""
@@ -60,6 +65,7 @@ class Unheeded:
         # Of a connector that knows of its loss: it is connected again, like after any other.
         if isinstance(error, EXPECTED_ERRORS) and not self._is_connected():
             _log().warning("the task %s ended: %s", task.get_name(), describe(error))
+            self._on_loss(error)
         else:
             self._on_crash(error)
 

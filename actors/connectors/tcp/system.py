@@ -174,8 +174,8 @@ class TcpSystem(ExternalSystemInterface):
         )
 
     def _on_lost(self, connection: TcpConnection) -> None:
-        self.is_connected = False
         self._untold = connection.lost
+        self.report_loss(connection.lost or "")
 
     async def _write(self, connection: TcpConnection, data: bytes) -> None:
         timeout = self._details.write_timeout

@@ -31,9 +31,9 @@ def answers_to(request, system_class=Picky):
         reports = Reports("plc", 1, lambda: system.is_connected, said.append)
         origin = Origin(reports, 7)
         if isinstance(request, SendData):
-            origin.reply(await send_one(system, request))
+            origin.reply(await send_one(system, request, lambda error: None))
         else:
-            await send_many(system, origin, request, lambda: False)
+            await send_many(system, origin, request, lambda: False, lambda error: None)
         reports.flush()
         return [reply for report in said for _, reply in report.replies]
 

@@ -32,7 +32,11 @@ def crashes_of(work: Callable[[], Awaitable[Any]], *, connected: bool = True) ->
     found: list[str] = []
 
     async def main() -> Any:
-        watcher = Unheeded(lambda error: found.append(str(error)), lambda: connected)
+        watcher = Unheeded(
+            lambda error: found.append(str(error)),
+            lambda: connected,
+            lambda error: found.append(f"lost: {error}"),
+        )
         watcher.watch(asyncio.get_running_loop())
         kept = await work()
         for _ in range(5):
@@ -128,11 +132,11 @@ def test_what_somebody_takes_is_none(work: Callable[[], Awaitable[Any]]) -> None
     assert crashes_of(work) == []
 
 
-def test_a_reader_that_loses_the_connection_is_none_if_the_system_says_that_it_is_lost() -> None:
+def test_a_reader_that_loses_the_connection_is_a_loss_if_the_system_says_that_it_is_lost() -> None:
     async def work() -> Any:
         return asyncio.create_task(fail(ConnectionResetError("gone")))
 
-    assert crashes_of(work, connected=False) == []
+    assert crashes_of(work, connected=False) == ["lost: gone"]
     assert crashes_of(work, connected=True) == ["gone"]
 
 
