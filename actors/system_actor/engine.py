@@ -36,10 +36,9 @@ from actors.messages import (
     Request,
     SendData,
     SendMany,
-    SystemConnected,
-    SystemDisconnected,
 )
 from actors.payload import PayloadError, unwrap, wrap_encoded
+from actors.system_actor.connecting import connect, disconnect
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Work
 from actors.system_actor.reports import Origin, Reports
@@ -240,7 +239,7 @@ class Engine:
                     self._losses.failed,
                 )
             case ConnectSystem():
-                job.origin.reply(await self._connect(job.request))
+                job.origin.reply(await connect(self._system, job.request, self._losses))
             case DisconnectSystem():
                 job.origin.reply(await self._disconnect(job.request))
 
@@ -255,64 +254,12 @@ class Engine:
     def _fail(self, job: _Job, code: FailureCode, text: str) -> None:
         job.origin.reply(job.request.failure(code, text))
 
-    async def _connect(self, request: Request) -> Reply:
-        reply = await self._connect_quietly(request)
-        if isinstance(reply, Failure):
-            self._losses.disconnected()
-        else:
-            self._losses.connected()
-        return reply
-
-    async def _connect_quietly(self, request: Request) -> Reply:
-        if not self._system.is_connected:
-            try:
-                connected = await self._system.connect()
-            except EXPECTED_ERRORS as error:
-                return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
-            if not connected:
-                await self._be_disconnected()
-                text = f"could not connect (connect {gave(connected)})"
-                return request.failure(FailureCode.CONNECTOR_ERROR, text)
-            if not self._system.is_connected:
-                lost = self._losses.take(is_connected=False)
-                if lost is not None:
-                    text = f"the connection was lost at once: {lost.text}"
-                    return request.failure(FailureCode.CONNECTOR_ERROR, text)
-                return request.failure(
-                    FailureCode.CONNECTOR_ERROR,
-                    "connect gave True, but is_connected is False; "
-                    "the connector must set is_connected in connect",
-                )
-        return SystemConnected(request_id=request.request_id, system_name=request.system_name)
-
-    async def _be_disconnected(self) -> None:
-        """A connect that did not say that it worked leaves no connection behind: it would be
-        shown as connected, and its caller told that it is not."""
-        if self._system.is_connected:
-            try:
-                await self._system.disconnect()
-            except EXPECTED_ERRORS:
-                pass  # the connect has failed anyway
-
-    async def _disconnect(self, request: Request) -> Reply:
+    async def _disconnect(self, request: DisconnectSystem) -> Reply:
         try:
             await self._receiver.pause()
-            return await self._disconnect_quietly(request)
+            return await disconnect(self._system, request, self._losses)
         finally:
-            if not self._system.is_connected:
-                self._losses.disconnected()
             self._receiver.resume()
-
-    async def _disconnect_quietly(self, request: Request) -> Reply:
-        if self._system.is_connected:
-            try:
-                disconnected = await self._system.disconnect()
-            except EXPECTED_ERRORS as error:
-                return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
-            if not disconnected:
-                text = f"could not disconnect (disconnect {gave(disconnected)})"
-                return request.failure(FailureCode.CONNECTOR_ERROR, text)
-        return SystemDisconnected(request_id=request.request_id, system_name=request.system_name)
 
     async def _disconnect_last(self, grace: float) -> None:
         if self._lane_task is not None:

@@ -219,3 +219,20 @@ def test_a_connect_that_worked_and_was_lost_at_once_fails_with_the_reason():
         assert failure.text == ("plc: the connection was lost at once: plc:1 closed the connection")
 
     run(main)
+
+
+def test_a_connect_that_raised_leaves_no_connection_that_nobody_knows_of():
+    class Late(Puppet):
+        async def connect(self):
+            self.is_connected = True
+            raise ConnectorError("the login was refused")
+
+    async def main():
+        bench = Bench(Late(connected=False))
+        failure = await bench.ask(ConnectSystem("plc"))
+        assert failure.text == "plc: ConnectorError: the login was refused"
+        assert bench.system.begun("disconnect")
+        assert bench.system.is_connected is False
+        assert not bench.reports[-1].is_connected
+
+    run(main)
