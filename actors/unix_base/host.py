@@ -76,6 +76,7 @@ class AsksAndTells:
         if timeout is not None:
             deadline = time.monotonic() + timePeriodSeconds(timeout)
         question = Question(self, actor, message)
+        self.transport.be_reachable()  # whoever is to answer may not have spoken with it before
         self.transport.post(name_of(actor), (message, dumps(message), question))
         try:
             while self._turn.acquire(blocking=False) or self._waits_for_turn(deadline, question):
@@ -106,6 +107,7 @@ class AsksAndTells:
         """
         deadline = time.monotonic() + _TELL_SECONDS
         name = name_of(actor)
+        self.transport.be_reachable()
         self.transport.post(name, (message, dumps(message), None))
         if self.transport.has_sent_all_to(name):
             return

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from pathlib import Path
 
 
 def listen_at(path: str, backlog: int, *, take_over: bool = False) -> socket.socket:
@@ -47,6 +48,17 @@ def is_alive(path: str) -> bool:
         except OSError:
             return False
         return True
+
+
+def bound_paths() -> frozenset[str]:
+    """The paths that sockets are bound to, of all processes of this machine; none where the
+    system does not tell. Of a path that is not among them only :func:`is_alive` knows."""
+    try:
+        lines = Path("/proc/net/unix").read_bytes().splitlines()
+    except OSError:
+        return frozenset()
+    fields = (line.split(None, 7) for line in lines)
+    return frozenset(os.fsdecode(each[7]) for each in fields if len(each) == 8)
 
 
 def remove_socket_file(path: str) -> bool:

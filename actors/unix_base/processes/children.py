@@ -158,6 +158,7 @@ class StartsChildren:
                 self._never_began(info)
             elif not info.told:
                 self._tell_self(ChildActorExited(info.childRealAddr))
+                self.transport.child_was_killed()
         if not all(each.heard_out for each in ended):
             for info in ended:
                 self.transport.hear_out(info.endpoint)

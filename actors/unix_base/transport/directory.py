@@ -16,7 +16,7 @@ from thespian.actors import ActorSystemStartupFailure
 
 from actors.unix_base.kernel.held_directory import HeldDirectory, HeldError, is_held
 from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
-from actors.unix_base.kernel.socket_files import is_alive
+from actors.unix_base.kernel.socket_files import bound_paths, is_alive
 from actors.unix_base.names import (
     ADMIN_PORT,
     ADMIN_SOCKET,
@@ -32,8 +32,10 @@ MAX_PATH: Final = 103
 zero at its end."""
 _TRIES: Final = 10
 """How often to make what others may remove at the same moment."""
-_YOUNG: Final = 2.0
-"""Seconds."""
+YOUNG: Final = 2.0
+"""Seconds in which a process that made a socket's file listens there."""
+_KEPT_YOUNG: Final = 600.0
+"""Seconds after which all is made as if it were new: what is old others may clear away."""
 
 
 class SocketDirectoryError(ActorSystemStartupFailure):  # type: ignore[misc]
@@ -133,7 +135,7 @@ class SystemLock:
             raise SocketDirectoryError(f"an actor system runs in {directory}") from None
         except NotPrivateError as error:
             raise SocketDirectoryError(str(error)) from error
-        remove_dead_sockets(self._held.directory, older_than=_YOUNG)
+        remove_dead_sockets(self._held.directory, older_than=YOUNG)
         # The logger of an admin that was killed lives on, and the next has the same name.
         self._held.directory.remove_socket(LOGGER_SOCKET)
 
@@ -144,6 +146,24 @@ class SystemLock:
             return is_held(directory)
         except NotPrivateError:
             return False
+
+    def look(self) -> None:
+        """See that the directory is there, and what is in it young; to be called now and then.
+
+        Raises:
+            HeldError: another admin has taken its place.
+            SocketDirectoryError: it cannot be made again.
+        """
+        try:
+            self._held.look()
+        except NotPrivateError as error:
+            raise SocketDirectoryError(str(error)) from error
+        place = self._held.directory
+        status = place.status(ADMIN_SOCKET)
+        if status is not None and abs(time.time() - status.st_mtime) > _KEPT_YOUNG:
+            for name in filter(SOCKET_NAMES.fullmatch, place.names()):
+                place.touch(name)
+            place.touch()
 
     def release(self) -> None:
         """Remove the directory, unless somebody still listens in it."""
@@ -156,16 +176,26 @@ class SystemLock:
         self._held.close()
 
 
-def remove_dead_sockets(place: PrivateDirectory, older_than: float = 0.0) -> None:
+def remove_dead_sockets(place: PrivateDirectory, older_than: float = 0.0) -> bool:
     """Remove the files of a system's sockets that nobody listens at any more.
 
     Args:
         older_than: seconds; a younger one may have been made by somebody who is about to
             listen.
+
+    Returns:
+        whether there is such a young one.
     """
     now = time.time()
+    bound = bound_paths()  # else each sweep would wake whoever lives here
+    left = False
     for name in filter(SOCKET_NAMES.fullmatch, place.names()):
+        path = os.path.join(place.path, name)
         status = place.status(name)
-        old = status is not None and now - status.st_mtime >= older_than
-        if old and not is_alive(os.path.join(place.path, name)):
+        if status is None or path in bound or is_alive(path):
+            continue
+        if now - status.st_mtime < older_than:
+            left = True
+        else:
             place.remove_socket(name)
+    return left

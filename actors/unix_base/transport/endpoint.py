@@ -34,6 +34,8 @@ class Endpoint(TransportInit__Base):  # type: ignore[misc]
     """Descriptors that a fork gets from its parent, and is to let go of,"""
     keep: frozenset[int] = frozenset()
     """but for these."""
+    swept_until: float = 0.0
+    """Until when others may have to listen anew."""
     parent: Any = None
     """The parent's transport, of which a forked child has a copy."""
 
@@ -72,6 +74,7 @@ def prepare(
     parent: Any,
     inherited: frozenset[int],
     keep: frozenset[int],
+    swept_until: float,
 ) -> Endpoint:
     """
     Args:
@@ -85,4 +88,4 @@ def prepare(
         name = f"{directory}/{LOGGER_SOCKET}" if logger else new_socket_path(directory)
     else:
         name, number = name_of(address), None
-    return Endpoint(directory, name, number, inherited, keep, parent)
+    return Endpoint(directory, name, number, inherited, keep, swept_until, parent)

@@ -321,6 +321,16 @@ class Exchange:
     def _tell_self(self, message: Any) -> None:
         self.unread.append((self._address, message, None, 0))
 
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have the runner make a call."""
+        with self._lock:
+            self._alarms.add(monotonic() + seconds, call)
+
+    def be_reachable(self) -> None:
+        """Listen anew, if nobody can reach this process any more."""
+        with self._lock:
+            self._links.be_reachable()
+
     # ---- waking ----------------------------------------------------------------------------
 
     @property

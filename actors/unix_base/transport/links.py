@@ -287,6 +287,17 @@ class Links:
                 continue  # whoever called has left already
             self._take(Link(None, None), sock, None)
 
+    def be_reachable(self) -> None:
+        """Listen anew, if nobody can reach this process any more."""
+        anew = self._family.listen_again(self._own_name)
+        if anew is None:
+            return
+        self._accept()  # who was quicker than whatever happened
+        self._poller.forget(self._listener_fd)
+        self._listener.close()
+        self._listener, self._listener_fd = anew, anew.fileno()
+        self._poller.watch(self._listener_fd, anew=True)
+
     # ---- the end ---------------------------------------------------------------------------
 
     def hear_out(self, name: str) -> None:

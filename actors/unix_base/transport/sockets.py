@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from typing import Final, Protocol
 
 from actors.unix_base.kernel.credentials import refuse_stranger, stranger
-from actors.unix_base.kernel.socket_files import listen_at, remove_socket_file
-from actors.unix_base.transport.directory import new_socket_path
+from actors.unix_base.kernel.socket_files import listen_at, remove_socket_file, socket_file_at
+from actors.unix_base.transport.directory import (
+    SocketDirectoryError,
+    make_place,
+    new_socket_path,
+)
 
 _BACKLOG: Final = 1024
+LISTENS_AGAIN: Final = 10.0
+"""Seconds within which a process has looked whether it can be reached, and listens anew if not."""
 
 NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of a process, or machine, that has no descriptor or memory left for now."""
@@ -45,6 +52,10 @@ class SocketFamily(Protocol):
             OSError: as of accept(2).
         """
 
+    def listen_again(self, name: str) -> socket.socket | None:
+        """Another socket in the place of the last one, if nobody can reach that any more. None
+        if they can, or there can be no other now. To be called now and then."""
+
     def new_name(self) -> str:
         """A name for a process to be, which was never used."""
 
@@ -57,15 +68,38 @@ class UnixSockets:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self._name = ""
+        self._file: tuple[int, int] | None = None
+        """What others reach this process by, and under which name."""
+        self.swept_until = 0.0
+        """Until when processes whose files were removed may not have noticed, on the clock that all
+        processes have."""
 
     def listen(self, name: str) -> socket.socket:
-        return listen_at(name, _BACKLOG)
+        listener = listen_at(name, _BACKLOG)
+        self._name, self._file = name, socket_file_at(name)
+        return listener
+
+    def listen_again(self, name: str) -> socket.socket | None:
+        if not self._is_swept():
+            return None
+        self.swept_until = time.monotonic() + LISTENS_AGAIN
+        try:
+            make_place(self.directory)
+            return self.listen(name)
+        except (OSError, SocketDirectoryError):
+            return None
 
     def dial(self, name: str) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            sock.connect(name)
+            try:
+                sock.connect(name)
+            except FileNotFoundError:
+                if time.monotonic() < self.swept_until or self._is_swept():
+                    raise BlockingIOError(errno.EAGAIN, "it may listen anew") from None
+                raise
             refuse_stranger(sock, name)
         except BaseException:
             sock.close()
@@ -84,8 +118,13 @@ class UnixSockets:
             raise
         return sock
 
+    def _is_swept(self) -> bool:
+        """Whether this process's own file was removed."""
+        return self._file is not None and socket_file_at(self._name) != self._file
+
     def new_name(self) -> str:
         return new_socket_path(self.directory)
 
     def remove(self, name: str) -> None:
-        remove_socket_file(name)
+        if name != self._name or not self._is_swept():  # else it is somebody else's by now
+            remove_socket_file(name)

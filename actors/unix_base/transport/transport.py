@@ -16,10 +16,12 @@ import time
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorSystemMessage
 from thespian.system.addressManager import CannotPickleAddress
+from thespian.system.messages.admin import SystemShutdown
 from thespian.system.timing import ExpirationTimer, timePeriodSeconds
 from thespian.system.transport import (
     ReceiveEnvelope,
@@ -50,6 +52,7 @@ from actors.unix_base.transport.endpoint import Endpoint, External
 from actors.unix_base.transport.exchange import Exchange, Received, Receiver
 from actors.unix_base.transport.pickling import described, dumps, in_words
 from actors.unix_base.transport.sockets import UnixSockets
+from actors.unix_base.transport.upkeep import Upkeep
 
 
 class UnixTransport:
@@ -74,6 +77,7 @@ class UnixTransport:
         admin = endpoint.admin_name(self._directory)
         if isinstance(origin, Endpoint):
             name, self._keep = origin.name, origin.keep
+            self._family.swept_until = origin.swept_until
             _leave_parent(origin)
             if name == admin:
                 self._system_lock = SystemLock(self._directory)
@@ -84,6 +88,11 @@ class UnixTransport:
         self.myAddress = address_of(name)
         self._name = name
         self._exchange = self._listen(name, admin, is_host=not isinstance(origin, Endpoint))
+        shutdown = partial(TransmitIntent, self.myAddress, SystemShutdown())
+        end: Callable[[], None] = lambda: self.scheduleTransmit(None, shutdown())  # noqa: E731
+        self._upkeep = Upkeep(self._directory, self._exchange, self._system_lock, end)
+        self.child_was_killed = self._upkeep.child_was_killed
+        self.be_reachable = self._upkeep.look
         self.post = self._exchange.post
         self.set_watch, self.watched = self._exchange.set_watch, self._exchange.watched
         self.receiver: Receiver | None = None
@@ -141,7 +150,9 @@ class UnixTransport:
     # ---- processes -------------------------------------------------------------------------
 
     def prepEndpoint(self, address: ActorAddress, capabilities: dict[str, Any]) -> Endpoint:
-        return endpoint.prepare(address, self._directory, self, open_descriptors(), self._keep)
+        self.be_reachable()  # a child is to find its parent
+        swept, opened = self._family.swept_until, open_descriptors()
+        return endpoint.prepare(address, self._directory, self, opened, self._keep, swept)
 
     @property
     def kept(self) -> frozenset[int]:
