@@ -8,7 +8,8 @@ import time
 from thespian.system.transport import SendStatus, TransmitIntent
 
 from actors.unix_base.transport.address import address_of
-from actors.unix_base.transport.exchange import Exchange, Unreadable
+from actors.unix_base.transport.exchange import Exchange
+from actors.unix_base.transport.received import Unreadable
 from actors.unix_base.transport.sockets import UnixSockets
 
 CAP = 10.0

@@ -15,9 +15,7 @@ from threading import RLock, get_ident
 from time import monotonic
 from typing import Any, Final
 
-import attrs
 from thespian.actors import (
-    ActorAddress,
     ActorExitRequest,
     ActorSystemMessage,
     ChildActorExited,
@@ -37,6 +35,7 @@ from actors.unix_base.transport.alarms import Alarms, Wakeup
 from actors.unix_base.transport.link import Intent, Link, Posted
 from actors.unix_base.transport.links import Links
 from actors.unix_base.transport.pickling import AsSent, described, dumps
+from actors.unix_base.transport.received import Received, Receiver, Unreadable
 from actors.unix_base.transport.sockets import SocketFamily
 from actors.unix_base.transport.waker import Waker
 
@@ -47,19 +46,6 @@ MAX_INBOX: Final = 64 << 20
 that it waits for may be waiting for it."""
 _LOOK_EVERY: Final = 100
 """Milliseconds after which a thread looks whether another one made room."""
-
-
-@attrs.frozen(slots=True)
-class Unreadable:
-    """In the place of a message that could not be unpickled."""
-
-    why: str
-
-
-Received = tuple[ActorAddress | None, Any, Link | None, int]
-"""Sender, message, where it came from (None for what this process tells itself), and bytes."""
-Receiver = Callable[[Any, ActorAddress], Any]
-"""Deals with a message and its sender."""
 
 
 class Exchange:

@@ -12,6 +12,8 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Final
 
+from thespian.actors import ActorSystemMessage
+
 from actors.unix_base.transport.address import ProcessAddress, address_of
 
 _PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
@@ -74,3 +76,14 @@ def _reduced(address: ProcessAddress) -> tuple[Callable[[str], ProcessAddress], 
 
 copyreg.add_extension(__name__, _numbered_address_of.__name__, _NUMBER)
 copyreg.pickle(ProcessAddress, _reduced)  # before its own method
+
+
+def as_sent_now(message: Any) -> Any:
+    """A copy of what has to wait until it is known where its receiver is, so that nobody changes
+    it meanwhile."""
+    if issubclass(type(message), ActorSystemMessage):
+        return message
+    try:
+        return pickle.loads(dumps(message))
+    except Exception:  # it is about another one who is not known yet, or fails later as well
+        return message

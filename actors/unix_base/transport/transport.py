@@ -9,9 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import pickle
 import signal
-import tempfile
 import time
 import weakref
 from collections.abc import Callable
@@ -35,7 +33,7 @@ from thespian.system.transport import (
     TransmitOnly,
     TransportInit__Base,
 )
-from thespian.system.utilis import thesplog, thesplog_control
+from thespian.system.utilis import thesplog
 
 from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
 from actors.unix_base.kernel.socket_files import is_alive
@@ -49,9 +47,11 @@ from actors.unix_base.transport.directory import (
     system_directory,
 )
 from actors.unix_base.transport.endpoint import Endpoint, External
-from actors.unix_base.transport.exchange import Exchange, Received, Receiver
-from actors.unix_base.transport.pickling import described, dumps, in_words
+from actors.unix_base.transport.exchange import Exchange
+from actors.unix_base.transport.pickling import as_sent_now, described, dumps, in_words
+from actors.unix_base.transport.received import Received, Receiver
 from actors.unix_base.transport.sockets import UnixSockets
+from actors.unix_base.transport.thespian_log import find_place_of_log
 from actors.unix_base.transport.upkeep import Upkeep
 
 
@@ -69,7 +69,7 @@ class UnixTransport:
             OSError: the process cannot listen.
             SocketDirectoryError: its sockets have no safe place.
         """
-        _find_place_of_log()
+        find_place_of_log()
         self._directory = endpoint.directory_of(origin, *args)
         self._family = UnixSockets(self._directory)
         self._keep: frozenset[int] = frozenset()
@@ -217,7 +217,7 @@ class UnixTransport:
                 intent.tx_done(SendStatus.Sent)
                 return
             if target is None:
-                intent.changeMessage(_as_sent_now(message))
+                intent.changeMessage(as_sent_now(message))
                 raise CannotPickleAddress(intent.targetAddr)
             intent.changeTargetAddr(target)
             intent.changeMessage(message)
@@ -375,28 +375,6 @@ class UnixTransport:
         self._exchange.leave_to_parent()
         if self._system_lock is not None:
             self._system_lock.leave()
-
-
-def _as_sent_now(message: Any) -> Any:
-    """A copy of what has to wait until it is known where its receiver is, so that nobody changes
-    it meanwhile."""
-    if issubclass(type(message), ActorSystemMessage):
-        return message
-    try:
-        return pickle.loads(dumps(message))
-    except Exception:  # it is about another one who is not known yet, or fails later as well
-        return message
-
-
-def _find_place_of_log() -> None:
-    """Thespian's log finds its place at its first line, which may be just that no descriptor,
-    or no room on the disk, is left: it raises then."""
-    if tempfile.tempdir is not None:
-        return  # found before the fork
-    try:
-        tempfile.gettempdir()
-    except OSError:
-        thesplog_control(logging.CRITICAL, False, 0)
 
 
 def _opens_envelopes(handler: Any) -> Receiver:
