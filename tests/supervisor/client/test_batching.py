@@ -184,3 +184,87 @@ def test_a_caller_that_left_takes_nothing_back_of_what_it_sent_together(asked):
         assert isinstance(asked.requests[1], SendData)
 
     run(work())
+
+
+def test_a_request_names_the_system_and_is_answered_as_its_items_are_taken(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        for number in range(3):
+            batcher.send(number, 8)
+        batcher.flush()
+        assert [each.system_name for each in asked.requests] == ["plc", "plc"]
+        assert asked.requests[1].stream
+
+    run(work())
+
+
+def test_items_that_are_many_or_large_enough_together_do_not_wait_for_the_end_of_the_turn(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        batcher.send("alone", 8)
+        for _ in range(2):
+            before = len(asked.requests)
+            batcher.send("x", DELIVERY_BYTES // 2)
+            batcher.send("y", DELIVERY_BYTES // 2 - 1)
+            assert len(asked.requests) == before, "one byte is missing"
+            batcher.send("z", 1)
+            assert asked.requests[before].items == ("x", "y", "z")
+        before = len(asked.requests)
+        for number in range(DELIVERY_ITEMS):
+            assert len(asked.requests) == before
+            batcher.send(number, 0)
+        assert asked.requests[before].items == tuple(range(DELIVERY_ITEMS))
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("size", "goes_alone"), [(DELIVERY_BYTES, True), (DELIVERY_BYTES - 1, False)]
+)
+def test_an_item_that_fills_a_request_goes_alone(asked, size, goes_alone):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        batcher.send("first", 8)
+        batcher.send("small", 8)
+        batcher.send("large", size)
+        items = [each.items for each in asked.requests[1:]]
+        assert items == ([("small",), ("large",)] if goes_alone else [("small", "large")])
+
+    run(work())
+
+
+def test_what_one_caller_sends_together_has_its_results_when_all_are_known(asked):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        many = asyncio.ensure_future(batcher.send_many([(1, 8), (2, 8)]))
+        await asyncio.sleep(0)
+        asked.answer(0, True, final=False)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not many.done()
+        asked.answer(0, False)
+        assert await many == [True, False]
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parts"),
+    [
+        ([DELIVERY_BYTES, 8, 8], [1, 2]),
+        ([8, DELIVERY_BYTES, 8, 8], [1, 1, 2]),
+        ([8, DELIVERY_BYTES - 9, 8], [3]),
+        ([DELIVERY_BYTES, 8, DELIVERY_BYTES - 9, 8, 8], [1, 3, 1]),
+        ([8, DELIVERY_BYTES, 8, DELIVERY_BYTES - 9, 8, 8], [1, 1, 3, 1]),
+    ],
+)
+def test_items_are_cut_into_requests_that_end_where_they_are_full(asked, sizes, parts):
+    async def work():
+        batcher = SendBatcher("plc", asked)
+        many = asyncio.ensure_future(batcher.send_many(list(enumerate(sizes))))
+        await asyncio.sleep(0)
+        assert [len(each.items) for each in asked.requests] == parts
+        many.cancel()
+        await asyncio.wait([many])
+
+    run(work())

@@ -42,6 +42,13 @@ def test_what_the_supervisor_has_counts_here_no_more(plant):
     assert plant.routed() == requests[WINDOW:]
     more = [plant.ask(SendData("plc", number)) for number in range(MAILBOX)]
     assert [plant.answers(each) for each in more] == [[]] * MAILBOX
+    for each in requests[WINDOW:] + more:
+        plant.ways.routed_reply(each.request_id, sent(each), plant.now)
+    plant.ways.opened(plant.found, 0)
+    for _ in range(MAILBOX):
+        plant.ask(SendData("plc", "x"))
+    [failure] = plant.answers(plant.ask(SendData("plc", "x")))
+    assert failure.code == "overloaded", "what it answered made no more room than it took"
 
 
 # ---- what is known of what waits ---------------------------------------------------------------
