@@ -6,8 +6,10 @@ import functools
 import importlib
 import inspect
 import re
+import traceback
 from typing import Any, Final
 
+from actors.connectors.classes import check_built, check_coroutines, check_signature
 from actors.errors import ActorSetupError, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import SystemDefinition
@@ -44,8 +46,8 @@ def resolve_kind(kind: str) -> type[ExternalSystemInterface]:
         raise  # it says already what to do, for example which extra to install
     except (Exception, SystemExit) as error:  # importing runs the module's own code
         raise ActorSetupError(
-            f"{who}: module {module_name} cannot be imported: {describe(error)}; "
-            "install it, or put its directory on PYTHONPATH"
+            f"{who}: module {module_name} cannot be imported: "
+            f"{_why_not_imported(module_name, error)}"
         ) from error
     for name in qualname.split("."):
         try:
@@ -71,7 +73,8 @@ def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
 
     Raises:
         ActorSetupError: the class cannot be found here, does not take these two
-            arguments, or the result is no ExternalSystemInterface.
+            arguments, has methods that cannot be awaited, or the result is no whole
+            ExternalSystemInterface.
     """
     name = definition.system_name
     if definition.snapshot is None:
@@ -101,26 +104,31 @@ def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
             f"system {name!r}: {definition.kind} gave an object of type "
             f"{type(system).__name__}, which does not inherit from ExternalSystemInterface"
         )
+    try:
+        check_coroutines(type(system))
+        check_built(system)
+    except ActorSetupError as error:
+        raise ActorSetupError(f"system {name!r}: {error}") from None
     return system
 
 
-@functools.cache
-def check_signature(system_class: type[ExternalSystemInterface]) -> None:
-    """
-    Raises:
-        ActorSetupError: the class cannot be called with a name and connection details.
-    """
-    try:
-        signature = inspect.signature(system_class)
-    except (TypeError, ValueError):
-        return  # written in C, perhaps: building it will tell
-    try:
-        signature.bind("name", {})
-    except TypeError as error:
-        raise ActorSetupError(
-            f"{system_class.__qualname__} cannot be built with "
-            f"(system_name, connection_details): {error}"
-        ) from error
+def _why_not_imported(module_name: str, error: BaseException) -> str:
+    """What went wrong with an import, where, and what helps."""
+    text = describe(error)
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing is not None and f"{module_name}.".startswith(f"{missing}."):
+        return f"{text}; install it, or put its directory on PYTHONPATH"
+    if missing is not None:
+        return f"it imports {missing}, which is not there ({text}); install {missing}"
+    if isinstance(error, SyntaxError):
+        return f"{text}; mend {error.filename or module_name}, line {error.lineno}"
+    inner = [each for each in traceback.extract_tb(error.__traceback__) if _is_file(each.filename)]
+    where = f"{inner[-1].filename}, line {inner[-1].lineno}" if inner else module_name
+    return f"{text}; its own code raised it: mend {where}"
+
+
+def _is_file(name: str) -> bool:
+    return not name.startswith("<") and not name.endswith(("importlib/__init__.py", __file__))
 
 
 def _unknown(kind: str) -> str:

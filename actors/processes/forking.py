@@ -13,7 +13,8 @@ import os
 from functools import cache
 from typing import Any, Final
 
-from actors.connectors.kinds import KINDS, check_signature, resolve_kind
+from actors.connectors.classes import check_signature
+from actors.connectors.kinds import KINDS, resolve_kind
 from actors.interface import command_names
 
 _ROUNDS: Final = 20

@@ -10,7 +10,7 @@ import json
 import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -48,8 +48,14 @@ class Mistake:
 class MistakesError(ValueError):
     """A table cannot become an object. The fault of whoever wrote the table."""
 
-    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+    def __init__(self, mistakes: Iterable[Mistake], rest: Any = None) -> None:
+        """
+        Args:
+            rest: an object with what is right in the table, and defaults; it lacks the
+                attributes that have mistakes.
+        """
         self.mistakes = tuple(mistakes)
+        self.rest = rest
         super().__init__("; ".join(map(str, self.mistakes)))
 
 

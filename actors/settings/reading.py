@@ -160,7 +160,9 @@ def read_table(
     except cattrs.BaseValidationError as error:
         group = error
     # Out here, so that no traceback shows the group and the values in it.
-    raise MistakesError(_mistakes(group, table, show_values, leave_out))
+    mistakes = list(_mistakes(group, table, show_values, leave_out))
+    rest = _rest(settings, table, mistakes, leave_out)
+    raise MistakesError(mistakes, rest)
 
 
 def _mistakes(
@@ -185,16 +187,65 @@ def _mistakes(
             of_keys, of_table = error.group_exceptions()
             for inner in of_table:
                 yield from _mistakes_of_table(inner, written, fields)
+            wrong = []
             for inner, note in of_keys:
                 field = fields[note.name]
+                wrong.append(Mistake((field.name,), ""))
                 if field.name not in written:
                     yield _missing(field)
                     continue
                 show = show_values and field.repr is True
                 for mistake in _mistakes(inner, written[field.name], show):
                     yield mistake.under(field.name)
+            if not any(isinstance(inner, ValueError) for inner in of_table):
+                yield from _mistakes_together(_rest(error.cl, written, wrong, leave_out))
         case _:
             raise error
+
+
+def _rest(
+    settings: type[T],
+    table: Mapping[Any, Any],
+    wrong: Iterable[Mistake],
+    leave_out: Collection[str],
+) -> T:
+    """An object with what is right in a table. What is wrong, or needed and missing, it lacks:
+    nobody can tell what it would be."""
+    places = {mistake.path[0] for mistake in wrong if mistake.path}
+    rest = settings.__new__(settings)
+    for field in attrs.fields(settings):
+        if field.name in places:
+            continue
+        if field.name in table and field.init and field.name not in leave_out:
+            value = _hook(field)(table[field.name], None)
+        elif isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+            try:
+                make = field.default.factory
+                value = make(rest) if field.default.takes_self else make()
+            except AttributeError:
+                continue  # it depends on what is lacking
+        elif field.default is attrs.NOTHING:
+            continue
+        else:
+            value = field.default
+        object.__setattr__(rest, field.name, value)
+    return rest
+
+
+def _mistakes_together(rest: Any) -> Iterable[Mistake]:
+    """What of it does not go together, whatever the rest will be."""
+    check = getattr(rest, "__attrs_post_init__", None)
+    if check is None:
+        return []
+    try:
+        check()
+    except MistakesError as error:
+        return error.mistakes
+    except ValueError as error:
+        return [Mistake((), str(error))]
+    except AttributeError:
+        pass  # it depends on what is lacking
+    return []
 
 
 def _mistakes_of_table(

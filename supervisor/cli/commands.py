@@ -84,6 +84,8 @@ def check(config: Path) -> None:
     """
     loaded = load(config)
     click.echo(fmt.spec_as_tree(loaded.tree))
+    for warning in loaded.warnings:
+        click.echo(f"extsys: {config}: warning: {warning}", err=True)
     click.echo(f"{config}: {fmt.count(len(loaded.systems))}, no mistakes")
 
 

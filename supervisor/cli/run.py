@@ -67,38 +67,38 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
             )
             try:
                 root.start(above, [asked, *above])
-                code = _serve(root, asked, above)
+                code, why = _serve(root, asked, above)
             except Interrupted:
                 return _stopped_early(asked)
             finally:
                 root.end()
-            _say("stopped" if code == EXIT_OK else f"ended (exit code {code})")
+            # The last line says it all: it may be the only one that anybody is shown.
+            how = "stopped" if code == EXIT_OK else f"ended (exit code {code})"
+            _say(f"{how}: {why}" if why is not None else how)
             return code
     finally:
         held.release(remove=not existed)
 
 
-def _serve(root: Root, asked: int, above: list[int]) -> int:
-    """Wait for the end; the exit code."""
+def _serve(root: Root, asked: int, above: list[int]) -> tuple[int, str | None]:
+    """Wait for the end; the exit code, and why the supervisor ended by itself."""
     try:
         closing = root.wait([asked, *above])
     except ReplacedError as error:
         _say(f"{error}; stopping")
         root.stop(None, [asked, *above])
-        return EXIT_REPLACED
+        return EXIT_REPLACED, None
     except RuntimeError as error:
         logging.getLogger(loggers.RUN).error("%s; its systems ended with it", error)
-        return EXIT_SUPERVISOR_DIED
+        return EXIT_SUPERVISOR_DIED, None
     if closing is not None:
-        if closing.reason is not None:
-            _say(closing.reason)
-        return closing.exit_code
+        return closing.exit_code, closing.reason
     if not wait_readable([asked], 0.0):
-        return EXIT_SUPERVISOR_DIED  # the reaper was killed, and all is to end at once
+        return EXIT_SUPERVISOR_DIED, None  # the reaper was killed, and all is to end at once
     os.read(asked, 1)
     _say("stopping; once more to stop at once")
     root.stop(None, [asked, *above])
-    return EXIT_OK
+    return EXIT_OK, None
 
 
 def _stopped_early(asked: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from actors.connectors.classes import mistakes_in_class
 from actors.connectors.kinds import resolve_kind
 from actors.errors import ActorSetupError
 from supervisor.config.reader import CheckKind, Reader
@@ -28,6 +29,8 @@ class Config:
     options: SupervisorOptions
     tree: GroupSpec
     """The root group, with all others and the systems in it."""
+    warnings: tuple[str, ...] = ()
+    """What can be meant so, but hardly is, a line each."""
 
     @property
     def systems(self) -> tuple[SystemSpec, ...]:
@@ -47,12 +50,14 @@ class ConfigError(Exception):
 
 
 def check_kind(kind: str, details: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a kind, or else, if its class has a ``check_details``, with
+    """What is wrong with a kind and its class, or else, if that has a ``check_details``, with
     ``details``. Imports the class's module and builds nothing."""
     try:
         system_class = resolve_kind(kind)
     except ActorSetupError as error:
         return [str(error)]
+    if mistakes := mistakes_in_class(system_class):
+        return [f'kind "{kind}": {text}' for text in mistakes]
     check_details = getattr(system_class, "check_details", None)
     if check_details is None:
         return []
@@ -113,7 +118,7 @@ def parse_config(
         raise ConfigError(["tables are nested too deeply; use fewer groups in groups"]) from None
     if read is None:
         raise ConfigError(reader.mistakes)
-    return Config(*read)
+    return Config(*read, tuple(reader.warnings))
 
 
 def _parse_toml(content: bytes) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from actors.settings import (
 )
 from supervisor.config.variables import expand_variables
 from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import GiveUp, RestartType, Strategy
 from supervisor.specs.spec import (
     ROOT,
     ChildSpec,
@@ -58,6 +59,18 @@ class _Child:
     spec: ChildSpec | None
     """A group's without its children; None if the table has mistakes."""
     children: tuple[_Child, ...] = ()
+    rest: Any = None
+    """What is right in a table with mistakes; it lacks the attributes that are wrong."""
+
+
+@attrs.define
+class _WrongKind:
+    """A kind that is wrong whatever the details: said once."""
+
+    place: int
+    """Of the line about it."""
+    others: int = 0
+    """Systems of this kind, after the first."""
 
 
 class Reader:
@@ -66,24 +79,29 @@ class Reader:
     def __init__(self, environ: Mapping[str, str], check_kind: CheckKind) -> None:
         self.mistakes: list[str] = []
         """One line each, in the order of the file."""
+        self.warnings: list[str] = []
+        """The same of what can be meant so, but hardly is."""
         self._environ = environ
         self._check_kind = check_kind
         self._places: dict[str, str] = {}
         """Where each name was first given."""
+        self._wrong_kinds: dict[str, _WrongKind] = {}
+        """Those that no system of them could be built, whatever its details."""
 
     def read(self, document: dict[str, Any]) -> tuple[SupervisorOptions, GroupSpec] | None:
         """The options and the root group; None if there are mistakes."""
         self._add(unknown_key(key, _TABLES, "table") for key in document if key not in _TABLES)
         table = document.get("supervisor", {})
-        options, own = self._read_supervisor(table)
+        options, own, rest = self._read_supervisor(table)
         order = table.get("order") if isinstance(table, dict) else None
         children = self._read_children(document, (), "supervisor.", order)
-        self._check_children(own, children, "supervisor: ")
+        self._check_children(own or rest, children, "supervisor: ")
+        self._tell_wrong_kinds()
         if self.mistakes or own is None:
             return None
         return options, _built(own, children)
 
-    def _read_supervisor(self, table: object) -> tuple[SupervisorOptions, GroupSpec | None]:
+    def _read_supervisor(self, table: object) -> tuple[SupervisorOptions, GroupSpec | None, Any]:
         of_options, of_root = table, {}
         if isinstance(table, dict):
             known = (*_OPTION_KEYS, *_ROOT_KEYS, "order")
@@ -92,7 +110,7 @@ class Reader:
             )
             of_options = {key: table[key] for key in table if key in _OPTION_KEYS}
             of_root = {key: table[key] for key in table if key in _ROOT_KEYS}
-        options, own = SupervisorOptions(), None
+        options, own, rest = SupervisorOptions(), None, None
         try:
             options = read_table(SupervisorOptions, of_options, show_values=True)
         except MistakesError as error:
@@ -100,8 +118,9 @@ class Reader:
         try:
             own = _read_group_fields({"name": ROOT, **of_root})
         except MistakesError as error:
+            rest = error.rest
             self._add(mistake.under("supervisor") for mistake in error.mistakes)
-        return options, own
+        return options, own, rest
 
     # ---- children --------------------------------------------------------------------
 
@@ -156,16 +175,32 @@ class Reader:
             details, missing = expand_variables(details, self._environ)
             mistakes += [mistake.under("connection_details") for mistake in missing]
             table = {**table, "connection_details": details}
-        spec = None
+        spec = rest = None
         try:
             spec = read_table(SystemSpec, table, show_values=True, leave_out=("snapshot",))
         except MistakesError as error:
             mistakes += error.mistakes
-        if isinstance(kind, str):
-            about = details if isinstance(details, dict) else {}
-            mistakes += [Mistake((), text) for text in self._check_kind(kind, about)]
+            rest = error.rest
         self._add(mistakes, where)
-        return _Child(where, table.get("name"), spec)
+        if isinstance(kind, str):
+            self._read_kind(kind, details if isinstance(details, dict) else {}, where)
+        return _Child(where, table.get("name"), spec, rest=rest)
+
+    def _read_kind(self, kind: str, details: Mapping[str, Any], where: str) -> None:
+        wrong = self._wrong_kinds.get(kind)
+        if wrong is not None:
+            wrong.others += 1  # its module is not run again for each of them
+            return
+        texts = self._check_kind(kind, details)
+        self._add([Mistake((), text) for text in texts], where)
+        if texts and not any(text.startswith("connection_details") for text in texts):
+            self._wrong_kinds[kind] = _WrongKind(len(self.mistakes) - 1)
+
+    def _tell_wrong_kinds(self) -> None:
+        for wrong in self._wrong_kinds.values():
+            if wrong.others:
+                more = "1 more system" if wrong.others == 1 else f"{wrong.others} more systems"
+                self.mistakes[wrong.place] += f" (so for {more} of this kind)"
 
     def _read_group(self, number: int, table: Any, groups: tuple[str, ...]) -> _Child:
         place = _place("group", number, table, groups)
@@ -176,15 +211,16 @@ class Reader:
         mistakes = self._claim("group", number, table.get("name"), groups)
         known = (*_GROUP_KEYS, *_CHILD_KEYS)
         mistakes += [unknown_key(key, known) for key in table if key not in known]
-        spec = None
+        spec = rest = None
         try:
             spec = _read_group_fields({key: table[key] for key in table if key in _GROUP_KEYS})
         except MistakesError as error:
             mistakes += error.mistakes
+            rest = error.rest
         self._add(mistakes, where)
         children = self._read_children(table, place, where, table.get("order"))
-        self._check_children(spec, children, where)
-        return _Child(where, table.get("name"), spec, children)
+        self._check_children(spec or rest, children, where)
+        return _Child(where, table.get("name"), spec, children, rest)
 
     def _claim(
         self, what: str, number: int, name: object, groups: tuple[str, ...]
@@ -204,25 +240,46 @@ class Reader:
     def _check_children(
         self, group: GroupSpec | None, children: tuple[_Child, ...], where: str
     ) -> None:
-        """What goes wrong only together."""
+        """What goes wrong only together.
+
+        Args:
+            group: it, and its children, may lack what is wrong in their tables.
+        """
         if group is None:
             return
-        specs = [child.spec for child in children if child.spec is not None]
-        for child in children:
-            if child.spec is not None:
-                self._try(child.where, refuse_combination, group, child.spec)
-        if len(specs) == len(children):
+        specs = [child.spec or child.rest for child in children]
+        for child, spec in zip(children, specs, strict=True):
+            if spec is not None:
+                self._try(child.where, _refuse_combination, group, spec)
+        if None not in specs:
             self._try(where, refuse_unreachable_budget, group, specs)
+        self._try(where, self._warn_of_strategy, group, specs, where)
+
+    def _warn_of_strategy(self, group: GroupSpec, specs: list[Any], where: str) -> None:
+        alone = group.strategy is Strategy.ONE_FOR_ONE or len(specs) < 2
+        if group.give_up is GiveUp.QUARANTINE and not alone:
+            self.warnings.append(
+                f'{where}give_up = "quarantine" leaves the others running without the one that is '
+                f'set aside, which with strategy = "{group.strategy}" they cannot do without; '
+                'leave give_up out, or say "quarantine_group" or "escalate"'
+            )
 
     def _try(self, where: str, check: Callable[..., None], *args: Any) -> None:
         try:
             check(*args)
         except ValueError as error:
             self._add([Mistake((), str(error))], where)
+        except AttributeError:
+            pass  # it depends on what has a mistake already
 
     def _add(self, mistakes: Iterable[Mistake], where: str = "") -> None:
         # A text may come from an import or a check_details; it gets one line all the same.
         self.mistakes += [" ".join(f"{where}{mistake}".split()) for mistake in mistakes]
+
+
+def _refuse_combination(group: GroupSpec, spec: ChildSpec) -> None:
+    if not (spec.significant and spec.restart_type is RestartType.PERMANENT):  # that was told
+        refuse_combination(group, spec)
 
 
 def _read_group_fields(table: dict[str, Any]) -> GroupSpec:

@@ -228,6 +228,18 @@ def test_check_accepts_a_good_configuration(runtime_dir: Path) -> None:
     assert "2 systems, no mistakes" in done.stdout
 
 
+def test_check_warns_of_what_is_hardly_meant(runtime_dir: Path) -> None:
+    mixed = """
+        [supervisor]
+        strategy = "one_for_all"
+        give_up = "quarantine"
+    """
+    done = extsys(runtime_dir, "check", str(write_config(runtime_dir, mixed + PLANT)))
+    assert done.returncode == 0
+    assert 'warning: supervisor: give_up = "quarantine"' in done.stderr
+    assert "2 systems, no mistakes" in done.stdout
+
+
 def test_a_system_that_cannot_be_built_leaves_the_others_running(runtime_dir: Path) -> None:
     with running(runtime_dir, RETRYING + PLANT + BROKEN):
         asyncio.run(until_state(runtime_dir, "broken", "quarantined"))
@@ -237,7 +249,9 @@ def test_a_system_that_cannot_be_built_leaves_the_others_running(runtime_dir: Pa
 def test_a_system_that_cannot_be_built_ends_the_start_of_all_as_in_otp(runtime_dir: Path) -> None:
     done = extsys_process(runtime_dir, "run", str(write_config(runtime_dir, PLANT + BROKEN)))
     assert done.returncode == 70
-    assert "the systems could not be started: broken: InjectedBug" in done.stderr
+    last = done.stderr.splitlines()[-1]
+    why = "the systems could not be started: broken: InjectedBug"
+    assert last.startswith(f"extsys: ended (exit code 70): {why}")
     assert not runtime_dir.exists()
 
 

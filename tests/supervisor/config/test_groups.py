@@ -101,12 +101,14 @@ def test_variables_are_expanded_and_kinds_checked_at_any_depth():
 
     def check(kind, details):
         seen.append((kind, details))
-        return ["is odd"] if details else []
+        return ["connection_details.host: is odd"] if details else []
 
     lines = mistakes(PLANT, environ={"HOST": "h"}, check_kind=check)
     assert ("mock", {"host": "h"}) in seen
     assert len(seen) == 5
-    assert lines == ['group "line-1", group "cell", system "robot-1": is odd']
+    assert lines == [
+        'group "line-1", group "cell", system "robot-1": connection_details.host: is odd'
+    ]
     assert mistakes(PLANT) == [
         'group "line-1", group "cell", system "robot-1": connection_details.host: environment '
         "variable HOST is not set; set it"
@@ -254,6 +256,7 @@ def test_all_mistakes_of_a_tree_are_told_at_once():
         'group "g", group "h", system "b": hang_timeout:',
         'group "g": order: names "z", which',
         'group "g": order: misses "a", "h"; name all children, or leave order out',
+        'group "g", system "a": a',
         'supervisor.order: names "b", which',
         'supervisor.order: misses "a", "g"; name all children, or leave order out',
     ]
