@@ -12,12 +12,18 @@ class ConnectorError(Exception):
     """
 
 
-class ItemRefusedError(ConnectorError):
+class NotSentError(ConnectorError):
+    """Nothing went out of what was to be sent, such as when the connection is found to be gone
+    before the first byte.
+
+    Raise it from ``send_data``, or from ``send_many`` if it is true of all its items; the sender
+    is then told so, where any other error leaves open what became of them.
+    """
+
+
+class ItemRefusedError(NotSentError):
     """An item cannot be sent: of the wrong type, too long, with the delimiter in it.
     The fault of who sent it.
-
-    Raise it from ``send_data`` when nothing of the item went out; the sender is then told
-    so, where any other error leaves open what became of the item.
     """
 
 

@@ -83,7 +83,7 @@ class ExternalSystemInterface(ABC):
       ``TimeoutError`` and ``ssl.SSLError``; ``EOFError``; :class:`~actors.ConnectorError`)
       is an answer: the caller gets a ``Failure`` with the code ``connector_error``. Set
       ``is_connected`` to False if the connection is gone.
-    - Of them, :class:`~actors.ItemRefusedError` from ``send_data`` says that the item did
+    - Of them, :class:`~actors.NotSentError` from ``send_data`` says that the item did
       not go out: the ``Failure`` then has the outcome ``not_sent``, and else ``unknown``.
     - If ``is_connected`` is False after an expected error, and was True before, the error is
       the reason why the connection was lost. Whoever loses it between two calls says the

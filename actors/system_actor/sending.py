@@ -9,7 +9,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from actors.errors import EXPECTED_ERRORS, ConnectorError, ItemRefusedError, describe
+from actors.errors import (
+    EXPECTED_ERRORS,
+    ConnectorError,
+    ItemRefusedError,
+    NotSentError,
+    describe,
+)
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     DataSent,
@@ -117,9 +123,10 @@ async def _send_bulk(
         taken = await system.send_many(items) if items else []
     except EXPECTED_ERRORS as error:
         on_error(error)
-        # Also of a refused item: others of this call may have gone out.
-        text = describe(error)
-        failed = request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
+        # Of one that was refused, others of this call may have gone out.
+        known = isinstance(error, NotSentError) and not isinstance(error, ItemRefusedError)
+        outcome = Outcome.NOT_SENT if known else Outcome.UNKNOWN
+        failed = request.failure(FailureCode.CONNECTOR_ERROR, describe(error), outcome)
         return tuple(unreadable.get(position, failed) for position in range(count))
     if len(taken) != len(items):
         raise TypeError(
@@ -172,7 +179,7 @@ def _part(request: SendMany, results: Sequence[bool | Failure], *, final: bool) 
 
 
 def _failed(request: SendData | SendMany, error: Exception) -> Failure:
-    known = isinstance(error, ItemRefusedError)
+    known = isinstance(error, NotSentError)
     outcome = Outcome.NOT_SENT if known else Outcome.UNKNOWN
     return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), outcome)
 

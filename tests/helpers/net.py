@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import socket
 import struct
@@ -61,6 +62,17 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+def make_deaf(sock: socket.socket) -> None:
+    """Have the kernel drop whatever comes for a socket from now on, so that its other end gets
+    no answer: like a machine that has lost its power."""
+    program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # return 0 bytes
+    filter_ = struct.pack("HP", 1, ctypes.addressof(program))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
+
+
+_SO_ATTACH_FILTER = 26
+
+
 class Peer:
     """The other end of one connection, which does exactly what a test says."""
 
@@ -94,6 +106,11 @@ class Peer:
         assert self._socket is not None
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection()
+
+    def be_deaf(self) -> None:
+        """Answer nothing any more, and let nobody know."""
+        assert self._socket is not None
+        make_deaf(self._socket)
 
     def close_connection(self) -> None:
         if self._socket is not None:

@@ -18,11 +18,19 @@ from typing import Final, cast
 
 from actors.connectors.framing import Decoder
 from actors.connectors.tls import explain
-from actors.errors import ConnectorError
+from actors.errors import ConnectorError, NotSentError
 from actors.unix_base.kernel.buffers import new_room
 
 QUEUE_SIZE: Final = 256 * 1024
 """Bytes of whole frames that wait for a receiver before the connection stops reading."""
+
+MOST_KEPT: Final = 16 * 1024 * 1024
+"""Bytes of whole frames that wait for a receiver, together with what had come already when the
+other end closed a connection that had stopped reading."""
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at whether a connection that has stopped reading has ended: the event
+loop is not told."""
 
 FRAME_OVERHEAD: Final = 64
 """Counted on top of each frame: a flood of empty ones is bounded too."""
@@ -46,6 +54,10 @@ class FrameQueue:
     @property
     def is_full(self) -> bool:
         return self._size >= QUEUE_SIZE
+
+    @property
+    def is_overfull(self) -> bool:
+        return self._size >= MOST_KEPT
 
     @property
     def has_room(self) -> bool:
@@ -109,6 +121,9 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._written = asyncio.Event()
         self._written.set()
         self._cut_short = False
+        self._is_ending = False
+        """The other end has closed, and what had come before is being read."""
+        self._look: asyncio.TimerHandle | None = None
         self._room = new_room()
 
     @property
@@ -123,22 +138,20 @@ class TcpConnection(asyncio.BufferedProtocol):
         When cancelled, ``data`` is still written, unless the connection is lost.
 
         Raises:
-            ConnectorError: the connection was lost; part of ``data`` may have arrived.
+            NotSentError: the connection was lost before.
+            ConnectorError: it was lost; part of ``data`` may have arrived.
         """
         transport = self._transport
         if transport is None or not self.is_open:
-            raise ConnectorError(self._why_lost())
+            raise NotSentError(f"{self._why_lost()}; nothing was sent")
         # TLS swallows what is written after the other side's end, without a word.
-        ended = not self.is_alive()
-        if ended and not transport.is_reading():
-            raise ConnectorError(
-                f"{self._address} closed the connection; nothing was sent: receive what came "
-                "before, then connect again"
-            )
-        if not ended:
-            transport.write(data)
-        if ended or transport.is_closing():
-            # It ended before the write, or by it; the reason comes when the socket closes.
+        if not self.is_alive():
+            self._read_to_the_end()
+            await self.closed.wait()
+            raise NotSentError(f"{self._why_lost()}; nothing was sent")
+        transport.write(data)
+        if transport.is_closing():
+            # It ended by that; the reason comes when the socket closes.
             await self.closed.wait()
         else:
             await self._written.wait()
@@ -199,6 +212,29 @@ class TcpConnection(asyncio.BufferedProtocol):
             transport.abort()
             raise
 
+    def _pause(self) -> None:
+        """Read no more until there is room, but look whether it ends meanwhile."""
+        if self._transport is not None and not self._is_ending:
+            self._transport.pause_reading()
+            if self._look is None:
+                self._look = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_at_end)
+
+    def _look_at_end(self) -> None:
+        self._look = None
+        if self._transport is None or not self.is_open or self._transport.is_reading():
+            return
+        if self.is_alive():
+            self._pause()
+        else:
+            self._read_to_the_end()
+
+    def _read_to_the_end(self) -> None:
+        """The other end has closed: nothing comes any more but what has, which the operating
+        system holds, and then the reason."""
+        self._is_ending = True
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def _why_lost(self) -> str:
         return self.lost or f"disconnected from {self._address} while data was being sent"
 
@@ -213,7 +249,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         is_tls = transport.get_extra_info("sslcontext") is not None
         transport.set_write_buffer_limits(high=int(is_tls), low=0)
         if self._queue.is_full:
-            transport.pause_reading()
+            self._pause()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._room
@@ -228,8 +264,13 @@ class TcpConnection(asyncio.BufferedProtocol):
             return
         if self._queue:
             self._arrived.set()
-        if self._queue.is_full and self._transport is not None:
-            self._transport.pause_reading()
+        if self._is_ending and self._queue.is_overfull:
+            self.lose(
+                f"{self._address} closed the connection; nobody received what it had sent, and "
+                f"the rest is dropped: {MOST_KEPT // 1024:,} KiB are kept"
+            )
+        elif self._queue.is_full:
+            self._pause()
 
     def eof_received(self) -> None:
         self.lose(self._ended())
@@ -244,6 +285,8 @@ class TcpConnection(asyncio.BufferedProtocol):
             why = self._ended()
         self.lose(why)
         self._transport = None
+        if self._look is not None:
+            self._look.cancel()
         self._cut_short = not self._written.is_set()
         self._written.set()
         self.closed.set()

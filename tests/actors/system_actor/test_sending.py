@@ -6,20 +6,22 @@ import asyncio
 
 import pytest
 
-from actors import ConnectorError, ItemRefusedError, MockExternalSystem
+from actors import ConnectorError, ItemRefusedError, NotSentError, MockExternalSystem
 from actors.messages import FailureCode, Outcome, SendData, SendMany
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import send_many, send_one
 
 
 class Picky(MockExternalSystem):
-    """Refuses "bad" and fails at "worse"."""
+    """Refuses "bad", fails at "worse", and finds itself disconnected at "gone"."""
 
     async def send_data(self, data):
         if data == "bad":
             raise ItemRefusedError("it has the delimiter in it")
         if data == "worse":
             raise ConnectorError("lost on the way")
+        if data == "gone":
+            raise NotSentError("it closed the connection")
         return await super().send_data(data)
 
 
@@ -44,10 +46,11 @@ def answers_to(request, system_class=Picky):
     ("item", "outcome", "text"),
     [
         ("bad", Outcome.NOT_SENT, "plc: ItemRefusedError: it has the delimiter in it"),
+        ("gone", Outcome.NOT_SENT, "plc: NotSentError: it closed the connection"),
         ("worse", Outcome.UNKNOWN, "plc: ConnectorError: lost on the way"),
     ],
 )
-def test_only_an_item_that_was_refused_is_known_not_to_be_sent(item, outcome, text):
+def test_only_an_item_of_which_nothing_went_out_is_known_not_to_be_sent(item, outcome, text):
     [failure] = answers_to(SendData("plc", item))
     assert (failure.code, failure.outcome) == (FailureCode.CONNECTOR_ERROR, outcome)
     assert failure.text == text
@@ -74,3 +77,20 @@ def test_a_bulk_operation_may_say_what_is_wrong_with_an_item():
     assert (first, last) == (True, True)
     assert refused.text == "plc: ItemRefusedError: no strings"
     assert refused.outcome is Outcome.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (NotSentError("it closed the connection"), Outcome.NOT_SENT),
+        (ItemRefusedError("one has the delimiter in it"), Outcome.UNKNOWN),
+        (ConnectorError("lost on the way"), Outcome.UNKNOWN),
+    ],
+)
+def test_of_a_bulk_send_all_is_known_not_to_be_sent_if_nothing_went_out(error, outcome):
+    class Bulk(MockExternalSystem):
+        async def send_many(self, items):
+            raise error
+
+    [answer] = answers_to(SendMany("plc", ("one", "two")), Bulk)
+    assert [result.outcome for result in answer.results] == [outcome, outcome]

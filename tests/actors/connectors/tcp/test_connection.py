@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from actors.connectors.tcp import connection
-from actors.errors import ConnectorError
+from actors.errors import ConnectorError, NotSentError
 from tests.helpers.net import BIG, Peer, connected, eventually, run
 
 
@@ -150,19 +151,89 @@ def test_a_flood_of_empty_items_is_bounded_too():
     run(main)
 
 
-def test_check_health_sees_an_end_behind_items_that_nobody_receives():
+# ---- behind what nobody receives -------------------------------------------------------
+
+
+ITEMS = [b"%01000d" % number for number in range(330)]
+
+
+@contextlib.asynccontextmanager
+async def full():
+    """A system that nobody receives from, and these items from its peer: more than it keeps, so
+    that the last are with the operating system."""
+    async with connected(encoding="bytes", read_timeout=60) as (peer, system):
+        await peer.send(b"\n".join(ITEMS[:300]) + b"\n")
+        await eventually(lambda: not system._connection._transport.is_reading())
+        await peer.send(b"\n".join(ITEMS[300:]) + b"\n")
+        yield peer, system
+
+
+async def take_all(system):
+    """What can be received until the loss is said, and the loss."""
+    items = []
+    while True:
+        try:
+            items += await system.receive_many(10_000, 20.0)
+        except ConnectorError as error:
+            return items, str(error)
+
+
+@pytest.mark.parametrize("end", [Peer.reset, Peer.close_connection])
+def test_an_end_behind_items_that_nobody_receives_is_found_and_loses_none_of_them(monkeypatch, end):
+    monkeypatch.setattr(connection, "LOOK_EVERY", 0.01)
+
     async def main():
-        async with connected(encoding="bytes") as (peer, system):
-            flooding = asyncio.create_task(peer.send(b"x\n" * BIG))
-            await eventually(lambda: not system._connection._transport.is_reading())
+        async with full() as (peer, system):
             assert await system.check_health() is True
-            flooding.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await flooding
-            peer.reset()
-            assert system.is_connected is True
-            assert await system.check_health() is False
-            with pytest.raises(ConnectorError, match="closed the connection; nothing was sent"):
-                await system.send_data(b"x")
+            end(peer)
+            await eventually(lambda: not system.is_connected)
+            items, why = await take_all(system)
+            assert items == ITEMS
+            assert "closed the connection" in why or "connection reset" in why
 
     run(main)
+
+
+def test_a_send_to_who_has_gone_behind_items_that_nobody_receives_is_a_loss_and_not_sent():
+    async def main():
+        async with full() as (peer, system):
+            peer.close_connection()
+            with pytest.raises(NotSentError, match=r"closed the connection; nothing was sent"):
+                await system.send_data(b"x")
+            assert system.is_connected is False
+            assert await system.receive_many(10_000, 20.0) == ITEMS
+
+    run(main)
+
+
+def test_the_end_of_one_connection_is_found_on_the_next_as_well(monkeypatch):
+    """A device that sends at each connect, closes, and is only sent to."""
+    monkeypatch.setattr(connection, "LOOK_EVERY", 0.01)
+
+    async def main():
+        async with full() as (peer, system):
+            for _ in range(3):
+                peer.close_connection()
+                await eventually(lambda: not system.is_connected)
+                assert await system.connect()
+                await peer.accept()
+                await peer.send(b"hello\n")
+
+    run(main)
+
+
+def test_what_nobody_receives_of_ended_connections_is_bounded(monkeypatch):
+    monkeypatch.setattr(connection, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(connection, "MOST_KEPT", connection.QUEUE_SIZE)
+    lost = []
+
+    async def main():
+        async with full() as (peer, system):
+            system._extsys_on_loss = lost.append
+            peer.close_connection()
+            await eventually(lambda: not system.is_connected)
+            assert 246 <= len(system._queue) <= len(ITEMS)
+
+    run(main)
+    [why] = lost
+    assert "closed the connection; nobody received what it had sent, and the rest" in why
