@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from actors.unix_base.transport.address import name_of
 from actors.unix_base.transport.pickling import dumps
 from actors.unix_base.transport.transport import UnixTransport
 
-_TELL_SECONDS: Final = MAX_TELL_PERIOD.total_seconds()
+TELL_SECONDS: Final = MAX_TELL_PERIOD.total_seconds()
 _LOOK_EVERY: Final = 0.05
 """Seconds between two looks at what the thread that runs the transport has found out."""
 
@@ -70,16 +71,23 @@ class AsksAndTells:
         """Send a message and give the next one that comes, from whomever.
 
         Returns:
-            None when time is up, and at once when the actor ended before it dealt with it.
+            None when time is up, and at once when the actor ended before it dealt with it. The
+            message was not sent if all that time the actor had too much to take of what was sent
+            before.
         """
         deadline = None
         if timeout is not None:
             deadline = time.monotonic() + timePeriodSeconds(timeout)
+        name, body = name_of(actor), dumps(message)
+        if not self._finds_room(name, deadline):
+            return None
         question = Question(self, actor, message)
         self.transport.be_reachable()  # whoever is to answer may not have spoken with it before
-        self.transport.post(name_of(actor), (message, dumps(message), question))
+        self.transport.post(name, (message, body, question))
         try:
-            while self._turn.acquire(blocking=False) or self._waits_for_turn(deadline, question):
+            while self._turn.acquire(blocking=False) or self._waits_for_turn(
+                deadline, lambda: question.is_lost
+            ):
                 try:
                     if question.is_lost:  # while another thread had the transport
                         return None
@@ -103,12 +111,17 @@ class AsksAndTells:
 
         Raises:
             ActorSystemRequestTimeout: the actor has so much to read that it was not taken
-                within a minute. It is sent all the same.
+                within a minute. The text says whether it is sent all the same.
         """
-        deadline = time.monotonic() + _TELL_SECONDS
-        name = name_of(actor)
+        deadline = time.monotonic() + TELL_SECONDS
+        name, body = name_of(actor), dumps(message)
+        if not self._finds_room(name, deadline):
+            raise ActorSystemRequestTimeout(
+                f"{actor} takes nothing; in {TELL_SECONDS:g} s there was no room for this message, "
+                "which is not sent"
+            )
         self.transport.be_reachable()
-        self.transport.post(name, (message, dumps(message), None))
+        self.transport.post(name, (message, body, None))
         if self.transport.has_sent_all_to(name):
             return
         if self._waits_for_turn(deadline):
@@ -117,12 +130,29 @@ class AsksAndTells:
                     return
             finally:
                 self._turn.release()
-        raise ActorSystemRequestTimeout(f"{actor} took nothing for {MAX_TELL_PERIOD}")
+        raise ActorSystemRequestTimeout(
+            f"{actor} did not take this message in {TELL_SECONDS:g} s; it gets it when it does"
+        )
 
-    def _waits_for_turn(self, deadline: float | None, question: Question | None = None) -> bool:
+    def _finds_room(self, name: str, deadline: float | None) -> bool:
+        """Wait until so little is on its way to a process that more need not wait; False if that
+        was not before the deadline."""
+        transport = self.transport
+        if transport.has_room_for(name):
+            return True
+        if self._waits_for_turn(deadline, lambda: transport.has_room_for(name)):
+            try:
+                return transport.make_room_for(name, deadline)
+            finally:
+                self._turn.release()
+        return transport.has_room_for(name)
+
+    def _waits_for_turn(
+        self, deadline: float | None, is_over: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Have the transport for this thread; False if others had it until the deadline, or
         until they found that there is nothing to wait for."""
-        while question is None or not question.is_lost:
+        while not is_over():
             left = _LOOK_EVERY if deadline is None else deadline - time.monotonic()
             if self._turn.acquire(timeout=max(0.0, min(left, _LOOK_EVERY))):
                 return True

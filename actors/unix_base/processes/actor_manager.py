@@ -83,6 +83,7 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
     def run(self) -> None:
         self.transport.hear_signals()
         super().run()
+        self.transport.bury_unsent()
         self.wait_for_children()
         if self._nursery is not None:
             self._nursery.end()

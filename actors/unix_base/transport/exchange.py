@@ -38,6 +38,7 @@ from actors.unix_base.transport.pickling import AsSent, described, dumps
 from actors.unix_base.transport.received import Received, Receiver, Unreadable
 from actors.unix_base.transport.sockets import SocketFamily
 from actors.unix_base.transport.waker import Waker
+from actors.unix_base.transport.watches import Watches
 
 MAX_BACKLOG: Final = 64 << 20
 """Bytes on their way to one process above which a sender waits until it takes them."""
@@ -80,10 +81,11 @@ class Exchange:
         """Of all messages so far. The lock is held for the one, the other is the runner's."""
         self.done: deque[tuple[Intent, Any]] = deque()
         """Intents that came to their end, and what that was."""
-        self.watched: list[int] = []
-        """Descriptors of the actor's own; this list as long as there is the exchange."""
+        self.watches = Watches(self._poller, self._links.owns)
+        self._watched = self.watches.fds
         self.waits = True
-        """Whether a sender waits while too much is on its way."""
+        """Whether a sender waits while too much is on its way; no more when this process is told
+        to exit."""
         self._runner = get_ident()
 
     # ---- out -------------------------------------------------------------------------------
@@ -113,18 +115,18 @@ class Exchange:
     def _wait_for_room(self, link: Link) -> None:
         """Let the sender be no faster than its receiver. What comes meanwhile is read: two
         that send to each other would else wait for ever."""
-        for fd in self.watched:
-            self._unwatch(fd)  # nobody can deal with those now
-        while link.backlog_bytes > MAX_BACKLOG // 2 and (
-            self._came_bytes - self._taken_bytes < MAX_INBOX
+        self.watches.pause()  # nobody can deal with those now
+        while (
+            self.waits
+            and link.backlog_bytes > MAX_BACKLOG // 2
+            and self._came_bytes - self._taken_bytes < MAX_INBOX
         ):
             self.do_io_until(None)
-        for fd in [*self.watched]:
-            self._watch(fd)
+        self.watches.go_on()
 
     def _wait_beside_runner(self, link: Link) -> None:
         """The same in another thread, which only sends: to read is the runner's."""
-        while link.backlog_bytes > MAX_BACKLOG // 2:
+        while self.waits and link.backlog_bytes > MAX_BACKLOG // 2:
             with self._lock:
                 if link.sock is None:
                     return  # lost, or not connected before the runner does it
@@ -141,10 +143,20 @@ class Exchange:
         with self._lock:
             return self._links.waiting
 
+    def bury_unsent(self) -> None:
+        """Take those for lost that something waits to be sent to."""
+        with self._lock:
+            self._links.lose_those_behind()
+
     def is_behind(self, name: str) -> bool:
         """Whether something is on its way to that process that it has not taken."""
         with self._lock:
             return self._links.is_behind(name)
+
+    def has_room_for(self, name: str) -> bool:
+        """Whether so little is on its way to a process that more need not wait."""
+        with self._lock:
+            return self._links.backlog_bytes(name) <= MAX_BACKLOG
 
     @property
     def links(self) -> list[Link]:
@@ -172,6 +184,8 @@ class Exchange:
             thesplog("cannot read a message of %s: %s", link.name, text, level=logging.WARNING)
             message = Unreadable(text)
         size = len(body)
+        if type(message) is ActorExitRequest:
+            self.waits = False
         self.unread.append((link.address, message, link, size))
         self._came_bytes += size
 
@@ -288,7 +302,7 @@ class Exchange:
                     continue
                 if fd == self._waker.heard_at:
                     self._hear_wake_up()
-                elif fd in self.watched:
+                elif fd in self._watched:
                     watched = [fd] if watched is None else [*watched, fd]
             if watched is not None:
                 self._tell_self(WatchMessage(watched))
@@ -326,6 +340,8 @@ class Exchange:
 
     def interrupt(self, told_to_exit: bool, children_died: bool) -> None:
         """From a signal handler, which must not take the lock."""
+        if told_to_exit:
+            self.waits = False  # now: the runner may be waiting for a thread that waits for room
         self._waker.interrupt(told_to_exit, children_died)
 
     def nudge(self) -> None:
@@ -351,28 +367,6 @@ class Exchange:
     def wakeups(self) -> list[Wakeup]:
         with self._lock:
             return self._alarms.wakeups
-
-    def set_watch(self, fds: Sequence[int]) -> None:
-        """Have a WatchMessage come when one of these can be read, and of no other."""
-        for fd in self.watched:
-            if fd not in fds:
-                self._unwatch(fd)
-        self.watched[:] = fds
-        for fd in fds:
-            self._watch(fd)
-
-    def _unwatch(self, fd: int) -> None:
-        if not self._links.owns(fd):  # it was closed, and its number given to a link
-            self._poller.forget(fd)
-
-    def _watch(self, fd: int) -> None:
-        try:
-            if self._links.owns(fd):
-                raise ValueError("it was closed")
-            self._poller.watch(fd, anew=True)
-        except (OSError, ValueError) as error:
-            thesplog("cannot watch descriptor %s: %s", fd, error, level=logging.WARNING)
-            self.watched[:] = [each for each in self.watched if each != fd]
 
     # ---- the end ---------------------------------------------------------------------------
 

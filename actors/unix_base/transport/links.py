@@ -80,6 +80,11 @@ class Links:
         link = self._by_name.get(name)
         return link is not None and bool(link.backlog)
 
+    def backlog_bytes(self, name: str) -> int:
+        """What waits to be taken by a process."""
+        link = self._by_name.get(name)
+        return 0 if link is None else link.backlog_bytes
+
     @property
     def open(self) -> list[Link]:
         """Those to processes whose names are known."""
@@ -309,6 +314,12 @@ class Links:
         for link in self._all():
             if link.name == name and link.sock is not None:
                 self._hear_out(link, LinkLost("it ended"))
+
+    def lose_those_behind(self) -> None:
+        """Wait no more for those that do not take what is sent to them."""
+        for link in self._all():
+            if link.backlog:
+                self._lose(link, LinkLost("it took nothing for too long"))
 
     def _hear_out(self, link: Link, why: LinkLost) -> None:
         """Nothing can be sent on a link any more; what the other end said before still counts."""

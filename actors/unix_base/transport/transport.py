@@ -7,7 +7,6 @@ Any thread may send; one at a time runs the transport.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import signal
 import time
@@ -20,20 +19,13 @@ from typing import Any
 from thespian.actors import ActorAddress, ActorSystemMessage
 from thespian.system.addressManager import CannotPickleAddress
 from thespian.system.messages.admin import SystemShutdown
-from thespian.system.timing import ExpirationTimer, timePeriodSeconds
+from thespian.system.timing import ExpirationTimer
 from thespian.system.transport import (
-    ReceiveEnvelope,
     SendStatus,
-    Thespian__Run__Result,
-    Thespian__Run_Expired,
-    Thespian__Run_HandlerResult,
-    Thespian__Run_Terminated,
     Thespian__UpdateWork,
     TransmitIntent,
-    TransmitOnly,
     TransportInit__Base,
 )
-from thespian.system.utilis import thesplog
 
 from actors.unix_base.kernel.descriptors import let_go, logged_to, open_descriptors
 from actors.unix_base.kernel.socket_files import is_alive
@@ -48,14 +40,14 @@ from actors.unix_base.transport.directory import (
 )
 from actors.unix_base.transport.endpoint import Endpoint, External
 from actors.unix_base.transport.exchange import Exchange
-from actors.unix_base.transport.pickling import as_sent_now, described, dumps, in_words
-from actors.unix_base.transport.received import Received, Receiver
+from actors.unix_base.transport.pickling import as_sent_now, dumps, in_words
+from actors.unix_base.transport.running import Runs
 from actors.unix_base.transport.sockets import UnixSockets
 from actors.unix_base.transport.thespian_log import find_place_of_log
 from actors.unix_base.transport.upkeep import Upkeep
 
 
-class UnixTransport:
+class UnixTransport(Runs):
     """See :mod:`thespian.system.transport` for what Thespian expects of one."""
 
     def __init__(self, origin: TransportInit__Base, *args: Any) -> None:
@@ -87,18 +79,16 @@ class UnixTransport:
             name = self._family.new_name()
         self.myAddress = address_of(name)
         self._name = name
-        self._exchange = self._listen(name, admin, is_host=not isinstance(origin, Endpoint))
+        is_host = not isinstance(origin, Endpoint)
+        super().__init__(self._listen(name, admin, is_host), admin)
+        self._exchange.waits = not is_host  # each of a host's calls waits in its own way
         shutdown = partial(TransmitIntent, self.myAddress, SystemShutdown())
         end: Callable[[], None] = lambda: self.scheduleTransmit(None, shutdown())  # noqa: E731
         self._upkeep = Upkeep(self._directory, self._exchange, self._system_lock, end)
         self.child_was_killed = self._upkeep.child_was_killed
         self.be_reachable = self._upkeep.look
         self.post = self._exchange.post
-        self.set_watch, self.watched = self._exchange.set_watch, self._exchange.watched
-        self.receiver: Receiver | None = None
-        """In the place of the handlers that :meth:`run` is given, which open envelopes."""
-        self._abort: bool | None = None
-        """Set when :meth:`run` is to end; whether everything is to be sent before."""
+        self.set_watch, self.watched = self._exchange.watches.set, self._exchange.watches.fds
         self._hears_signals = False
         self._closed = False
         self._at_exit = _closer(self)
@@ -229,113 +219,6 @@ class UnixTransport:
             dumps(message)  # as for any other receiver
         self._exchange.post_to_self(message, intent)
 
-    # ---- running ---------------------------------------------------------------------------
-
-    def run(self, handler: Any, maximumDuration: timedelta | float | None = None) -> Any:
-        """Receive and send until there is something to return.
-
-        Args:
-            handler: called with each envelope until it gives something false; None returns
-                the first envelope; ``TransmitOnly`` returns 0 when all is sent.
-            maximumDuration: for how long at most; None is for ever.
-        """
-        deadline = None
-        if maximumDuration is not None:
-            deadline = time.monotonic() + max(0.0, timePeriodSeconds(maximumDuration))
-        if handler is TransmitOnly or isinstance(handler, TransmitOnly):
-            return self._transmit(deadline)
-        if handler is not None:
-            return self.run_until(deadline, self.receiver or _opens_envelopes(handler))
-        result = self.run_until(deadline)
-        if isinstance(result, tuple):
-            sender, message, _, _ = result
-            return ReceiveEnvelope(sender, message)
-        return result
-
-    def run_until(
-        self, deadline: float | None, receiver: Receiver | None = None
-    ) -> Received | Thespian__Run__Result:
-        """Receive and send as :meth:`run` does.
-
-        Args:
-            deadline: of the monotonic clock; None is for ever.
-            receiver: what is called with messages; without one the first is returned.
-        """
-        exchange = self._exchange
-        exchange.be_runner()
-        self._abort = None
-        while True:
-            if exchange.unread:
-                if receiver is None:
-                    received = exchange.receive()
-                    if received is not None:
-                        return received
-                elif not (result := exchange.deliver(receiver)):
-                    return Thespian__Run_HandlerResult(result)
-            if exchange.done:
-                self._finish_intents()
-            if self._abort is not None and not (self._abort and exchange.waiting):
-                return Thespian__Run_Terminated()
-            if exchange.unread:
-                exchange.do_io(0.0)
-                continue
-            exchange.do_io_until(deadline)
-            if deadline is None or exchange.unread or exchange.done:
-                continue
-            if time.monotonic() >= deadline:
-                return Thespian__Run_Expired()
-
-    def _transmit(self, deadline: float | None) -> int:
-        self._exchange.be_runner()
-        self._abort = None
-        self._exchange.acknowledge()
-        while True:
-            self._finish_intents()
-            waiting = self._exchange.waiting
-            if not waiting or (deadline is not None and time.monotonic() >= deadline):
-                return waiting
-            self._exchange.do_io_until(deadline)
-
-    def has_sent_all_to(self, name: str) -> bool:
-        """Whether nothing waits here to be sent to a process."""
-        return not self._exchange.is_behind(name)
-
-    def send_all_to(self, name: str, deadline: float) -> bool:
-        """Send what is on its way to one process; False if it did not take it in time."""
-        self._exchange.be_runner()
-        while self._exchange.is_behind(name):
-            if time.monotonic() >= deadline:
-                return False
-            self._exchange.do_io_until(deadline)
-        return True
-
-    def settle(self, seconds: float) -> None:
-        """Go on after a :meth:`run` that was to drain until the callback of an intent calls
-        :meth:`abort_run` for good, for so long at most. What comes is left."""
-        deadline = time.monotonic() + seconds
-        self._finish_intents()
-        while self._abort is not False and time.monotonic() < deadline:
-            self._exchange.do_io_until(deadline)
-            self._finish_intents()
-
-    def _finish_intents(self) -> None:
-        done = self._exchange.done
-        while done:
-            intent, status = done.popleft()
-            try:
-                intent.tx_done(status)
-            except Exception as error:  # no business of whoever runs this just now
-                thesplog("%s: %s", intent, described(error), level=logging.ERROR)
-
-    def abort_run(self, drain: bool = False) -> None:
-        """Have :meth:`run` end.
-
-        Args:
-            drain: whether it is to send everything first.
-        """
-        self._abort = drain
-        self._exchange.nudge()
-
     def addWakeup(self, period: timedelta | float, payload: Any) -> None:
         self._exchange.wake_up_after(period, payload)
 
@@ -375,10 +258,6 @@ class UnixTransport:
         self._exchange.leave_to_parent()
         if self._system_lock is not None:
             self._system_lock.leave()
-
-
-def _opens_envelopes(handler: Any) -> Receiver:
-    return lambda message, sender: handler(ReceiveEnvelope(sender, message))
 
 
 def _leave_parent(origin: Endpoint) -> None:

@@ -11,6 +11,7 @@ from thespian.actors import ActorExitRequest
 
 from tests.helpers import hosting
 from tests.helpers.hosting import CAP, Do, ask, create, listen, of, tell, wait_until
+from tests.helpers.signals import kill, stop
 
 MEGABYTE = 1 << 20
 
@@ -129,20 +130,6 @@ def test_a_writer_that_waits_for_a_reader_goes_on_when_that_one_is_killed(host, 
 
 def is_flooded(actor):
     return "yes" if actor.flooded else "no"
-
-
-def stop(system, process):
-    import os
-    import signal
-
-    os.kill(process, signal.SIGSTOP)
-
-
-def kill(system, process):
-    import os
-    import signal
-
-    os.kill(process, signal.SIGKILL)
 
 
 def test_a_host_that_does_not_listen_stops_those_who_talk_to_it_only(own_host):

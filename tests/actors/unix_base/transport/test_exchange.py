@@ -93,14 +93,14 @@ def in_thread(member, work):
 def test_wakeups_and_watches_come_as_messages(trio):
     _, ann, _ = trio
     readable, writable = os.pipe()
-    ann.exchange.set_watch([readable])
+    ann.exchange.watches.set([readable])
     os.write(writable, b"x")
 
     [message] = ann.take()
     assert isinstance(message, Watched)
     assert message.ready == [readable]
 
-    ann.exchange.set_watch([])
+    ann.exchange.watches.set([])
     ann.exchange.wake_up_after(0, "payload")
     [message] = ann.take()
     assert isinstance(message, WakeupMessage)
@@ -112,8 +112,8 @@ def test_wakeups_and_watches_come_as_messages(trio):
 def test_a_descriptor_that_cannot_be_watched_is_left_out(trio):
     _, ann, _ = trio
     with open(__file__) as file:
-        ann.exchange.set_watch([file.fileno(), -1, 10_000])
-    ann.exchange.set_watch([])
+        ann.exchange.watches.set([file.fileno(), -1, 10_000])
+    ann.exchange.watches.set([])
 
 
 def test_a_signal_is_heard_of_in_the_next_wait(trio):

@@ -156,11 +156,11 @@ def test_a_peer_that_ends_in_the_middle_of_a_frame_is_forgotten(trio):
 def test_a_descriptor_that_was_watched_may_become_a_connection(trio):
     _, ann, bob = trio
     readable, writable = os.pipe()
-    ann.exchange.set_watch([readable])
+    ann.exchange.watches.set([readable])
     os.close(readable)
 
     ann.post(bob, "takes the number that is free")
-    ann.exchange.set_watch([])
+    ann.exchange.watches.set([])
     bob.take()
     bob.post(ann, "answer")
 
