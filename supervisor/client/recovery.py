@@ -25,7 +25,7 @@ from supervisor.messages import Ping
 from supervisor.messages.record import KeepRecord, Record, RecordChanged, RecordKeeper
 from supervisor.runtime.directory import RuntimeDirectory
 from supervisor.runtime.embedded import EmbeddedRuntime
-from supervisor.runtime.limits import RUNTIME_INTENSITY
+from supervisor.runtime.limits import RUNTIME_INTENSITY, SESSION_INTENSITY
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.restarts import RestartHistory
 
@@ -76,6 +76,7 @@ class Recovery:
         self._keeper = RecordKeeper()
         """What an embedded supervisor has registered, for the runtime after this one."""
         self._history = RestartHistory(RUNTIME_INTENSITY)
+        self._losses = RestartHistory(SESSION_INTENSITY)
         self._random = Random()
         self._why_lost = ""
 
@@ -145,6 +146,13 @@ class Recovery:
         patience = REATTACH_PATIENCE if self.is_attached else waiting.RECOVERY_PATIENCE
         deadline = time.monotonic() + patience
         why = self._why_lost
+        pause = self._losses.next_delay(time.monotonic(), self._random)
+        if pause is None:
+            # It answers, and hangs up on all that follows: no next attempt will be better.
+            self.lost.clear()
+            self.give_up(f"{why}, again and again")
+            return
+        await asyncio.sleep(pause)
         while self.over is None and time.monotonic() < deadline:
             self.lost.clear()
             if not self.is_attached and (self.runtime is None or not self.runtime.is_running):

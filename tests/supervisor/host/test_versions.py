@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.wire.frames import VERSION, encode_frame
+from actors.messages import Reply
+from actors.wire.frames import VERSION, FrameDecoder, encode_frame
 from supervisor import ExternalSystemManager, UnavailableError
 from supervisor.cli.client import EXIT_UNREACHABLE
 from supervisor.client import recovery
+from supervisor.messages import AllStatusGiven, GetAllStatus, Subscribe, Subscribed
 from supervisor.runtime.directory import RuntimeDirectory
+from supervisor.specs.policies import RestartPolicy
 from tests.helpers.doors import door_that_hangs_up
 
 OURS = b"XSY%d" % VERSION
@@ -109,3 +112,58 @@ def test_one_that_hangs_up_on_all_who_come_is_given_up_and_nothing_stands_still(
             await manager.close()
 
     asyncio.run(meet())
+
+
+def answers_to_a_session(words: bytes) -> list[Reply]:
+    replies: list[Reply] = []
+    for each in FrameDecoder().feed(words):
+        match each:
+            case Subscribe():
+                replies.append(Subscribed(request_id=each.request_id, next_sequence=1))
+            case GetAllStatus():
+                replies.append(AllStatusGiven(request_id=each.request_id, systems=()))
+    return replies
+
+
+class Impatient:
+    """A supervisor that answers whoever attaches, and hangs up at anything else."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(0o700)
+        self.path = RuntimeDirectory(directory).socket_path
+        self.visits = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.visits += 1
+        answered = 0
+        while answered < 2 and (words := await reader.read(1 << 16)):
+            replies = answers_to_a_session(words)
+            answered += len(replies)
+            writer.write(encode_frame(replies))
+        writer.close()
+
+
+def test_one_that_answers_and_then_hangs_up_again_and_again_is_given_up(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fast = RestartPolicy(max_restarts=20, period=60.0, backoff_min=0.001, backoff_max=0.001)
+    monkeypatch.setattr(recovery, "SESSION_INTENSITY", fast)
+
+    async def meet() -> None:
+        impatient = Impatient(runtime_dir)
+        server = await asyncio.start_unix_server(impatient.serve, impatient.path)
+        manager = ExternalSystemManager.attach(runtime_dir, strict=True)
+        async with asyncio.timeout(30):
+            await manager.start()
+            while manager.ended is None:
+                await asyncio.sleep(0.001)
+        assert "again and again" in manager.ended
+        assert impatient.visits <= 3 * fast.max_restarts
+        with pytest.raises(UnavailableError, match="again and again"):
+            await manager.connect_all()
+        await manager.close()
+        server.close()
+
+    asyncio.run(meet())
+    assert len(caplog.records) <= fast.max_restarts + 2
+    assert sum("again and again" in each.message for each in caplog.records) == 1
