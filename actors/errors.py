@@ -45,4 +45,12 @@ def describe(error: BaseException) -> str:
         text = str(error)
     except Exception as failure:  # the exception's own code; a crash must be told all the same
         text = f"(its text cannot be read: {type(failure).__name__})"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{type(error).__name__}: {shorten(text)}" if text else type(error).__name__
+
+
+def shorten(text: str, most: int = 2000) -> str:
+    """The begin and the end of a text that is too long to be passed on."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]} ... ({len(text) - most:,} characters left out) ... {text[-half:]}"

@@ -107,15 +107,19 @@ def wrap_each(items: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(map(wrap, items))
 
 
-def wrap_encoded(obj: Any) -> Any:
+def wrap_encoded(obj: Any, max_payload_bytes: int) -> Any:
     """What :func:`wrap` gives, pickled at once: for where an error can still be answered.
 
     Raises:
-        PayloadError: the object cannot be pickled.
+        PayloadError: the object cannot be pickled, or is longer than an answer may be.
     """
     data = wrap(obj)
-    if isinstance(data, Payload):
-        data.encode_now()
+    size = payload_size(data)
+    if size > max_payload_bytes:
+        raise PayloadError(
+            f"it has {size:,} bytes, more than max_payload_bytes ({max_payload_bytes:,}); "
+            "have the connector give it in parts, or raise the limit"
+        )
     return data
 
 

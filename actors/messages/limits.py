@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import attrs
 
 from actors.messages.requests import (
     CallCommand,
+    CommandCalled,
     Failure,
     FailureCode,
     Fence,
+    Reply,
     Request,
     SendData,
     SendMany,
+    items_in,
 )
 from actors.payload import payload_size
 
@@ -57,6 +61,31 @@ def size_of(request: Request) -> int:
         case CallCommand():
             return payload_size(request.args) + payload_size(request.kwargs)
     return 0
+
+
+def size_of_answer(reply: Reply) -> int:
+    """The bytes of user data in an answer, roughly.
+
+    Raises:
+        PayloadError: some of it cannot be pickled.
+    """
+    if isinstance(reply, CommandCalled):
+        return payload_size(reply.result)
+    return sum(map(payload_size, items_in(reply)))
+
+
+def in_parts(
+    answers: Sequence[tuple[int, Reply]],
+) -> Iterator[tuple[tuple[int, Reply], ...]]:
+    """Cut answers into what goes as one message each."""
+    begin = size = 0
+    for place, (_, reply) in enumerate(answers):
+        size += size_of_answer(reply)
+        if size >= DELIVERY_BYTES:
+            yield tuple(answers[begin : place + 1])
+            begin, size = place + 1, 0
+    if begin < len(answers):
+        yield tuple(answers[begin:])
 
 
 class Admitted(NamedTuple):

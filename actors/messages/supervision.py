@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import attrs
 
-from actors.errors import describe
+from actors.errors import describe, shorten
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
 
 MAX_PAYLOAD_BYTES: Final = 16 << 20
 """Unless the supervisor's options say something else."""
+_TRACEBACK: Final = 64 << 10
+"""Characters."""
 NORMAL_EXIT: Final = "normal"
 """The kind of the reason of an end that is no crash, OTP's word for it."""
 
@@ -34,7 +36,7 @@ class Reason:
         if isinstance(error, SystemExit) and not error.code:
             return cls(NORMAL_EXIT, "it ended itself (SystemExit)")
         lines = traceback_module.format_exception(error)
-        return cls(type(error).__name__, describe(error), "".join(lines))
+        return cls(type(error).__name__, describe(error), shorten("".join(lines), _TRACEBACK))
 
 
 # ---- what a supervisor says ------------------------------------------------------------

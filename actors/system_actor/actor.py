@@ -198,7 +198,7 @@ class _LoopSide:
             return
         self._system = system
         self._reports = Reports(name, incarnation, self._connected, self._say)
-        self._engine = Engine(system, self._reports, self._say_crash)
+        self._engine = Engine(system, self._reports, self._say_crash, self._start.max_payload_bytes)
         if self._start.door is not None:
             self._direct = open_door(
                 self._start.door,

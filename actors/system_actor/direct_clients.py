@@ -34,11 +34,12 @@ from actors.messages import (
     items_in,
 )
 from actors.messages.checks import mistake_in_request, mistake_in_speech
-from actors.messages.limits import admit, weight_of
+from actors.messages.limits import admit, in_parts, weight_of
 from actors.messages.results import Results
 from actors.messages.tallied import taken_items
 from actors.system_actor.engine import Engine
 from actors.system_actor.reports import Origin, Reports
+from actors.wire.frames import frame_limit
 from actors.wire.front_door import Arrived, DoorClient, FrontDoor, Left
 from actors.wire.loop_selector import LoopSelector
 from actors.wire.tally import Tally, tally_path
@@ -103,7 +104,9 @@ class DirectClients:
         self._on_bug = on_bug
         self._tally = Tally(tally_path(address.path))
         try:
-            self._door = FrontDoor(address.path, LoopSelector(self._serve))
+            limit = frame_limit(max_payload_bytes)
+            selector = LoopSelector(self._serve)
+            self._door = FrontDoor(address.path, selector, max_frame=limit)
         except OSError:
             self._tally.close()
             raise
@@ -280,17 +283,20 @@ class DirectClients:
         if not self._news:
             return
         for who, client in self._news.items():
-            said = Answered(
-                self._system_name,
-                self._incarnation,
-                client.taken,
-                tuple(client.replies),
-                tuple(client.refused),
-                is_connected,
-            )
+            refused = tuple(client.refused)
+            for replies in [*in_parts(client.replies)] or [()]:
+                said = Answered(
+                    self._system_name,
+                    self._incarnation,
+                    client.taken,
+                    replies,
+                    refused,
+                    is_connected,
+                )
+                self._door.tell(who, said)
+                refused = ()
             client.replies.clear()
             client.refused.clear()
-            self._door.tell(who, said)
         self._news.clear()
         self._door.flush()
         self._hear(self._door.left())

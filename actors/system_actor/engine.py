@@ -37,6 +37,7 @@ from actors.messages import (
     SendData,
     SendMany,
 )
+from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.payload import PayloadError, unwrap, wrap_encoded
 from actors.system_actor.connecting import connect, disconnect
 from actors.system_actor.losses import Losses
@@ -69,19 +70,27 @@ class Engine:
         system: ExternalSystemInterface,
         reports: Reports,
         on_crash: Callable[[Reason], None],
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         """
         Args:
+            max_payload_bytes: above which an answer is a failure.
             on_crash: called once, with the reason, when the connector raised something
                 it must not; the engine does nothing more after that.
         """
         self._system = system
         self._reports = reports
         self._on_crash = on_crash
+        self._max_payload_bytes = max_payload_bytes
         self._losses = Losses(system, self._lost)
         reports.take_loss = self._losses.take
         self._receiver = Receiver(
-            system, reports, self._guard, self._is_connecting, self._losses.failed
+            system,
+            reports,
+            self._guard,
+            self._is_connecting,
+            max_payload_bytes,
+            self._losses.failed,
         )
         self._commands = command_names(type(system))
         self._lane: deque[_Job] = deque()
@@ -307,7 +316,7 @@ class Engine:
         except (ValueError, TypeError) as error:  # PayloadError is a ValueError
             return request.failure(FailureCode.INVALID_REQUEST, f"{request.command}: {error}")
         try:
-            result = wrap_encoded(await method(*args, **kwargs))
+            result = wrap_encoded(await method(*args, **kwargs), self._max_payload_bytes)
         except EXPECTED_ERRORS as error:
             self._losses.failed(error)
             text = f"{request.command}: {describe(error)}"

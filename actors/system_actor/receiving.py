@@ -28,7 +28,7 @@ from actors.messages import (
     ReceiveMany,
     Reply,
 )
-from actors.payload import PayloadError, wrap_encoded
+from actors.payload import PayloadError, payload_size, wrap_encoded
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import NOT_CONNECTED_TEXT
 
@@ -54,6 +54,8 @@ class _Waiter:
     since_call: int
     """The number of the system's call that was in progress when this waiter came."""
     items: list[Any] = attrs.field(factory=list)
+    size: int = 0
+    """Their bytes."""
     timer: asyncio.TimerHandle | None = None
 
     @property
@@ -68,10 +70,12 @@ class Receiver:
         reports: Reports,
         guard: Guard,
         is_connecting: Callable[[], bool],
+        max_payload_bytes: int,
         on_error: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         """
         Args:
+            max_payload_bytes: above which neither an item nor what is received together goes.
             on_error: told of each expected error of the system's.
             guard: runs a coroutine, and takes an exception that escapes as a crash.
             is_connecting: whether a connect is under way or in line: callers wait for it.
@@ -81,6 +85,7 @@ class Receiver:
         self._guard = guard
         self._is_connecting = is_connecting
         self._on_error = on_error
+        self._max_payload_bytes = max_payload_bytes
         self._waiters: deque[_Waiter] = deque()
         self._kept: deque[Any] = deque()
         self._tap = False
@@ -230,7 +235,7 @@ class Receiver:
 
     def _take(self, item: Any) -> None:
         try:
-            data = wrap_encoded(item)
+            data = wrap_encoded(item, self._max_payload_bytes)
         except PayloadError as error:
             self._fail_first(FailureCode.CONNECTOR_ERROR, f"received an item, but {error}")
             return
@@ -259,13 +264,20 @@ class Receiver:
 
     def _hand_out_kept(self) -> None:
         while self._kept and self._waiters:
-            self._hand_out(self._kept.popleft())
+            item = self._kept.popleft()
+            if not self._hand_out(item):  # it does not fit into the last one's answer
+                self._kept.appendleft(item)
 
     def _hand_out(self, data: Any) -> bool:
         if not self._waiters:
             return False
         waiter = self._waiters[0]
+        size = payload_size(data)
+        if waiter.items and waiter.size + size > self._max_payload_bytes:
+            self._finish(waiter)  # an answer is as long as an item may be, and no longer
+            return self._hand_out(data)
         waiter.items.append(data)
+        waiter.size += size
         if len(waiter.items) >= waiter.capacity:
             self._finish(waiter)
         else:
@@ -292,14 +304,13 @@ class Receiver:
         waiter.origin.reply(reply)
 
     def _fail_first(self, code: FailureCode, text: str) -> None:
-        if not self._waiters:
+        waiter = self._waiters[0] if self._waiters else None
+        if waiter is None or waiter.items:
             logging.getLogger(loggers.SYSTEM_ACTOR).warning(
                 "%s: %s", self._system.system_name, text
             )
-            return
-        waiter = self._waiters[0]
-        if waiter.items:  # what was gathered is an answer
-            self._finish(waiter)
+            if waiter is not None:  # what was gathered is an answer
+                self._finish(waiter)
             return
         self._remove(waiter)
         waiter.origin.reply(waiter.request.failure(code, text))

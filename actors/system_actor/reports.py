@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from actors.messages import Reason, Reply, Report
+from actors.messages.limits import DELIVERY_BYTES, in_parts
+from actors.payload import payload_size
 
 
 class Sink(Protocol):
@@ -57,6 +59,7 @@ class Reports:
         self._deliver = deliver
         self._replies: list[tuple[int, Reply]] = []
         self._tapped: list[Any] = []
+        self._tapped_bytes = 0
         self._taken = 0
         self._said_taken = 0
         self._said_connected = False
@@ -75,7 +78,11 @@ class Reports:
     def tap(self, item: Any) -> None:
         """Add an item, wrapped, for subscribers."""
         self._tapped.append(item)
-        self.schedule()
+        self._tapped_bytes += payload_size(item)
+        if self._tapped_bytes >= DELIVERY_BYTES:
+            self.flush()
+        else:
+            self.schedule()
 
     def taken(self, number: int) -> None:
         """Say that the loop took the delivery with this number."""
@@ -105,18 +112,20 @@ class Reports:
         news = self._replies or self._tapped or lost or self._taken != self._said_taken
         if not news and connected == self._said_connected:
             return
-        replies, self._replies = tuple(self._replies), []
-        tapped, self._tapped = tuple(self._tapped), []
+        parts, self._replies = [*in_parts(self._replies)] or [()], []
+        tapped, self._tapped, self._tapped_bytes = tuple(self._tapped), [], 0
         self._said_taken = self._taken
         self._said_connected = connected
-        self._deliver(
-            Report(
-                self._system_name,
-                self._incarnation,
-                self._taken,
-                replies,
-                connected,
-                tapped,
-                lost,
+        for replies in parts:
+            self._deliver(
+                Report(
+                    self._system_name,
+                    self._incarnation,
+                    self._taken,
+                    replies,
+                    connected,
+                    tapped,
+                    lost,
+                )
             )
-        )
+            tapped, lost = (), None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from actors.unix_base.kernel.buffers import new_room
@@ -22,6 +22,15 @@ NAME: Final = b"XSY"
 _MAGIC: Final = NAME + b"%d" % VERSION
 MAX_FRAME: Final = 1 << 30
 """Bytes; a longer frame is taken for a broken stream."""
+COMFORTABLE: Final = 4 << 20
+"""Bytes; a longer frame with several messages is cut into frames."""
+_ROOM: Final = 64 << 20
+"""Bytes of a frame beside the largest item: a spec with its snapshot, what is put together."""
+
+
+def frame_limit(max_payload_bytes: int) -> int:
+    """The longest frame that a door reads whose actor takes items of up to so many bytes."""
+    return min(MAX_FRAME, max_payload_bytes + _ROOM)
 
 
 class WireError(Exception):
@@ -56,17 +65,54 @@ def encode_frame(messages: Sequence[Any]) -> bytes:
     return HEADER.pack(_MAGIC, len(body)) + body
 
 
+def encode_frames(
+    messages: Sequence[Any],
+    replace: Callable[[Any, Exception], Any],
+    limit: int | None = None,
+) -> Iterator[bytes]:
+    """Frames with these messages, none longer than it has to be for the longest message.
+
+    Args:
+        replace: given a message that cannot be sent, and why, what to send in its place; None
+            is nothing.
+        limit: bytes of a frame that the peer takes; None is any that may be sent.
+    """
+    most = MAX_FRAME if limit is None else limit
+    try:
+        frame = encode_frame(messages)
+        if len(frame) - HEADER.size > (most if len(messages) == 1 else min(COMFORTABLE, most)):
+            raise WireError(f"a frame of {len(frame):,} bytes is more than {most:,}")
+    except Exception as error:  # picklers raise whatever a __reduce__ raises
+        if len(messages) > 1:  # one of them shall not cost the others their answers
+            half = len(messages) // 2
+            yield from encode_frames(messages[:half], replace, limit)
+            yield from encode_frames(messages[half:], replace, limit)
+            return
+        other = replace(messages[0], error) if messages else None
+        if other is not None:
+            yield encode_frame([other])
+    else:
+        yield frame
+
+
 class FrameDecoder:
     """Finds messages in a stream of bytes that comes in pieces of any size."""
 
-    def __init__(self, room: memoryview | None = None) -> None:
+    def __init__(self, room: memoryview | None = None, limit: int | None = None) -> None:
         """
         Args:
             room: to receive into, which others may use in between; None takes some.
+            limit: bytes; a longer frame is not read. None reads any that may be sent.
         """
+        self._limit = limit
         self.room = new_room() if room is None else room
         """Where to receive the next piece. :meth:`received` is owed for it at once."""
         self._buffer = bytearray()
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a frame that has come in part."""
+        return len(self._buffer)
 
     def received(self, count: int) -> Iterable[Any]:
         """The messages complete by now, in order.
@@ -101,8 +147,9 @@ class FrameDecoder:
                     f"expected a frame that begins with {_MAGIC!r}, got {magic!r}: "
                     "the other side is no extsys"
                 )
-            if length > MAX_FRAME:
-                raise WireError(f"a frame of {length:,} bytes is more than {MAX_FRAME:,}")
+            limit = MAX_FRAME if self._limit is None else self._limit
+            if length > limit:
+                raise WireError(f"a frame of {length:,} bytes is more than {limit:,}")
             end = HEADER.size + length
             if len(self._buffer) < end:
                 return

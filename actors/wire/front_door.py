@@ -11,7 +11,7 @@ import logging
 import os
 import selectors
 import socket
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
@@ -21,11 +21,24 @@ from actors import loggers
 from actors.unix_base.kernel.buffers import new_room
 from actors.unix_base.kernel.credentials import peer_pid, stranger
 from actors.unix_base.kernel.socket_files import listen_at, remove_socket_file, socket_file_at
-from actors.wire.frames import FrameDecoder, WireError, WireVersionError, encode_frame
+from actors.wire.frames import (
+    MAX_FRAME,
+    FrameDecoder,
+    WireError,
+    WireVersionError,
+    encode_frame,
+)
+from actors.wire.unsent import Unsent
 
 _BACKLOG: Final = 128
 _MAX_UNSENT: Final = 256 << 20
-"""Bytes that a client may leave unread; when more is to be said, it is hung up on."""
+"""Bytes that a client may leave unread, behind the frame that it reads; when more is to be said,
+it is hung up on."""
+_MAX_UNSENT_IN_ALL: Final = 1 << 30
+"""The same for all clients together; the one that leaves most is hung up on."""
+_HALF_FRAMES: Final = 4
+"""Of how many of the longest frames the parts that have come are kept. Who has sent nothing of
+his for the longest time is hung up on."""
 
 
 Farewell = Callable[[WireVersionError], bytes | None]
@@ -67,8 +80,7 @@ class _Connection:
     sock: socket.socket
     reader: FrameDecoder
     outgoing: list[Any] = attrs.field(factory=list)
-    unsent: deque[memoryview] = attrs.field(factory=deque)
-    unsent_bytes: int = 0
+    unsent: Unsent = attrs.field(factory=Unsent)
     writable_wanted: bool = False
     goes_first: bool = False
     """Of the process that forked this one, and starts it again: it is to know what was
@@ -76,7 +88,13 @@ class _Connection:
 
 
 class FrontDoor:
-    def __init__(self, path: str, selector: Selector, farewell: Farewell | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        selector: Selector,
+        farewell: Farewell | None = None,
+        max_frame: int | None = None,
+    ) -> None:
         """Listen on a socket file at ``path``, in a directory that only this user may enter.
 
         What a killed process left there is replaced: whoever starts this one holds the
@@ -86,6 +104,8 @@ class FrontDoor:
             selector: of this door alone. What it finds ready is for :meth:`ready`.
             farewell: the bytes that end a conversation with a client of another version, if
                 that client understands any; others are shown a frame of this version.
+            max_frame: bytes of a frame above which it is not read, and its client hung up on;
+                None is the longest that is sent at all.
 
         Raises:
             OSError: the path is too long, or not writable, or something else is there.
@@ -93,6 +113,10 @@ class FrontDoor:
         self._path = path
         self._farewell = farewell or (lambda _: None)
         self._selector = selector
+        self._max_frame = max_frame or MAX_FRAME
+        self._max_unsent = max(_MAX_UNSENT, 2 * (max_frame or 0))
+        self._half: OrderedDict[DoorClient, _Connection] = OrderedDict()
+        """Those of whose frame a part has come; who said something last is last."""
         self._connections: dict[DoorClient, _Connection] = {}
         self._told: list[_Connection] = []
         """Those with something outgoing."""
@@ -153,21 +177,36 @@ class FrontDoor:
         if len(told) > 1:
             told.sort(key=lambda each: not each.goes_first)
         for connection in told:
-            if connection.unsent_bytes > _MAX_UNSENT:
-                _log().warning("a client left %d bytes unread; hanging up", connection.unsent_bytes)
-                self._hang_up(connection)
-                continue
+            if connection.client not in self._connections:
+                continue  # hung up on meanwhile
             messages, connection.outgoing = connection.outgoing, []
             try:
-                frame = encode_frame(messages)
-            except Exception as error:  # too long: the others shall not wait for this one
-                _log().error("hanging up on a client that cannot be answered: %s", error)
+                for text in connection.unsent.add(messages):
+                    _log().error("%s", text)
+            except WireError as error:
+                _log().error("hanging up on a client that cannot be told: %s", error)
                 self._hang_up(connection)
                 continue
-            connection.unsent.append(memoryview(frame))
-            connection.unsent_bytes += len(frame)
             if not connection.writable_wanted:
                 self._write(connection)
+            if connection.unsent.waiting:
+                self._see_to_unread(connection)
+
+    def unread(self, client: object) -> int:
+        """Bytes that a client was told and leaves unread, behind the frame that it reads; none of
+        one that is no client of this door."""
+        connection = self._connections.get(client) if isinstance(client, DoorClient) else None
+        return 0 if connection is None else connection.unsent.waiting
+
+    def _see_to_unread(self, connection: _Connection) -> None:
+        if connection.unsent.waiting <= self._max_unsent:
+            waiting = [each.unsent.waiting for each in self._connections.values()]
+            if sum(waiting) <= _MAX_UNSENT_IN_ALL:
+                return
+            connection = max(self._connections.values(), key=lambda each: each.unsent.waiting)
+        text = "a client left %d bytes unread; hanging up"
+        _log().warning(text, connection.unsent.waiting)
+        self._hang_up(connection)
 
     def hang_up(self, client: DoorClient, why: str) -> None:
         """End the conversation with a client that says what makes no sense."""
@@ -231,7 +270,7 @@ class FrontDoor:
             return True
         sock.setblocking(False)
         client = DoorClient(next(self._numbers))
-        connection = _Connection(client, sock, FrameDecoder(self._room))
+        connection = _Connection(client, sock, FrameDecoder(self._room, self._max_frame))
         connection.goes_first = peer_pid(sock) == os.getppid()
         self._connections[connection.client] = connection
         self._selector.register(sock, selectors.EVENT_READ, connection)
@@ -257,6 +296,21 @@ class FrontDoor:
             if isinstance(error, WireVersionError):
                 self._show_version(connection, error)
             self._hang_up(connection)
+            return
+        self._note_half(connection)
+
+    def _note_half(self, connection: _Connection) -> None:
+        """Bound what has come of frames that are not whole yet."""
+        if connection.reader.pending:
+            self._half[connection.client] = connection
+            self._half.move_to_end(connection.client)
+            size = sum(each.reader.pending for each in self._half.values())
+            if size > _HALF_FRAMES * self._max_frame:
+                stalest = next(iter(self._half.values()))
+                _log().warning("%d bytes wait for the rest of their frames; hanging up", size)
+                self._hang_up(stalest)
+        elif self._half:
+            self._half.pop(connection.client, None)
 
     def _show_version(self, connection: _Connection, error: WireVersionError) -> None:
         """Say anything from which the client knows which version this is."""
@@ -267,16 +321,7 @@ class FrontDoor:
 
     def _write(self, connection: _Connection) -> None:
         try:
-            while connection.unsent:
-                first = connection.unsent[0]
-                sent = connection.sock.send(first)
-                connection.unsent_bytes -= sent
-                if sent == len(first):
-                    connection.unsent.popleft()
-                else:
-                    connection.unsent[0] = first[sent:]
-        except BlockingIOError:
-            pass
+            connection.unsent.write(connection.sock)
         except OSError:
             self._hang_up(connection)
             return
@@ -289,6 +334,7 @@ class FrontDoor:
     def _hang_up(self, connection: _Connection) -> None:
         if self._connections.pop(connection.client, None) is None:
             return
+        self._half.pop(connection.client, None)
         self._selector.unregister(connection.sock)
         connection.sock.close()
         self._left.append(Left(connection.client))
@@ -309,10 +355,12 @@ class WatchedDoor(FrontDoor):
     when any of its sockets is ready for anything, and so stands for all clients, in both
     directions."""
 
-    def __init__(self, path: str, farewell: Farewell | None = None) -> None:
+    def __init__(
+        self, path: str, farewell: Farewell | None = None, max_frame: int | None = None
+    ) -> None:
         """As of any door."""
         self._own = selectors.DefaultSelector()
-        super().__init__(path, self._own, farewell)
+        super().__init__(path, self._own, farewell, max_frame)
 
     def fileno(self) -> int:
         """The descriptor to watch for reading."""

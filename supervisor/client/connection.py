@@ -22,19 +22,21 @@ from actors.messages import (
     items_in,
 )
 from actors.wire.client import DoorConnection
-from actors.wire.frames import WireError, WireVersionError, encode_frame
+from actors.wire.frames import WireError, WireVersionError, encode_frames, frame_limit
 from actors.wire.versions import silent_peer
 from supervisor.messages import (
     CancelRequest,
     DataArrived,
+    DataLost,
     LifecycleEvent,
     ReturnData,
+    Subscribed,
     SupervisorClosing,
     SupervisorRequest,
 )
 from supervisor.messages.record import RecordChanged
 
-Event = LifecycleEvent | DataArrived
+Event = LifecycleEvent | DataArrived | DataLost
 Told = Event | RecordChanged
 """What comes unasked."""
 
@@ -63,6 +65,8 @@ class SupervisorConnection(DoorConnection):
         """Where to ask who it was, should it hang up without a word."""
         self._who_was_it: asyncio.Task[None] | None = None
         self._closed = asyncio.get_running_loop().create_future()
+        self.max_payload_bytes: int | None = None
+        """What the supervisor takes, once it has said so."""
 
     @classmethod
     async def open(
@@ -161,17 +165,13 @@ class SupervisorConnection(DoorConnection):
         self._flush_scheduled = False
         if self._outgoing and not self._paused and self._transport is not None:
             messages, self._outgoing = self._outgoing, []
-            self._transport.write(self._encode(messages))
+            limit = frame_limit(self.max_payload_bytes or 0)
+            for frame in encode_frames(messages, self._refuse_to_send, limit):
+                self._transport.write(frame)
 
-    def _encode(self, messages: list[Any]) -> bytes:
-        try:
-            return encode_frame(messages)
-        except Exception as error:  # picklers raise whatever a __reduce__ raises
-            if len(messages) > 1:  # one of them shall not cost the others their answers
-                return b"".join(self._encode([message]) for message in messages)
-            text = f"{type(messages[0]).__name__} cannot be sent: {describe(error)}"
-            self._hear(invalid_request(messages[0], text))
-            return b""
+    def _refuse_to_send(self, message: Any, error: Exception) -> None:
+        text = f"{type(message).__name__} cannot be sent: {describe(error)}"
+        self._hear(invalid_request(message, text))
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -217,6 +217,8 @@ class SupervisorConnection(DoorConnection):
         self._lose(str(error), for_good=True, answer=str(error))
 
     def _hear(self, message: Any) -> None:
+        if isinstance(message, Subscribed):
+            self.max_payload_bytes = message.max_payload_bytes
         match message:
             case Reply() if message.request_id in self._streams:
                 on_part = self._streams[message.request_id]
@@ -231,7 +233,7 @@ class SupervisorConnection(DoorConnection):
                     future.set_result(message)
                 else:
                     self._return_data(message)
-            case LifecycleEvent() | DataArrived() | RecordChanged():
+            case LifecycleEvent() | DataArrived() | DataLost() | RecordChanged():
                 self._on_event(message)
             case SupervisorClosing():
                 self._lose(message.reason or STOPPED, for_good=True)

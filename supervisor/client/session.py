@@ -84,6 +84,12 @@ class Session:
             return None
         return connection.peer_pid
 
+    @property
+    def max_payload_bytes(self) -> int | None:
+        """The size of an item that the supervisor takes, once it has said so."""
+        connection = self._recovery.connection
+        return None if connection is None else connection.max_payload_bytes
+
     def check_loop(self) -> None:
         """Belong to the running event loop from now on.
 

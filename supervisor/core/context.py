@@ -31,18 +31,21 @@ class Context:
         doors: Doors,
         sequence: int,
         on_bug: OnBug | None = None,
+        unread: Callable[[Client], int] = lambda _: 0,
     ) -> None:
         """
         Args:
             wall_clock: seconds since the epoch.
             sequence: of the last event of the supervisor before this one.
             on_bug: told of what :meth:`guard` caught; None has it raised.
+            unread: bytes that a client was told and has not begun to read.
         """
         self.options = options
         self.random = random
         self.wall_clock = wall_clock
         self.doors = doors
         self.on_bug = on_bug
+        self.unread = unread
         self.timers = Timers()
         self.children: dict[str, Child] = {}
         """All systems, by name."""

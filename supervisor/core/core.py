@@ -58,6 +58,7 @@ class SupervisorCore:
         doors: Doors | None = None,
         at_once: int = 8,
         on_bug: OnBug | None = None,
+        unread: Callable[[Client], int] = lambda _: 0,
     ) -> None:
         """
         Args:
@@ -68,12 +69,13 @@ class SupervisorCore:
             at_once: processes that are made at a time.
             on_bug: told of what one part failed to deal with, while the others go on; None
                 has it raised.
+            unread: bytes that a client was told and has not begun to read.
         """
         self._record = record
         past = record.events if record is not None else ()
         sequence = past[-1].sequence if past else 0
         self._context = context = Context(
-            options, random, wall_clock, doors or NoDoors(), sequence, on_bug
+            options, random, wall_clock, doors or NoDoors(), sequence, on_bug, unread
         )
         decided: deque[TreeAction] = deque()
         spec = record.tree() if record is not None else tree or GroupSpec(ROOT)

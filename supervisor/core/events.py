@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Final
+
+import attrs
 
 from actors.messages import FailureCode, TapData
 from supervisor.core.actions import Client, TellActor
 from supervisor.core.child import Child
 from supervisor.core.context import Context
-from supervisor.messages import DataArrived, LifecycleEvent, Subscribe, Subscribed
+from supervisor.messages import DataArrived, DataLost, LifecycleEvent, Subscribe, Subscribed
 from supervisor.messages.record import EVENTS_KEPT
+
+FOLLOWER_BYTES: Final = 64 << 20
+"""What a subscriber may leave unread before no more data is said to it."""
 
 
 class Events:
@@ -46,7 +52,11 @@ class Events:
             return
         self._by_client[client] = request
         self._adjust_taps()
-        subscribed = Subscribed(request_id=request.request_id, next_sequence=first)
+        subscribed = Subscribed(
+            request_id=request.request_id,
+            next_sequence=first,
+            max_payload_bytes=self._context.options.max_payload_bytes,
+        )
         self._context.tell(client, subscribed)
         if request.lifecycle:
             for event in self.kept:
@@ -71,9 +81,19 @@ class Events:
             self._context.act(TellActor(child.name, child.incarnation, TapData(wanted)))
 
     def data_arrived(self, child: Child, items: tuple[object, ...]) -> None:
-        """Pass items on to the subscribers."""
-        for client in self._for_data(child.name):
-            self._context.tell(client, DataArrived(child.name, items))
+        """Pass items on to the subscribers; one who leaves too much unread gets no more."""
+        for client in list(self._for_data(child.name)):
+            if self._context.unread(client) > FOLLOWER_BYTES:
+                self._leave_behind(client)
+            else:
+                self._context.tell(client, DataArrived(child.name, items))
+
+    def _leave_behind(self, client: Client) -> None:
+        """A slow follower loses the data, and neither its connection nor what else it asks."""
+        self._by_client[client] = attrs.evolve(self._by_client[client], data_from=())
+        self._adjust_taps()
+        text = f"more than {FOLLOWER_BYTES >> 20} MiB of data waited to be read"
+        self._context.tell(client, DataLost(text))
 
     def _for_data(self, name: str) -> Iterator[Client]:
         for client, request in self._by_client.items():

@@ -267,8 +267,8 @@ class Dialog:
             size = payload_size(wrapped)
         except PayloadError as error:
             return host_failure(name, str(error))
-        limit = self._options.max_payload_bytes
-        if size > limit and not self.session.is_attached:  # an attached one has its own
+        limit = self.session.max_payload_bytes or self._options.max_payload_bytes
+        if size > limit:
             text = f"the data has {size:,} bytes, more than max_payload_bytes ({limit:,})"
             return host_failure(name, text)
         return wrapped, size

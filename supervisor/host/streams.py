@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Generic, Self, TypeVar
 from weakref import WeakSet
 
+from actors.payload import payload_size
 from supervisor.client.connection import Event
-from supervisor.messages import DataArrived, LifecycleEvent
+from supervisor.messages import DataArrived, DataLost, LifecycleEvent
 
 T = TypeVar("T")
 
@@ -16,6 +17,8 @@ CatchUp = Callable[["EventStream"], Awaitable[None]]
 
 MAX_BACKLOG: Final = 100_000
 """Events that may wait to be taken from one stream."""
+MAX_BACKLOG_BYTES: Final = 64 << 20
+"""Bytes of data that may."""
 
 
 class Streams:
@@ -64,7 +67,9 @@ class Streams:
                 stream.hear(event)
             return
         for each in self._data:
-            if not each.names or event.system_name in each.names:
+            if isinstance(event, DataLost):
+                each.fall_behind(event.text)
+            elif not each.names or event.system_name in each.names:
                 each.put(event)
 
     def count_anew(self, last: int) -> None:
@@ -92,13 +97,30 @@ class _Backlog(Generic[T]):
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[T | None] = asyncio.Queue()
-        self._fell_behind = False
+        self._bytes = 0
+        self._behind: str | None = None
+        """How it fell behind, if it did."""
+
+    def _size(self, item: T) -> int:
+        """Bytes of data."""
+        return 0
 
     def put(self, item: T) -> None:
-        if self.queue.qsize() < MAX_BACKLOG:
+        size = self._size(item)
+        if self._behind is not None:
+            return
+        if self.queue.qsize() >= MAX_BACKLOG:
+            self.fall_behind(f"more than {MAX_BACKLOG} events waited to be taken")
+        elif self._bytes and self._bytes + size > MAX_BACKLOG_BYTES:
+            self.fall_behind(f"more than {MAX_BACKLOG_BYTES >> 20} MiB waited to be taken")
+        else:
+            self._bytes += size
             self.queue.put_nowait(item)
-        elif not self._fell_behind:
-            self._fell_behind = True
+
+    def fall_behind(self, text: str) -> None:
+        """End it, once what has come is taken."""
+        if self._behind is None:
+            self._behind = text
             self.queue.put_nowait(None)
 
     async def take(self) -> T | None:
@@ -110,8 +132,10 @@ class _Backlog(Generic[T]):
         item = await self.queue.get()
         if item is None:
             self.queue.put_nowait(None)  # for whoever asks again
-            if self._fell_behind:
-                raise FellBehindError(f"more than {MAX_BACKLOG} events waited to be taken")
+            if self._behind is not None:
+                raise FellBehindError(self._behind)
+        else:
+            self._bytes -= self._size(item)
         return item
 
 
@@ -162,3 +186,6 @@ class DataStream(_Backlog[DataArrived]):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = names
+
+    def _size(self, item: DataArrived) -> int:
+        return sum(map(payload_size, item.items))

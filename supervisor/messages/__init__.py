@@ -24,7 +24,13 @@ from supervisor.messages.children import (
     WhichChildren,
 )
 from supervisor.messages.crashes import CrashReport
-from supervisor.messages.events import DataArrived, EventKind, LifecycleEvent, SupervisorClosing
+from supervisor.messages.events import (
+    DataArrived,
+    DataLost,
+    EventKind,
+    LifecycleEvent,
+    SupervisorClosing,
+)
 from supervisor.messages.requests import (
     AllConnected,
     AllDisconnected,
@@ -76,6 +82,7 @@ __all__ = [
     "CountChildren",
     "CrashReport",
     "DataArrived",
+    "DataLost",
     "DeleteChild",
     "DesiredState",
     "DisconnectAll",

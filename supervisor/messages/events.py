@@ -82,6 +82,14 @@ class DataArrived:
 
 
 @attrs.frozen
+class DataLost:
+    """No more :class:`DataArrived` follow: the subscriber left too much unread. It may subscribe
+    again."""
+
+    text: str
+
+
+@attrs.frozen
 class SupervisorClosing:
     """The last message on every client's connection when the supervisor ends in order: it
     is not to be restarted."""

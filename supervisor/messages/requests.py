@@ -23,6 +23,7 @@ from actors.messages import (
     Request,
     new_request_id,
 )
+from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.payload import wrap_each
 from supervisor.messages.status import SystemStatus
 from supervisor.specs.spec import SystemSpec, seal_details
@@ -229,6 +230,8 @@ class Subscribed(Reply):
     """Events follow, beginning with the sequence number given."""
 
     next_sequence: int
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
+    """What the supervisor takes."""
 
 
 @attrs.frozen(kw_only=True)

@@ -16,10 +16,12 @@ from actors import loggers
 from actors.errors import describe
 from actors.messages.tallied import NOTHING, Tallied
 from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
-from actors.wire.front_door import FrontDoor
+from actors.wire.frames import frame_limit
+from actors.wire.front_door import FrontDoor, WatchedDoor
 from actors.wire.tally import read_tally, tally_path
 from supervisor.runtime.belongings import DOORS, clear_below
 from supervisor.runtime.directory import doors_directory
+from supervisor.runtime.farewells import farewell
 
 
 class DirectoryOfDoors:
@@ -102,6 +104,16 @@ class DirectoryOfDoors:
             self._directory.rmdir()
         except OSError:
             pass
+
+
+def open_doors(socket_path: str, max_payload_bytes: int) -> tuple[WatchedDoor, DirectoryOfDoors]:
+    """The supervisor's own door, and the place for those of its systems.
+
+    Raises:
+        OSError, NotPrivateError: they cannot be made.
+    """
+    doors = DirectoryOfDoors(socket_path)
+    return WatchedDoor(socket_path, farewell, frame_limit(max_payload_bytes)), doors
 
 
 def _log() -> logging.Logger:

@@ -50,6 +50,7 @@ from actors.unix_base import never_wait, prepare_children, use_nursery
 from actors.unix_base.kernel.private_directory import NotPrivateError
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.core.actions import (
+    Client,
     CoreAction,
     Finish,
     ForgetActor,
@@ -64,8 +65,7 @@ from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
 from supervisor.runtime.actor_handle import ActorHandle
-from supervisor.runtime.doors import DirectoryOfDoors
-from supervisor.runtime.farewells import farewell
+from supervisor.runtime.doors import DirectoryOfDoors, open_doors
 from supervisor.runtime.limits import processes_at_once
 from supervisor.runtime.oom import OomCounter
 from supervisor.runtime.processes import newest_process
@@ -278,8 +278,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             return
         if message.socket_path is not None:
             try:
-                self._doors = DirectoryOfDoors(message.socket_path)
-                self._door = WatchedDoor(message.socket_path, farewell)
+                limit = message.options.max_payload_bytes
+                self._door, self._doors = open_doors(message.socket_path, limit)
             except (OSError, NotPrivateError) as error:
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
@@ -294,6 +294,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 self._doors,
                 at_once=processes_at_once(),
                 on_bug=_log_bug,
+                unread=self._unread,
             )
             core.begin(time.monotonic())
         except Exception as error:  # a bug, but whoever waits shall hear of it
@@ -307,6 +308,9 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self.send(sender, ready)
 
     # ---- out -------------------------------------------------------------------------
+
+    def _unread(self, client: Client) -> int:
+        return 0 if self._door is None else self._door.unread(client)
 
     def _carry_out(self) -> None:
         # Carrying out one action may make the core decide more.

@@ -98,16 +98,16 @@ def test_a_class_from_inside_a_function_crosses():
 @pytest.mark.parametrize("value", [threading.Lock(), Stubborn(), iter(x for x in ())])
 def test_what_cannot_be_pickled_is_a_payload_error(value):
     with pytest.raises(PayloadError, match=f"{type(value).__name__} cannot be sent"):
-        wrap_encoded(value)
+        wrap_encoded(value, 100)
     with pytest.raises(PayloadError):
         payload_size(wrap(value))
 
 
 def test_wrapping_for_an_answer_pickles_at_once():
-    wrapped = wrap_encoded([1])
+    wrapped = wrap_encoded([1], 100)
     assert isinstance(wrapped, Payload)
     assert wrapped._encoded is not None
-    assert wrap_encoded("plain") == "plain"
+    assert wrap_encoded("plain", 100) == "plain"
 
 
 def test_a_payload_keeps_the_object_that_it_read():

@@ -28,7 +28,7 @@ from actors.messages import (
 from actors.messages.tallied import NOTHING
 from actors.payload import unwrap
 from actors.system_actor.direct_clients import DirectClients
-from actors.wire import front_door
+from actors.wire import unsent
 from actors.wire.frames import HEADER, VERSION, FrameDecoder, WireError, encode_frame
 from actors.wire.front_door import Arrived, DoorClient, Left
 from actors.wire.tally import read_tally, tally_path
@@ -286,7 +286,7 @@ async def test_nothing_is_received_for_a_client_that_cannot_be_answered(plant, c
     caller.deliver(ReceiveData("plc", 60.0))
     await caller.taken()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(front_door, "encode_frame", refuse)
+        patch.setattr(unsent, "encode_frames", refuse)
         caller.deliver(SendData("plc", b"x"))
         with pytest.raises(AssertionError, match="hung up on"):
             await caller.taken()
@@ -295,7 +295,7 @@ async def test_nothing_is_received_for_a_client_that_cannot_be_answered(plant, c
     assert reply.load() == "precious"
 
 
-def refuse(messages):
+def refuse(*_):
     raise WireError("it is too long")
 
 

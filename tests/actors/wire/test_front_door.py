@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from actors.messages import Reply
+from actors.messages import DataReceived, Failure, Reply
+from actors.payload import Payload
 from actors.wire import frames, front_door
-from actors.wire.frames import FrameDecoder, encode_frame
+from actors.wire.frames import HEADER, FrameDecoder, encode_frame
 from actors.wire.front_door import Arrived, DoorClient, Left, WatchedDoor
 from supervisor.messages import GetAllStatus
 
@@ -62,21 +66,19 @@ def test_one_long_answer_reaches_a_client_that_reads(
     assert came == [long_reply()]
 
 
-def test_an_answer_too_long_for_a_frame_costs_only_its_own_client(
-    door: WatchedDoor, caller: socket.socket, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_answer_too_long_for_a_frame_is_a_failure(
+    door: WatchedDoor, caller: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = client_of(door, caller)
-    with socket.socket(socket.AF_UNIX) as other:
-        other.connect(str(runtime_dir / "door"))
-        list(door.serve())
-        second = client_of(door, other)
-        monkeypatch.setattr(frames, "MAX_FRAME", LIMIT)
-        door.tell(first, long_reply())
-        door.tell(second, Reply(request_id=2))
-        door.flush()
-        other.settimeout(10)
-        assert list(FrameDecoder().feed(other.recv(1 << 16))) == [Reply(request_id=2)]
-    assert caller.recv(1) == b""
+    client = client_of(door, caller)
+    monkeypatch.setattr(frames, "MAX_FRAME", LIMIT)
+    door.tell(client, DataReceived(request_id=7, system_name="plc", data=bytes(2 * LIMIT)))
+    door.tell(client, Reply(request_id=2))
+    door.flush()
+    failure, other = read_all(door, caller, 2)
+    assert isinstance(failure, Failure)
+    assert failure.request_id == 7
+    assert "cannot be sent" in failure.text
+    assert other == Reply(request_id=2)
 
 
 def test_a_client_that_reads_nothing_is_hung_up_on(
@@ -84,6 +86,7 @@ def test_a_client_that_reads_nothing_is_hung_up_on(
 ) -> None:
     client = client_of(door, caller)
     for _ in range(2):
+        assert door.unread(client) == 0
         door.tell(client, long_reply())
         door.flush()
     assert [event.client for event in door.serve()] == [client]
@@ -179,3 +182,82 @@ def test_a_door_that_has_no_descriptor_left_is_found_again_as_soon_as_it_has(
     with socket.socket(socket.AF_UNIX) as later:
         later.connect(str(runtime_dir / "door"))
         assert client_of(door, later) != client
+
+
+def read_all(door: WatchedDoor, caller: socket.socket, count: int) -> list[Any]:
+    """Until so many messages have come."""
+    reader, came = FrameDecoder(), list[Any]()
+    caller.settimeout(0.01)
+    deadline = time.monotonic() + 20
+    while len(came) < count and time.monotonic() < deadline:
+        list(door.serve())
+        try:
+            data = caller.recv(1 << 20)
+        except TimeoutError:
+            continue
+        assert data, "hung up on"
+        came += reader.feed(data)
+    return came
+
+
+def test_a_frame_that_is_being_written_counts_as_read_however_long_it_is(
+    door: WatchedDoor, caller: socket.socket
+) -> None:
+    client = client_of(door, caller)
+    door.tell(client, long_reply())
+    door.flush()
+    door.tell(client, Reply(request_id=2))
+    door.flush()
+    assert door.unread(client) < LIMIT
+    assert read_all(door, caller, 2) == [long_reply(), Reply(request_id=2)]
+
+
+def test_an_answer_that_cannot_be_sent_is_a_failure_and_the_others_are_sent(
+    door: WatchedDoor, caller: socket.socket
+) -> None:
+    client = client_of(door, caller)
+    door.tell(client, Reply(request_id=1))
+    door.tell(client, DataReceived(request_id=2, system_name="plc", data=unpicklable()))
+    door.tell(client, Reply(request_id=3))
+    door.flush()
+    one, two, three = read_all(door, caller, 3)
+    assert (one.request_id, three.request_id) == (1, 3)
+    assert isinstance(two, Failure)
+    assert (two.request_id, two.system_name, two.outcome) == (2, "plc", "unknown")
+
+
+def unpicklable() -> Any:
+    return Payload(threading.Lock())
+
+
+def test_a_frame_longer_than_the_limit_is_not_read(runtime_dir: Path) -> None:
+    runtime_dir.mkdir(0o700)
+    door = WatchedDoor(str(runtime_dir / "door"), max_frame=1000)
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(runtime_dir / "door"))
+        caller.sendall(HEADER.pack(b"XSY%d" % frames.VERSION, 1001))
+        while not any(isinstance(event, Left) for event in door.serve()):
+            pass
+    door.close()
+
+
+def test_halves_of_frames_are_bounded_over_all_clients_and_the_stalest_goes(
+    runtime_dir: Path,
+) -> None:
+    runtime_dir.mkdir(0o700)
+    door = WatchedDoor(str(runtime_dir / "door"), max_frame=1000)
+    half = HEADER.pack(b"XSY%d" % frames.VERSION, 1000) + bytes(900)
+    callers = [socket.socket(socket.AF_UNIX) for _ in range(6)]
+    for each in callers:
+        each.connect(str(runtime_dir / "door"))
+        each.sendall(half)
+        list(door.serve())
+        list(door.serve())
+    assert callers[0].recv(1) == b""
+    assert callers[1].recv(1) == b""
+    honest = socket.socket(socket.AF_UNIX)
+    honest.connect(str(runtime_dir / "door"))
+    assert client_of(door, honest)
+    for each in [*callers, honest]:
+        each.close()
+    door.close()

@@ -3,10 +3,13 @@
 import pytest
 
 from actors.messages import DataReceived, Failure, ReceiveData, TapData
+from supervisor.core.events import FOLLOWER_BYTES
 from supervisor.messages import (
     DataArrived,
+    DataLost,
     EventKind,
     GetStatus,
+    LifecycleEvent,
     RestartSystem,
     Subscribe,
     Subscribed,
@@ -144,3 +147,27 @@ def test_who_asks_for_events_that_never_were_is_told_whose_they_are(plant):
         f"the last event of this supervisor is {last}: the {last + 1} was another supervisor's; "
         "begin anew"
     )
+
+
+def test_a_slow_follower_loses_the_data_and_costs_nobody_else(plant):
+    unread = {}
+    plant.core._context.unread = lambda client: unread.get(client, 0)
+    actor = plant.register()
+    plant.tell(Subscribe(data_from=("plc",)), "slow")
+    plant.tell(Subscribe(data_from=("plc",)), "quick")
+    actor.report(tapped=(b"1",))
+    unread["slow"] = FOLLOWER_BYTES + 1
+    actor.report(tapped=(b"2",))
+    actor.report(tapped=(b"3",))
+    data = [each for each in plant.events("quick") if isinstance(each, DataArrived)]
+    assert [each.items for each in data] == [(b"1",), (b"2",), (b"3",)]
+    mine = [type(each) for each in plant.events("slow") if not isinstance(each, LifecycleEvent)]
+    assert mine == [DataArrived, DataLost]
+    actor.crash_and_exit()
+    assert plant.events("slow")[-1].kind == "starting", "what happens it is told as before"
+    unread.clear()
+    plant.tell(Subscribe(data_from=("plc",)), "slow")
+    again = plant.actor()
+    again.start()
+    again.report(tapped=(b"4",))
+    assert plant.events("slow")[-1] == DataArrived("plc", (b"4",))

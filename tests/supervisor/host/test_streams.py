@@ -9,7 +9,7 @@ import pytest
 from supervisor import FellBehindError
 from supervisor.host import streams
 from supervisor.host.streams import EventStream, Streams
-from supervisor.messages import DataArrived, EventKind, LifecycleEvent
+from supervisor.messages import DataArrived, DataLost, EventKind, LifecycleEvent
 
 
 def event(sequence: int) -> LifecycleEvent:
@@ -84,3 +84,37 @@ def test_a_stream_whose_consumer_is_too_slow_ends_and_says_so(
                 await anext(slow)
 
     asyncio.run(main())
+
+
+def test_data_that_waits_is_bounded_by_its_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_BACKLOG_BYTES", 1000)
+
+    async def follow() -> None:
+        all_streams = Streams()
+        slow, other = all_streams.add_data(("plc",)), all_streams.add_data(("pump",))
+        for _ in range(3):
+            all_streams.hear(DataArrived("plc", (bytes(400),)))
+        assert await slow.take() == await slow.take() == DataArrived("plc", (bytes(400),))
+        with pytest.raises(FellBehindError, match="MiB waited to be taken"):
+            await slow.take()
+        all_streams.hear(DataArrived("pump", (bytes(4000),)))  # one is never too many
+        assert await other.take() == DataArrived("pump", (bytes(4000),))
+        for _ in range(10):
+            all_streams.hear(DataArrived("pump", (bytes(900),)))
+            assert await other.take() is not None
+
+    asyncio.run(follow())
+
+
+def test_a_supervisor_that_was_read_too_slowly_ends_the_data_and_not_the_events() -> None:
+    async def follow() -> None:
+        all_streams = Streams()
+        events, data = all_streams.events(), all_streams.add_data(())
+        all_streams.hear(DataArrived("plc", (1,)))
+        all_streams.hear(DataLost("more than so much waited"))
+        assert await data.take() == DataArrived("plc", (1,))
+        with pytest.raises(FellBehindError, match="more than so much waited"):
+            await data.take()
+        assert events.queue.empty()
+
+    asyncio.run(follow())
