@@ -141,13 +141,41 @@ class Dialog:
         if isinstance(reply, Subscribed):
             self._last_event = max(self._last_event, reply.next_sequence - 1)
 
+    async def until_ready(self, name: object = None) -> Failure | None:
+        """See that something can be asked; the answer to all that is, once it is over.
+
+        Args:
+            name: of the system concerned, if it is one.
+
+        Raises:
+            RuntimeError, OSError, ExternalSystemError: as of :meth:`start`.
+        """
+        if self.session.over is None:
+            if self._is_ready:
+                return None
+            try:
+                await self.start()
+                return None
+            except RuntimeError:
+                if self.session.over is None:
+                    raise  # else it was closed meanwhile
+        return host_failure(name, self.session.over, FailureCode.UNAVAILABLE)
+
     async def catch_up(self, stream: EventStream) -> None:
-        """Have the events come again that a stream asks for.
+        """Have the events come again that a stream asks for; when nothing can be asked any more,
+        it ends.
 
         Raises:
             EventsLostError: they are not all kept any more.
+            UnavailableError: with ``strict``, in place of the end.
         """
-        await self.start()
+        failure = await self.until_ready()
+        if failure is not None:
+            stream.caught_up()
+            if self._strict:
+                raise error_of(failure)
+            _log.warning("%s", failure.text)
+            return
         done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def begin(reply: Reply) -> None:
@@ -192,10 +220,9 @@ class Dialog:
 
     async def ask(self, request: Request | SupervisorRequest) -> Reply:
         """Ask, and wait for the answer."""
-        if self.session.over is not None:
-            return request.failure(FailureCode.UNAVAILABLE, self.session.over)
-        if not self._is_ready:
-            await self.start()
+        over = await self.until_ready()
+        if over is not None:
+            return request.failure(FailureCode.UNAVAILABLE, over.text)
         self.session.check_loop()
         # What this task sent before, to this system or to any, must not be overtaken.
         if not isinstance(request, Request):
@@ -246,10 +273,7 @@ class Dialog:
         return [each if isinstance(each, Failure) else next(results) for each in measured]
 
     async def _first_batcher(self, name: object) -> SendBatcher | Failure:
-        if self.session.over is not None:
-            return host_failure(name, self.session.over, FailureCode.UNAVAILABLE)
-        await self.start()
-        return self._batcher_for(name)
+        return await self.until_ready(name) or self._batcher_for(name)
 
     def _batcher_for(self, name: object) -> SendBatcher | Failure:
         self.session.check_loop()

@@ -73,6 +73,8 @@ class ExternalSystemManager(Family):
     All methods run on one event loop, the first that one was awaited on. Many tasks may
     call at once. Without ``strict``, a request that fails logs a warning and gives False,
     None or an empty list; with it, an :class:`~supervisor.ExternalSystemError` is raised.
+    So does every call, with :class:`~supervisor.UnavailableError`, once the manager is closed or
+    its runtime is over for good; streams end.
     """
 
     def __init__(
@@ -187,8 +189,9 @@ class ExternalSystemManager(Family):
         Raises:
             RuntimeError: the runtime did not start.
             OSError: there is no supervisor to attach to.
+            UnavailableError: with ``strict``, if the manager is closed.
         """
-        await self._dialog.start()
+        await self._is_ready()
 
     # ---- connecting, sending, receiving --------------------------------------------------
 
@@ -333,7 +336,8 @@ class ExternalSystemManager(Family):
         Raises:
             FellBehindError: items come faster than they are taken, for too long.
         """
-        await self.start()
+        if not await self._is_ready():
+            return
         stream = self._dialog.streams.add_data(names)
         try:
             await self._dialog.subscribe()
@@ -354,7 +358,8 @@ class ExternalSystemManager(Family):
     async def stop_supervisor(self) -> None:
         """Disconnect and end all systems, and the supervisor with them, also an attached
         one; then the manager is closed."""
-        await self.start()
+        if not await self._is_ready():
+            return
         await self._dialog.session.stop_supervisor()
         self._dialog.streams.end()
 
@@ -364,6 +369,12 @@ class ExternalSystemManager(Family):
         self._dialog.streams.end()
 
     # ---- details -------------------------------------------------------------------------
+
+    async def _is_ready(self) -> bool:
+        """Whether anything can be asked, once the runtime is started or attached to; what is
+        over is a failure like any other."""
+        failure = await self._dialog.until_ready()
+        return failure is None or self._give_up(failure, False)
 
     async def _order(self, request: Request, done: type[Reply]) -> bool:
         return await self._ask_for(request, done) is not None
