@@ -9,6 +9,9 @@ from typing import Any
 import attrs
 from thespian.actors import ActorAddress
 
+from supervisor.core.exits import ProcessExit
+from supervisor.runtime.oom import OomCounter
+
 
 @attrs.define(eq=False)
 class ActorHandle:
@@ -23,6 +26,17 @@ class ActorHandle:
     dead_since: float | None = None
     killed: bool = False
     """Whether this supervisor sent it a SIGKILL."""
+
+    def how_it_ended(self, now: float, oom: OomCounter) -> ProcessExit:
+        """What can be told of the end of its process.
+
+        Args:
+            now: seconds of a monotonic clock.
+        """
+        how = ProcessExit.of(getattr(self.process, "exitcode", None), out_of_memory=False)
+        if how.signal != "SIGKILL" or self.killed:
+            return how
+        return attrs.evolve(how, out_of_memory=oom.claim(now))
 
     def kill(self) -> None:
         """End the process with SIGKILL, if it is there."""

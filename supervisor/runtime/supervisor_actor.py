@@ -262,14 +262,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         # A supervisor has its systems end in another way.
         how = ProcessExit(told_to=True, out_of_memory=False)
         if not told_to:
-            how = self._how_it_ended(handle, now)
+            how = handle.how_it_ended(now, self._oom)
         self._core.child_exited(handle.name, handle.incarnation, how, now)
-
-    def _how_it_ended(self, handle: ActorHandle, now: float) -> ProcessExit:
-        how = ProcessExit.of(getattr(handle.process, "exitcode", None), out_of_memory=False)
-        if how.signal != "SIGKILL" or handle.killed:
-            return how
-        return attrs.evolve(how, out_of_memory=self._oom.claim(now))
 
     def _configure(self, message: ConfigureSupervisor, sender: ActorAddress) -> None:
         if self._handles or self._door is not None:
