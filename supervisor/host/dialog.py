@@ -28,7 +28,7 @@ from supervisor.client.connection import Event, SupervisorConnection
 from supervisor.client.session import Session
 from supervisor.client.system_links import SystemLinks
 from supervisor.errors import error_of
-from supervisor.host.registering import Registrations
+from supervisor.host.registering import OnRefused, Registrations
 from supervisor.host.streams import EventStream, Streams
 from supervisor.messages import (
     AllConnected,
@@ -85,9 +85,13 @@ class Dialog:
         self.session.attach_to(socket_path)
         self.links.is_direct = direct
 
-    def register(self, spec: SystemSpec, group: str | None) -> None:
-        """Have the next request be preceded by this system's registration."""
-        self._registrations.add(spec, group)
+    def register(self, spec: SystemSpec, group: str | None, on_refused: OnRefused) -> None:
+        """Have the next request be preceded by this system's registration.
+
+        Args:
+            on_refused: called if there comes to be no such system.
+        """
+        self._registrations.add(spec, group, on_refused)
 
     def forget(self, name: str) -> None:
         """A system is not registered any more."""
@@ -346,6 +350,7 @@ class Dialog:
 
     def _end(self, why: str) -> None:
         self.links.close(why)
+        self._registrations.give_up()
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

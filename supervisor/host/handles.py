@@ -36,15 +36,24 @@ class SystemHost(Protocol):
     def is_connected(self, name: str) -> bool: ...
 
 
-def bind(system: ExternalSystemInterface, host: SystemHost) -> None:
+def bind(system: ExternalSystemInterface, host: SystemHost) -> Callable[[], None]:
     """Turn an object into a handle for the system of its name.
+
+    Returns:
+        what makes it what it was, should it be refused; it holds the object's state.
 
     Raises:
         TypeError: its class does not allow that.
     """
     handle_class = _handle_class(type(system))
     name, details = system.system_name, system.connection_details
-    state = vars(system).copy()
+    own_class, state = type(system), vars(system).copy()
+
+    def unbind() -> None:
+        vars(system).clear()
+        system.__class__ = own_class
+        vars(system).update(state)
+
     vars(system).clear()
     try:
         system.__class__ = handle_class
@@ -57,6 +66,7 @@ def bind(system: ExternalSystemInterface, host: SystemHost) -> None:
     vars(system).update(
         system_name=name, connection_details=details, _handle_host=host, _handle_state=set(state)
     )
+    return unbind
 
 
 def is_bound(system: ExternalSystemInterface) -> bool:

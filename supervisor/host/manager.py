@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import attrs
 
@@ -31,12 +31,13 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
-from actors.payload import PayloadError, payload_size, unwrap
+from actors.payload import PayloadError, payload_size
 from supervisor.errors import error_of
 from supervisor.host.children import Family
 from supervisor.host.dialog import Dialog, host_failure
-from supervisor.host.handles import bind, is_bound
-from supervisor.host.streams import EventStream
+from supervisor.host.following import Follower
+from supervisor.host.handles import bind
+from supervisor.host.new_systems import is_object, spec_of
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
@@ -56,13 +57,14 @@ from supervisor.messages import (
 from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import SystemSpec
+from supervisor.specs.system_options import SystemOptions
 
 T = TypeVar("T")
 
 _log = logging.getLogger(loggers.MANAGER)
 
 
-class ExternalSystemManager(Family):
+class ExternalSystemManager(Family, Follower):
     """Registers external systems and talks to them by name.
 
     The systems live in processes of their own, under a supervisor that restarts what
@@ -130,7 +132,7 @@ class ExternalSystemManager(Family):
         system: ExternalSystemInterface | SystemSpec,
         *,
         group: str | None = None,
-        **options: Any,
+        **options: Unpack[SystemOptions],
     ) -> bool:
         """Register a system; it is started by the next call that is awaited.
 
@@ -142,37 +144,25 @@ class ExternalSystemManager(Family):
                 ``restart=RestartPolicy(max_restarts=10, period=60)``.
 
         Returns:
-            False if the name is taken, or the object cannot be registered.
+            False if the name is taken, or it cannot be registered: the spec of an unknown
+            kind, or with wrong ``connection_details``, an object that cannot be pickled. What only
+            the system's process can tell, or another program's supervisor, is told by the call
+            that starts it; a refused object is then what it was before.
         """
-        if isinstance(system, SystemSpec):
-            name = system.name
-        elif not isinstance(system, ExternalSystemInterface):
-            return self._refuse_registration(
-                None,
-                FailureCode.INVALID_REQUEST,
-                f"{type(system).__name__} is no ExternalSystemInterface and no SystemSpec",
-            )
-        else:
-            name = system.system_name
-        if self._dialog.session.over is not None:
-            return self._refuse_registration(
-                name, FailureCode.UNAVAILABLE, self._dialog.session.over
-            )
+        name = getattr(system, "system_name" if is_object(system) else "name", None)
+        over = self._dialog.session.over
+        if over is not None:
+            return self._refuse_registration(name, FailureCode.UNAVAILABLE, over)
         if isinstance(name, str) and name in self._dialog.names:
             text = "there is a system of this name; unregister it first"
             return self._refuse_registration(name, FailureCode.ALREADY_STARTED, text)
         try:
-            if isinstance(system, SystemSpec):
-                spec = system
-            elif is_bound(system):
-                text = "the object is registered already"
-                return self._refuse_registration(name, FailureCode.INVALID_REQUEST, text)
-            else:
-                spec = SystemSpec.of(system, **options)
-                bind(system, self)
+            is_attached = self._dialog.session.is_attached
+            spec = spec_of(system, options, is_attached=is_attached)
+            unbind = bind(system, self) if is_object(system) else _nothing
         except (ValueError, TypeError) as error:
             return self._refuse_registration(name, FailureCode.INVALID_REQUEST, str(error))
-        self._dialog.register(spec, group)
+        self._dialog.register(spec, group, unbind)
         return True
 
     async def unregister_system(self, name: str) -> bool:
@@ -316,43 +306,6 @@ class ExternalSystemManager(Family):
         """Whether a system is connected, as far as this process has heard."""
         return name in self._dialog.connected
 
-    def events(self, since: int | None = None) -> EventStream:
-        """What happens to systems and groups, from now on, until the manager closes.
-
-        Args:
-            since: the sequence number of the last event that the caller has had; those
-                after it come first. If they are not all kept any more, the first ``anext``
-                raises :class:`~supervisor.EventsLostError`.
-        """
-        if since is None:
-            return self._dialog.streams.events()
-        return self._dialog.streams.events(self._dialog.catch_up, since)
-
-    async def data_from(self, *names: str) -> AsyncIterator[tuple[str, Any]]:
-        """``(name, item)`` for each item that comes from these systems, or from all.
-
-        While this is iterated the systems are received from all the time.
-
-        Raises:
-            FellBehindError: items come faster than they are taken, for too long.
-        """
-        if not await self._is_ready():
-            return
-        stream = self._dialog.streams.add_data(names)
-        try:
-            await self._dialog.subscribe()
-            while (event := await stream.take()) is not None:
-                for data in event.items:
-                    try:
-                        item = unwrap(data)
-                    except PayloadError as error:
-                        _log.warning("%s: an item is lost: %s", event.system_name, error)
-                        continue
-                    yield event.system_name, item
-        finally:
-            self._dialog.streams.remove_data(stream)
-            await self._dialog.subscribe()
-
     # ---- ending --------------------------------------------------------------------------
 
     async def stop_supervisor(self) -> None:
@@ -419,3 +372,7 @@ class ExternalSystemManager(Family):
 
     def _refuse_registration(self, name: object, code: FailureCode, text: str) -> bool:
         return self._give_up(host_failure(name, f"cannot register: {text}", code), False)
+
+
+def _nothing() -> None:
+    """A spec is none the worse for being refused."""

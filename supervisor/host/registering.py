@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -17,6 +18,8 @@ from supervisor.specs.spec import SystemSpec
 
 _LOGGED: Final = 8
 """Failures of one call that are logged one by one."""
+
+OnRefused = Callable[[], None]
 
 _log = logging.getLogger(loggers.MANAGER)
 
@@ -31,18 +34,22 @@ class Registrations:
         """
         self._session = session
         self._names = names
-        self._unsaid: deque[RegisterSystem] = deque()
+        self._unsaid: deque[tuple[RegisterSystem, OnRefused]] = deque()
         """Not told to the supervisor yet."""
         self._said: set[str] = set()
         """Told to the supervisor, which has not answered."""
         self._failed: dict[str, Failure] = {}
         """Why there is no system of a name that was to be one."""
 
-    def add(self, spec: SystemSpec, group: str | None) -> None:
-        """Have the next request be preceded by this system's registration; in any thread."""
+    def add(self, spec: SystemSpec, group: str | None, on_refused: OnRefused) -> None:
+        """Have the next request be preceded by this system's registration; in any thread.
+
+        Args:
+            on_refused: called if there comes to be no such system.
+        """
         self._failed.pop(spec.name, None)
         self._names.add(spec.name)
-        self._unsaid.append(RegisterSystem(spec, group))
+        self._unsaid.append((RegisterSystem(spec, group), on_refused))
 
     @property
     def are_said(self) -> bool:
@@ -52,7 +59,7 @@ class Registrations:
     @property
     def open(self) -> set[str]:
         """The names of those that the supervisor has not answered."""
-        return {each.spec.name for each in self._unsaid} | self._said
+        return {each.spec.name for each, _ in self._unsaid} | self._said
 
     def forget(self, name: str) -> None:
         """There is no system of this name, and nobody misses it."""
@@ -66,15 +73,21 @@ class Registrations:
         requests = []
         while self._unsaid:  # another thread may add some more
             requests.append(self._unsaid.popleft())
-        self._said = {request.spec.name for request in requests}
+        self._said = {request.spec.name for request, _ in requests}
         try:
-            answers = await asyncio.gather(*map(self._register, requests))
+            answers = await asyncio.gather(*(self._register(*each) for each in requests))
         finally:
             self._said = set()
         failures = [failure for failure in answers if failure is not None]
         if self._session.over is None:  # else they failed because of that
             _log_failures(failures)
         return failures
+
+    def give_up(self) -> None:
+        """Nothing can be said to the supervisor any more."""
+        while self._unsaid:
+            _, on_refused = self._unsaid.popleft()
+            on_refused()
 
     def explain(self, failure: Failure) -> Failure:
         """What to answer in place of that there is no such system, if it is known why."""
@@ -85,8 +98,14 @@ class Registrations:
         why = cause.text.removeprefix(f"{name}: ")
         return attrs.evolve(failure, text=f"{name}: it could not be registered: {why}")
 
-    async def _register(self, request: RegisterSystem) -> Failure | None:
+    async def _register(self, request: RegisterSystem, on_refused: OnRefused) -> Failure | None:
         """Register one; what failed, if anything did."""
+        failure = await self._said_to_supervisor(request)
+        if failure is not None:
+            on_refused()
+        return failure
+
+    async def _said_to_supervisor(self, request: RegisterSystem) -> Failure | None:
         name = request.spec.name
         repeated = False
         while True:

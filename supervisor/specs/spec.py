@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from typing import Any, Final
+from typing import Any, Final, Unpack, cast
 
 import attrs
 
@@ -30,6 +30,7 @@ from supervisor.specs.policies import (
     time_limit,
     usual_give_up,
 )
+from supervisor.specs.system_options import SystemOptions
 
 ROOT: Final = "root"
 """The name of the group that all others are in, unless its spec gives it another."""
@@ -114,7 +115,7 @@ class SystemSpec:
         _check_significance(self.restart_type, self.significant)
 
     @classmethod
-    def of(cls, system: ExternalSystemInterface, **options: Any) -> SystemSpec:
+    def of(cls, system: ExternalSystemInterface, **options: Unpack[SystemOptions]) -> SystemSpec:
         """The spec of an existing object: each incarnation starts as a copy of it.
 
         Raises:
@@ -126,7 +127,7 @@ class SystemSpec:
             check_system_name(system.system_name),
             f"{system_class.__module__}:{system_class.__qualname__}",
             snapshot=encode(system),
-            **options,
+            **cast(dict[str, Any], options),
         )
 
     def definition(self) -> SystemDefinition:

@@ -176,13 +176,13 @@ def test_a_manager_ends_with_its_event_loop() -> None:
 
 def test_a_manager_closed_while_it_starts_leaves_nothing() -> None:
     async def main() -> None:
-        manager = ExternalSystemManager(options=QUIET)
+        manager = ExternalSystemManager(strict=True, options=QUIET)
         starting = asyncio.create_task(manager.start())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await manager.close()
         assert not marked_processes(os.environ[MARK])
-        with pytest.raises(RuntimeError, match="the manager is closed"):
+        with pytest.raises(UnavailableError, match="the manager is closed"):
             await starting
 
     asyncio.run(main())

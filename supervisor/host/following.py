@@ -1,0 +1,61 @@
+"""The manager's streams: what happens to systems, and what comes from them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from actors import loggers
+from actors.payload import PayloadError, unwrap
+from supervisor.host.dialog import Dialog
+from supervisor.host.streams import EventStream
+
+_log = logging.getLogger(loggers.MANAGER)
+
+
+class _Talks(Protocol):
+    _dialog: Dialog
+
+    async def _is_ready(self) -> bool: ...
+
+
+class Follower:
+    """Mixed into :class:`~supervisor.ExternalSystemManager`."""
+
+    def events(self: _Talks, since: int | None = None) -> EventStream:
+        """What happens to systems and groups, from now on, until the manager closes.
+
+        Args:
+            since: the sequence number of the last event that the caller has had; those
+                after it come first. If they are not all kept any more, the first ``anext``
+                raises :class:`~supervisor.EventsLostError`.
+        """
+        if since is None:
+            return self._dialog.streams.events()
+        return self._dialog.streams.events(self._dialog.catch_up, since)
+
+    async def data_from(self: _Talks, *names: str) -> AsyncIterator[tuple[str, Any]]:
+        """``(name, item)`` for each item that comes from these systems, or from all.
+
+        While this is iterated the systems are received from all the time.
+
+        Raises:
+            FellBehindError: items come faster than they are taken, for too long.
+        """
+        if not await self._is_ready():
+            return
+        stream = self._dialog.streams.add_data(names)
+        try:
+            await self._dialog.subscribe()
+            while (event := await stream.take()) is not None:
+                for data in event.items:
+                    try:
+                        item = unwrap(data)
+                    except PayloadError as error:
+                        _log.warning("%s: an item is lost: %s", event.system_name, error)
+                        continue
+                    yield event.system_name, item
+        finally:
+            self._dialog.streams.remove_data(stream)
+            await self._dialog.subscribe()

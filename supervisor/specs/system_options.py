@@ -1,0 +1,23 @@
+"""The options of a system, for whoever passes them on by their names."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from actors.resilience.backoff import BackoffPolicy
+from supervisor.specs.policies import RestartPolicy, RestartType, Shutdown
+
+
+class SystemOptions(TypedDict, total=False):
+    """The keyword fields of a :class:`~supervisor.SystemSpec`, by which a misspelt one is an
+    error for a type checker."""
+
+    connect: bool
+    restart_type: RestartType | str
+    restart: RestartPolicy
+    significant: bool
+    reconnect: BackoffPolicy
+    start_timeout: float
+    shutdown: Shutdown
+    hang_timeout: float | str
+    mailbox_size: int
