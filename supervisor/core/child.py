@@ -35,6 +35,8 @@ class Child:
     """Where it stands in the tree."""
     wanted: bool = False
     """Whether it is meant to be connected."""
+    connect_by_spec: bool = False
+    """What its spec says of that."""
     has_process: bool = False
     turn_at: float | None = 0.0
     """When it was this incarnation's turn to be made, if it had to wait; None while it does."""

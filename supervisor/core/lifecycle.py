@@ -143,11 +143,23 @@ class Lifecycle:
             return
         children = self._context.children
         if happened.kind is EventKind.REGISTERED and isinstance(node, System):
-            children.setdefault(node.name, Child(node=node, wanted=node.spec.connect))
+            by_spec = node.spec.connect
+            child = Child(node=node, wanted=by_spec, connect_by_spec=by_spec)
+            children.setdefault(node.name, child)
+        if happened.kind is EventKind.CHANGED and isinstance(node, System):
+            self._spec_changed(children[node.name])
         if happened.kind is EventKind.RESTARTING and happened.delay:
             self._fail_what_would_wait_long(node, happened.reason)
         for each in node.walk() if isinstance(node, Group) else (node,):
             self._fail_what_waits(each)
+
+    def _spec_changed(self, child: Child) -> None:
+        """What its new spec says of its connection is the last word about that, if it says
+        something new. A connection that it has is kept."""
+        by_spec = child.spec.connect
+        if by_spec != child.connect_by_spec:
+            child.wanted = child.connect_by_spec = by_spec
+            self._router.touch(child)
 
     def _fail_what_waits(self, node: Node) -> None:
         """Answer what waits for a system to come up that does not, or not soon."""

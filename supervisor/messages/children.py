@@ -82,7 +82,8 @@ class ChangeSpecs(SupervisorRequest):
     by :class:`SpecsChanged`.
 
     Options of the group hold from now on. A child that is there already keeps running; its
-    new spec holds from its next start. A new child is added, and not started. A child that
+    new spec holds from its next start, but for ``connect``: what a system is meant to be is
+    that from now on. A new child is added, and not started. A child that
     the new spec does not name is kept as it is. Groups in the group are changed likewise.
     """
 
@@ -99,7 +100,8 @@ class GetTree(SupervisorRequest):
 
 @attrs.frozen(kw_only=True)
 class ChildStarted(Reply):
-    """The child is up."""
+    """The child is up, or its constructor ended in order: then it does not run (OTP's
+    ``ignore``)."""
 
     name: str
     incarnation: int

@@ -5,6 +5,7 @@ import pytest
 from actors.messages import ConnectSystem, SendData, SystemConnected
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import (
+    ChangeSpecs,
     ChildDeleted,
     ChildInfo,
     ChildrenCounted,
@@ -221,3 +222,45 @@ def test_what_was_terminated_is_not_meant_by_an_order_to_all(plant):
     plant.tell(request)
     plant.actor("a").connect()
     assert plant.reply(request).results == {"a": True}
+
+
+# ---- connect, changed ----------------------------------------------------------------------
+
+
+def change(plant, **options):
+    plant.tell(ChangeSpecs(GroupSpec("root", [spec("plc", **options)])))
+
+
+def test_a_system_that_a_change_wants_connected_is_connected(plant):
+    actor = plant.register()
+    assert actor.requests == []
+    change(plant, connect=True)
+    plant.advance(0.0)
+    [request] = actor.requests
+    assert isinstance(request, ConnectSystem)
+    actor.connect()
+    status = plant.ask(GetStatus("plc"), "stat").status
+    assert (status.desired, status.is_connected) == ("connected", True)
+
+
+def test_a_system_that_a_change_does_not_want_connected_keeps_its_connection_and_gets_no_other(
+    plant,
+):
+    actor = plant.register(connect=True)
+    actor.connect()
+    change(plant, connect=False)
+    status = plant.ask(GetStatus("plc"), "stat").status
+    assert (status.desired, status.is_connected) == ("disconnected", True)
+    actor.crash_and_exit()
+    plant.actor().start()
+    plant.advance(60.0)
+    assert plant.actor().requests == []
+
+
+def test_a_change_that_says_nothing_new_of_the_connection_changes_nothing_of_it(plant):
+    actor = plant.register()
+    plant.tell(ConnectSystem("plc"))
+    actor.connect()
+    change(plant, shutdown=3.0)
+    status = plant.ask(GetStatus("plc"), "stat").status
+    assert (status.desired, status.is_connected) == ("connected", True)

@@ -14,6 +14,7 @@ from supervisor.messages import (
     GetStatus,
     GetTree,
     RegisterSystem,
+    RestartChild,
     RestartSystem,
     StartChild,
     StopSupervisor,
@@ -298,3 +299,24 @@ def test_keepers_are_told_when_the_whole_tree_is_up():
     assert plant.told[-1][1].is_up
     plant.tell(KeepRecord(), "another")
     assert plant.told[-1][1].is_up
+
+
+def test_a_group_that_was_set_aside_stays_so_under_the_next_supervisor():
+    frail = spec("frail", max_restarts=0)
+    line = GroupSpec("line", [frail, spec("other")], strategy="one_for_all")
+    plant = Harness(tree=GroupSpec("root", [line, spec("apart")]))
+    keep(plant)
+    start_all(plant)
+    plant.actor("frail").crash_and_exit()
+    plant.actor("other").exit()
+    assert states(plant) == {
+        "frail": SystemState.QUARANTINED,
+        "other": SystemState.QUARANTINED,
+        "apart": SystemState.DISCONNECTED,
+    }
+    successor = Harness(record=kept(plant))
+    start_all(successor)
+    assert states(successor) == states(plant)
+    successor.tell(RestartChild("line"))
+    start_all(successor)
+    assert set(states(successor).values()) == {SystemState.DISCONNECTED}
