@@ -32,6 +32,9 @@ class Allowed:
     returns as it is."""
     words: tuple[str, ...] = ()
     """Words that may be written, to find the one that was meant."""
+    hint: Callable[[str], str] = lambda _: ""
+    """What to write in place of a string that is not allowed; empty if nobody knows. With it the
+    string is not quoted, which may hold more than it should."""
 
     def __call__(self, _instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if not self._allows(value):
@@ -68,6 +71,8 @@ class Allowed:
     def refusal(self, value: object, written: object, *, show: bool) -> str:
         """Why ``value``, which was made of ``written``, is not allowed."""
         refusal = f"must be {self.text}"
+        if isinstance(value, str) and (hint := self.hint(value)):
+            return f"{refusal}: {hint}"
         if not self._has_type(value):
             refusal += f", not {describe_value(written, show=show)}"
         elif show and isinstance(written, int | float | str):
@@ -161,7 +166,7 @@ def flag() -> Allowed:
 
 def host_name() -> Allowed:
     """What can be looked up: a host name or an address."""
-    return text("a host name or an address", is_host_name)
+    return attrs.evolve(text("a host name or an address", is_host_name), hint=_host_hint)
 
 
 def is_host_name(value: str) -> bool:
@@ -170,4 +175,23 @@ def is_host_name(value: str) -> bool:
         value.encode("idna")
     except UnicodeError:
         return False
-    return bool(value) and value.isprintable() and " " not in value
+    return bool(value) and value.isprintable() and " " not in value and not _host_hint(value)
+
+
+_URL: Final = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/]*@)?"
+    r"(?P<host>\[[^\]/]*\]|[^:/\[\]]*)(?::(?P<port>[0-9]{1,5}))?(?:/.*)?"
+)
+
+
+def _host_hint(value: str) -> str:
+    """What to write in place of a URL, of a host with its port, or of an address in brackets."""
+    found = _URL.fullmatch(value)
+    if found is None or (found["host"] == value and not value.startswith("[")):
+        return ""
+    host = found["host"].strip("[]")
+    if not host:
+        return "write the name alone, which is missing here"
+    if found["port"]:
+        return f'write host = "{host}" and port = {found["port"]}'
+    return f'write "{host}" alone'

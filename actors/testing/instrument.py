@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, Self, cast
 
-from actors.connectors.framing import LineFraming
+from actors.connectors.framing.delimited import LineFraming
 from actors.errors import ConnectorError
 
 MAX_SETTINGS: Final = 1000

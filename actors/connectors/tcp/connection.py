@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from actors.connectors.framing import Decoder
+from actors.connectors.framing.stream import Decoder
 from actors.connectors.tls import explain
 from actors.errors import ConnectorError, NotSentError
 from actors.unix_base.kernel.buffers import new_room
@@ -96,6 +96,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         decoder: of this connection alone.
         queue: where frames go.
         on_lost: called once, when the connection is lost; not after :meth:`close`.
+        idle: seconds without anything that end an item, and so does the end of the connection;
+            None when nothing but the framing ends one.
 
     Attributes:
         lost: why the connection is lost; None while it stands, and after :meth:`close`.
@@ -108,6 +110,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         decoder: Decoder,
         queue: FrameQueue,
         on_lost: Callable[[TcpConnection], None],
+        idle: float | None = None,
     ) -> None:
         self.lost: str | None = None
         self.closed = asyncio.Event()
@@ -125,6 +128,9 @@ class TcpConnection(asyncio.BufferedProtocol):
         """The other end has closed, and what had come before is being read."""
         self._look: asyncio.TimerHandle | None = None
         self._room = new_room()
+        self._idle = idle
+        self._silence: asyncio.TimerHandle | None = None
+        """Runs while part of an item has come that silence may end."""
 
     @property
     def is_open(self) -> bool:
@@ -190,6 +196,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         if self.is_open:
             self.lost = why
             self._on_lost(self)
+        self._cancel_silence()
         self._arrived.set()
         if self._transport is not None:
             self._transport.abort()
@@ -197,6 +204,7 @@ class TcpConnection(asyncio.BufferedProtocol):
     async def close(self) -> None:
         """Write what is still to be written, for a second at most, and close the socket."""
         self._is_closing = True
+        self._cancel_silence()
         self._arrived.set()
         transport = self._transport
         if transport is None:
@@ -262,6 +270,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         if self._decoder.error is not None:
             self.lose(f"{self._address} sent what cannot be read: {self._decoder.error}")
             return
+        self._await_silence()
         if self._queue:
             self._arrived.set()
         if self._is_ending and self._queue.is_overfull:
@@ -273,6 +282,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._pause()
 
     def eof_received(self) -> None:
+        self._end_item()
         self.lose(self._ended())
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -282,6 +292,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             said = (error.strerror or str(error)).lower()
             why = f"lost the connection to {self._address}: {said}"
         else:
+            self._end_item()
             why = self._ended()
         self.lose(why)
         self._transport = None
@@ -296,6 +307,30 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._written.set()
+
+    # ---- items that silence ends ------------------------------------------------------
+
+    def _await_silence(self) -> None:
+        self._cancel_silence()
+        if self._idle is not None and self._decoder.pending:
+            self._silence = asyncio.get_running_loop().call_later(self._idle, self._hear_silence)
+
+    def _hear_silence(self) -> None:
+        if self._queue.is_full:  # more may have come, and was not read
+            self._await_silence()
+            return
+        self._silence = None
+        self._end_item()
+
+    def _end_item(self) -> None:
+        if self._idle is not None and self.is_open:
+            self._queue.put(self._decoder.end_by_silence())
+            self._arrived.set()
+
+    def _cancel_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     def _ended(self) -> str:
         part = self._decoder.pending

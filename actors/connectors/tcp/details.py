@@ -7,16 +7,18 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from actors.connectors.framing import (
+from actors.connectors.framing.delimited import LINE_ENDING, DelimiterFraming, LineFraming
+from actors.connectors.framing.raw import RawFraming
+from actors.connectors.framing.sized import (
     BYTE_ORDERS,
+    PREFIX_SIZES,
+    FixedFraming,
+    LengthPrefixFraming,
+)
+from actors.connectors.framing.stream import (
     DEFAULT_MAX_FRAME_SIZE,
     ENCODING,
-    LINE_ENDINGS,
-    PREFIX_SIZES,
-    DelimiterFraming,
     Framing,
-    LengthPrefixFraming,
-    LineFraming,
     keeps_ascii,
 )
 from actors.connectors.tls import TlsOptions, tls_or_none
@@ -33,12 +35,18 @@ from actors.settings import (
 LONGEST_WAIT: Final = 86_400
 """Seconds: no timeout is longer than a day."""
 
-_FRAMINGS: Final = ("line", "length", "delimiter")
+_FRAMINGS: Final = ("line", "length", "delimiter", "fixed", "raw")
 _OPTIONS_OF: Final = {
-    "line_ending": "line",
-    "prefix_size": "length",
-    "byte_order": "length",
-    "delimiter": "delimiter",
+    "line_ending": ("line",),
+    "prefix_size": ("length",),
+    "byte_order": ("length",),
+    "delimiter": ("delimiter",),
+    "item_size": ("fixed",),
+    "idle": ("line", "delimiter", "raw"),
+}
+_NEEDED: Final = {
+    "delimiter": "is missing; it is what comes after each item",
+    "item_size": "is missing; it is how many bytes each item has",
 }
 
 
@@ -64,6 +72,10 @@ _DIGITS: Final = re.compile("[0-9]{1,20}")
 _PORT: Final = attrs.evolve(whole_number(1, 65535), convert=_to_number)
 
 
+def _or(names: tuple[str, ...]) -> str:
+    return " or ".join(f'"{each}"' for each in names)
+
+
 def _default_encoding(details: TcpDetails) -> str | None:
     return "utf-8" if details.framing == "line" else None
 
@@ -77,11 +89,16 @@ class TcpDetails:
         host: a host name or an address.
         port: its TCP port; its digits in a string too, as ``${PORT}`` gives them.
         framing: what tells items apart: ``line``, ``length`` (its length comes before
-            each item) or ``delimiter`` (fixed bytes come after each item).
-        line_ending: with ``line``, what is sent after each item.
+            each item), ``delimiter`` (fixed bytes come after each item), ``fixed`` (all have
+            the same size) or ``raw`` (nothing: what comes, as it comes).
+        line_ending: with ``line``, what comes after each item: as :class:`LineFraming` says.
         prefix_size: with ``length``, how many bytes the length has.
         byte_order: with ``length``, ``big`` or ``little``.
         delimiter: with ``delimiter``, text, bytes, or a list of byte values.
+        item_size: with ``fixed``, how many bytes an item has.
+        idle: with ``line``, ``delimiter`` and ``raw``: after so long without anything, what
+            has come is an item without its end, such as a prompt; also at the end of the
+            connection. With ``raw``, what comes without such a pause is one item.
         encoding: items are ``str`` in this encoding; ``"bytes"`` or None for bytes.
             Unless told, ``utf-8`` with ``line`` and bytes with the others.
         max_frame_size: the most bytes of one item.
@@ -94,7 +111,7 @@ class TcpDetails:
     host: str = attrs.field(validator=host_name())
     port: int = attrs.field(validator=_PORT)
     framing: str = attrs.field(default="line", validator=one_of(*_FRAMINGS))
-    line_ending: str = attrs.field(default="\n", validator=one_of(*LINE_ENDINGS))
+    line_ending: str = attrs.field(default="\n", validator=LINE_ENDING)
     prefix_size: int = attrs.field(default=4, validator=one_of(*PREFIX_SIZES))
     byte_order: Literal["big", "little"] = attrs.field(
         default="big", validator=one_of(*BYTE_ORDERS)
@@ -108,6 +125,10 @@ class TcpDetails:
             convert=_to_bytes,
         ).or_none(),
     )
+    item_size: int | None = attrs.field(
+        default=None, validator=whole_number(1, 2**31, " of bytes").or_none()
+    )
+    idle: float | None = attrs.field(default=None, validator=seconds(LONGEST_WAIT).or_none())
     encoding: str | None = attrs.field(
         default=attrs.Factory(_default_encoding, takes_self=True),
         validator=attrs.evolve(
@@ -125,13 +146,21 @@ class TcpDetails:
     def __attrs_post_init__(self) -> None:
         defaults = attrs.fields_dict(TcpDetails)
         mistakes = [
-            Mistake((option,), f'is only for framing = "{owner}", and framing is "{self.framing}"')
-            for option, owner in _OPTIONS_OF.items()
-            if self.framing != owner and getattr(self, option) != defaults[option].default
+            Mistake(
+                (option,), f'is only for framing = {_or(owners)}, and framing is "{self.framing}"'
+            )
+            for option, owners in _OPTIONS_OF.items()
+            if self.framing not in owners and getattr(self, option) != defaults[option].default
         ]
-        if self.framing == "delimiter" and self.delimiter is None:
-            text = "is missing; it is what comes after each item"
-            mistakes.append(Mistake(("delimiter",), text))
+        mistakes += [
+            Mistake((option,), text)
+            for option, text in _NEEDED.items()
+            if self.framing in _OPTIONS_OF[option] and getattr(self, option) is None
+        ]
+        if self.item_size is not None and self.item_size > self.max_frame_size:
+            mistakes.append(
+                Mistake(("item_size",), f"is more than max_frame_size ({self.max_frame_size})")
+            )
         if self.framing == "line" and self.encoding is not None and not keeps_ascii(self.encoding):
             text = 'has no single-byte line ends: use framing = "delimiter" or "length"'
             mistakes.append(Mistake(("encoding",), text))
@@ -146,16 +175,16 @@ class TcpDetails:
 
     def make_framing(self) -> Framing:
         """The framing asked for."""
-        encoding, size = self.encoding, self.max_frame_size
-        if self.framing == "length":
-            return LengthPrefixFraming(
-                prefix_size=self.prefix_size,
-                byte_order=self.byte_order,
-                encoding=encoding,
-                max_frame_size=size,
-            )
-        if self.framing == "delimiter":
-            return DelimiterFraming(
-                delimiter=self.delimiter or b"", encoding=encoding, max_frame_size=size
-            )
-        return LineFraming(line_ending=self.line_ending, encoding=encoding, max_frame_size=size)
+        both: Any = {"encoding": self.encoding, "max_frame_size": self.max_frame_size}
+        match self.framing:
+            case "length":
+                return LengthPrefixFraming(
+                    prefix_size=self.prefix_size, byte_order=self.byte_order, **both
+                )
+            case "delimiter":
+                return DelimiterFraming(delimiter=self.delimiter or b"", **both)
+            case "fixed":
+                return FixedFraming(item_size=self.item_size or 1, **both)
+            case "raw":
+                return RawFraming(until_silence=self.idle is not None, **both)
+        return LineFraming(line_ending=self.line_ending, **both)

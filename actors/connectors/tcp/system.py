@@ -170,7 +170,11 @@ class TcpSystem(ExternalSystemInterface):
 
     def _make_connection(self) -> TcpConnection:
         return TcpConnection(
-            self._details.address, self._framing.decoder(), self._queue, self._on_lost
+            self._details.address,
+            self._framing.decoder(),
+            self._queue,
+            self._on_lost,
+            self._details.idle,
         )
 
     def _on_lost(self, connection: TcpConnection) -> None:

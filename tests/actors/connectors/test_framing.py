@@ -9,21 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.connectors.framing import (
-    DelimiterFraming,
-    Framing,
-    LengthPrefixFraming,
-    LineFraming,
-    is_text_encoding,
-)
+from actors.connectors.framing.delimited import DelimiterFraming, LineFraming
+from actors.connectors.framing.sized import FixedFraming, LengthPrefixFraming
+from actors.connectors.framing.stream import Framing, is_text_encoding
 from actors.errors import ConnectorError, ItemRefusedError
 
-_PAYLOADS = st.binary(max_size=40) | st.lists(st.sampled_from(b"ab\r\n"), max_size=8).map(bytes)
+_PAYLOADS = st.binary(max_size=40) | st.lists(st.sampled_from(b"ab\r\n;>"), max_size=8).map(bytes)
 _FRAMINGS = st.one_of(
     st.builds(
         LineFraming,
         encoding=st.none(),
-        line_ending=st.sampled_from(["\n", "\r\n"]),
+        line_ending=st.sampled_from(["\n", "\r\n", "\r", ";", "\n\r", "\r\n>"]),
         max_frame_size=st.sampled_from([8, 1000]),
     ),
     st.builds(
@@ -37,6 +33,7 @@ _FRAMINGS = st.one_of(
         delimiter=st.sampled_from([b"a", b"aa", b"aab", b"abab", b"\r\n", b"\x00\xff"]),
         max_frame_size=st.sampled_from([8, 1000]),
     ),
+    st.builds(FixedFraming, item_size=st.sampled_from([1, 3, 8]), max_frame_size=st.just(8)),
 )
 
 
@@ -182,7 +179,10 @@ def test_an_unfinished_frame_is_counted_as_pending():
     [
         lambda: LineFraming(encoding="utf-16"),
         lambda: LineFraming(encoding="no-such"),
-        lambda: LineFraming(line_ending="\r"),
+        lambda: LineFraming(line_ending=""),
+        lambda: LineFraming(line_ending="ü"),
+        lambda: FixedFraming(item_size=0),
+        lambda: FixedFraming(item_size=9, max_frame_size=8),
         lambda: DelimiterFraming(delimiter=b""),
         lambda: LengthPrefixFraming(prefix_size=3),
         lambda: LengthPrefixFraming(byte_order="middle"),

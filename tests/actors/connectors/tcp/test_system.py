@@ -30,6 +30,11 @@ def test_an_item_is_sent_and_its_answer_received():
     [
         ({"line_ending": "\r\n", "encoding": "latin-1"}, "grün", b"gr\xfcn\r\n"),
         ({"encoding": "bytes"}, b"\xff", b"\xff\n"),
+        ({"line_ending": "\r"}, "POS?", b"POS?\r"),
+        ({"line_ending": ">"}, "ready\n", b"ready\n>"),
+        ({"framing": "fixed", "item_size": 3}, b"abc", b"abc"),
+        ({"framing": "raw"}, b"\0\1", b"\0\1"),
+        ({"framing": "raw", "idle": "1ms", "encoding": "utf-8"}, "é", b"\xc3\xa9"),
         ({"framing": "length"}, b"abc", b"\0\0\0\3abc"),
         ({"framing": "length", "prefix_size": 2, "byte_order": "little"}, b"", b"\0\0"),
         ({"framing": "delimiter", "delimiter": [0xFF, 0xFF]}, b"page 1", b"page 1\xff\xff"),
