@@ -13,6 +13,7 @@ from supervisor import (
     RestartPolicy,
     RestartType,
     Strategy,
+    UnavailableError,
 )
 from supervisor.messages import EventKind, SystemState
 from tests.helpers.ends import (
@@ -314,7 +315,8 @@ def test_children_that_need_one_another_are_set_aside_as_one_and_come_back_as_on
         assert watch.order([EventKind.STOPPED], ["a", "c"]) == ["stopped c", "stopped a"]
         now = await states(manager)
         assert {now[name] for name in ("group", "a", "b", "c")} == {SystemState.QUARANTINED}
-        assert not await manager.send_data_to_system("a", "nobody takes this")
+        with pytest.raises(UnavailableError, match="its group group is quarantined"):
+            await manager.send_data_to_system("a", "nobody takes this")
         assert await manager.restart_child("group")
         assert await lives(manager) == {"root": 1, "group": 2, "a": 2, "b": 2, "c": 2}
 
