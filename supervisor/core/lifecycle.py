@@ -182,8 +182,10 @@ class Lifecycle:
         if crashed is not None:
             text = f"crashed ({reason.text})" if reason else "crashed"
             self._router.fail_queued_data(crashed, FailureCode.SYSTEM_CRASHED, text)
-        for child in self._context.children.values():
-            if child is not crashed and child.node.held_up_by is cause:
+        group = cause.parent if cause.parent is not None and cause.parent.round else cause
+        for node in group.walk() if isinstance(group, Group) else ():
+            child = self._context.children.get(node.name)
+            if child is not None and child is not crashed and node.held_up_by is cause:
                 self._fail_queued(child, f"stopped, as {cause.name} is restarted")
 
     def _fail_queued(self, child: Child, text: str) -> None:
