@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from supervisor.host.manager import ExternalSystemManager
     from supervisor.host.streams import FellBehindError
     from supervisor.host.synchronous import SynchronousManager
+    from supervisor.runtime.frozen import freeze_support
     from supervisor.runtime.supervisor_actor import Supervisor
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "UnavailableError",
     "UnknownCommandError",
     "UnknownSystemError",
+    "freeze_support",
 ]
 
 
@@ -86,6 +88,7 @@ _MODULES: Final = {
     "FellBehindError": "host.streams",
     "Supervisor": "runtime.supervisor_actor",
     "SynchronousManager": "host.synchronous",
+    "freeze_support": "runtime.frozen",
 }
 """Where to find what is imported when it is first used: a host needs no Thespian in its
 process, and the runtime's own processes, which are to start quickly, no manager."""

@@ -15,6 +15,7 @@ from actors.errors import describe
 from actors.messages import FailureCode, Reply, Request
 from supervisor.client import waiting
 from supervisor.client.connection import STOPPED, Event, SupervisorConnection
+from supervisor.client.own_process import OwnProcess
 from supervisor.client.recovery import Recovery
 from supervisor.client.waiting import WaitingRequests
 from supervisor.messages import ReturnData, StopSupervisor, Subscribe, SupervisorRequest
@@ -52,6 +53,8 @@ class Session:
         self._waiting = WaitingRequests(self.ask_stream)
         self._recovery = Recovery(options, self._waiting, on_event, on_back, on_lost)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process: OwnProcess | None = None
+        """Where it is in use; None before that."""
         self._keeper: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         """Held while it opens or ends: neither must see the other half done."""
@@ -90,15 +93,31 @@ class Session:
         connection = self._recovery.connection
         return None if connection is None else connection.max_payload_bytes
 
+    @property
+    def is_in_fork(self) -> bool:
+        """Whether this is a copy, in a fork of the process that has it."""
+        return self._process is not None and not self._process.is_here
+
+    def check_process(self) -> None:
+        """Make sure that this is no copy in a fork, once it is in use.
+
+        Raises:
+            RuntimeError: it is one.
+        """
+        if self._process is not None:
+            self._process.check()
+
     def check_loop(self) -> None:
         """Belong to the running event loop from now on.
 
         Raises:
-            RuntimeError: it belongs to another one.
+            RuntimeError: it belongs to another one, or to another process.
         """
+        self.check_process()
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
+            self._process = OwnProcess("an ExternalSystemManager")
         elif self._loop is not loop:
             raise RuntimeError("an ExternalSystemManager belongs to the event loop it started on")
 
@@ -167,6 +186,7 @@ class Session:
         await self._end("the manager is closed", stop=not self.is_attached)
 
     async def _end(self, why: str, *, stop: bool) -> None:
+        self.check_process()
         recovery = self._recovery
         if stop and self.is_attached and self.is_open:
             await self._waiting.wait_for(waiting.RECOVERY_PATIENCE)
@@ -203,12 +223,17 @@ class Session:
             _log.exception("the supervisor cannot be kept")
             recovery.give_up(f"the supervisor cannot be kept: {describe(error)}")
         finally:
-            if recovery.over is None:
-                recovery.over = "the manager's event loop has ended"
-            if recovery.runtime is not None:
-                recovery.runtime.let_go()
-            # A loop closed under this task allows no more calls.
-            if self._loop and not self._loop.is_closed():
-                if recovery.connection is not None:
-                    recovery.connection.abort()
-                self._on_over(recovery.over)
+            if not self.is_in_fork:  # whose loop is a copy, too
+                self._end_with_loop()
+
+    def _end_with_loop(self) -> None:
+        recovery = self._recovery
+        if recovery.over is None:
+            recovery.over = "the manager's event loop has ended"
+        if recovery.runtime is not None:
+            recovery.runtime.let_go()
+        # A loop closed under this task allows no more calls.
+        if self._loop and not self._loop.is_closed():
+            if recovery.connection is not None:
+                recovery.connection.abort()
+            self._on_over(recovery.over)

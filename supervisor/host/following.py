@@ -31,6 +31,7 @@ class Follower:
                 after it come first. If they are not all kept any more, the first ``anext``
                 raises :class:`~supervisor.EventsLostError`.
         """
+        self._dialog.session.check_process()
         if since is None:
             return self._dialog.streams.events()
         return self._dialog.streams.events(self._dialog.catch_up, since)

@@ -123,7 +123,8 @@ class ExternalSystemManager(Family, Follower):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        if not self._dialog.session.is_in_fork:  # else it is not this process's to close
+            await self.close()
 
     # ---- registering ---------------------------------------------------------------------
 
@@ -149,6 +150,7 @@ class ExternalSystemManager(Family, Follower):
             the system's process can tell, or another program's supervisor, is told by the call
             that starts it; a refused object is then what it was before.
         """
+        self._dialog.session.check_process()
         name = getattr(system, "system_name" if is_object(system) else "name", None)
         over = self._dialog.session.over
         if over is not None:
@@ -304,6 +306,7 @@ class ExternalSystemManager(Family, Follower):
 
     def is_connected(self, name: str) -> bool:
         """Whether a system is connected, as far as this process has heard."""
+        self._dialog.session.check_process()
         return name in self._dialog.connected
 
     # ---- ending --------------------------------------------------------------------------

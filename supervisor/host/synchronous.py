@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from supervisor.client.own_process import OwnProcess
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import ChildInfo, ChildrenCounted, LifecycleEvent, SystemStatus, TreeNode
 from supervisor.specs.options import SupervisorOptions
@@ -19,7 +19,6 @@ from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 T = TypeVar("T")
 
 _open: set[SynchronousManager] = set()
-_host_pid = os.getpid()
 
 
 class SynchronousManager:
@@ -28,6 +27,10 @@ class SynchronousManager:
     Any number of threads may call at once; an event loop in a thread of its own does the
     work. Systems are given as specs: an object's methods are coroutines, of little use here.
     Every method does what the manager's method of the same name does.
+
+    It belongs to the process it was made in: in a fork of that each method raises a
+    ``RuntimeError``, as the thread that does the work is not there. Make one in each process that
+    needs one, after the fork.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class SynchronousManager:
 
     def _begin(self, manager: ExternalSystemManager) -> None:
         self._manager = manager
+        self._process = OwnProcess("a SynchronousManager")
         self._lock = threading.Lock()
         """Held while work is given to the loop, and while that ends."""
         self._closing = threading.Lock()
@@ -70,10 +74,14 @@ class SynchronousManager:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._process.is_here:  # else it is not this process's to close
+            self.close()
 
     def register_system(self, spec: SystemSpec, *, group: str | None = None) -> bool:
-        return self._manager.register_system(spec, group=group)
+        async def register() -> bool:
+            return self._manager.register_system(spec, group=group)  # on the loop's thread
+
+        return self._run(register())
 
     def start(self) -> None:
         self._run(self._manager.start())
@@ -150,6 +158,7 @@ class SynchronousManager:
         return self._run(self._manager.tree())
 
     def is_connected(self, name: str) -> bool:
+        self._process.check()
         return self._manager.is_connected(name)
 
     def events(self, since: int | None = None) -> Iterator[LifecycleEvent]:
@@ -165,6 +174,7 @@ class SynchronousManager:
         self._run(self._manager.stop_supervisor())
 
     def close(self) -> None:
+        self._process.check()
         with self._closing:
             if self._loop.is_closed():
                 return
@@ -183,6 +193,9 @@ class SynchronousManager:
             self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if not self._process.is_here:
+            work.close()
+            self._process.check()  # first of all: a lock may be held for ever in a fork
         with self._lock:
             is_closed = self._loop.is_closed()
             if not is_closed:
@@ -205,7 +218,8 @@ class SynchronousManager:
             while (item := self._run(next_item())) is not end:
                 yield item  # type: ignore[misc]
         finally:
-            if isinstance(items, AsyncGenerator) and not self._loop.is_closed():
+            ends = self._process.is_here and not self._loop.is_closed()
+            if isinstance(items, AsyncGenerator) and ends:
                 self._run(items.aclose())
 
 
@@ -224,10 +238,9 @@ def _end_all() -> None:
     and complain of what is pending there. No close here: it needs threads of a pool, which
     has ended by now.
     """
-    if os.getpid() != _host_pid:
-        return  # a fork of the host has none of its threads
     for manager in list(_open):
-        manager._end_loop(_cancel_the_others())
+        if manager._process.is_here:  # a fork has none of its parent's threads
+            manager._end_loop(_cancel_the_others())
 
 
 async def _others_done() -> None:

@@ -25,6 +25,7 @@ from supervisor.runtime.directory import (
     RuntimeDirectory,
     private_directory_path,
 )
+from supervisor.runtime.frozen import root_program
 from supervisor.specs.options import SupervisorOptions
 
 _EXIT_TIMEOUT: Final = 10.0
@@ -35,7 +36,6 @@ _RETRY: Final = 0.01
 """Seconds between two attempts to remove what they left."""
 
 _running: set[EmbeddedRuntime] = set()
-_host_pid = os.getpid()
 
 
 class EmbeddedRuntime:
@@ -45,6 +45,7 @@ class EmbeddedRuntime:
         self._process = process
         self._lifeline: int | None = lifeline
         self._directory = directory
+        self._host_pid = os.getpid()
         self.socket_path = ""
 
     @classmethod
@@ -57,6 +58,7 @@ class EmbeddedRuntime:
         Raises:
             RuntimeError: it did not start; the text says why.
         """
+        program = root_program()
         _forget_ended()
         try:
             directory = private_directory_path()
@@ -75,7 +77,7 @@ class EmbeddedRuntime:
         try:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-P", "-m", "supervisor.runtime.embedded_root"),
+                    *program,
                     *(str(life_read), str(ready_write), str(os.getpid())),
                 ],
                 pass_fds=(life_read, ready_write),
@@ -109,13 +111,18 @@ class EmbeddedRuntime:
     def let_go(self) -> None:
         """Have the runtime end, without waiting for it."""
         lifeline, self._lifeline = self._lifeline, None
-        if lifeline is not None:
+        if lifeline is not None and self.is_own:
             try:
                 # Closing is not enough while a fork of the host holds a copy.
                 os.write(lifeline, b"\n")
             except BrokenPipeError:
                 pass  # it has ended already
             os.close(lifeline)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this process's, and not that of one which this is a fork of."""
+        return os.getpid() == self._host_pid
 
     @property
     def is_running(self) -> bool:
@@ -162,7 +169,7 @@ def _remove(directory: Path) -> None:
 def _forget_ended() -> None:
     """Those let go of that have ended: nobody else waits for their processes."""
     for runtime in list(_running):
-        if runtime.has_ended:
+        if runtime.is_own and runtime.has_ended:
             runtime.stop()
 
 
@@ -184,9 +191,8 @@ def _environment() -> dict[str, str]:
 
 @atexit.register
 def _stop_all() -> None:
-    if os.getpid() != _host_pid:
-        return  # a fork of the host, whose runtime this is not
-    for runtime in list(_running):
+    own = [runtime for runtime in _running if runtime.is_own]
+    for runtime in own:
         runtime.let_go()
-    for runtime in list(_running):
+    for runtime in own:
         runtime.stop()
