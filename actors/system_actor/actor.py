@@ -11,6 +11,7 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from datetime import timedelta
@@ -53,6 +54,7 @@ from actors.messages import (
 )
 from actors.processes.actor_start import begin_actor
 from actors.processes.orphans import Orphans
+from actors.processes.shortages import in_words
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
 from actors.system_actor.loop_thread import LoopThread, Mailslot
@@ -126,9 +128,16 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._start, self._supervisor = start, supervisor
         name, incarnation = start.definition.system_name, start.incarnation
         self.send(supervisor, SystemBegun(name, incarnation, os.getpid()))
-        self._mailslot = Mailslot()
-        self._side = _LoopSide(start, self._mailslot)
-        self._loop = LoopThread(on_escape=self._side.crash)
+        try:
+            self._mailslot = Mailslot()
+            self._side = _LoopSide(start, self._mailslot)
+            self._loop = LoopThread(on_escape=self._side.crash)
+        except (OSError, RuntimeError) as error:  # no descriptor, or no thread, is left
+            why = Reason(type(error).__name__, f"its process cannot begin: {in_words(error)}")
+            failed = SystemStartFailed(name, incarnation, FailureCode.SYSTEM_CRASHED, why)
+            self.send(supervisor, failed)
+            self.send(self.myAddress, ActorExitRequest())
+            return
         self._loop.call(self._side.begin)
         if not self._watches:
             self.wakeupAfter(_POLL)
@@ -164,7 +173,11 @@ def _end_at_last() -> None:
     """End this process after a while, even if a connector left a thread that never ends."""
     timer = threading.Timer(_LAST_RESORT, os._exit, args=(1,))
     timer.daemon = True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError:  # no thread is left
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, _LAST_RESORT)
 
 
 @attrs.define(eq=False)

@@ -22,7 +22,7 @@ from actors.unix_base.names import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
 
 if TYPE_CHECKING:
     from actors.unix_base.base import ActorSystemBase
-    from actors.unix_base.hooks import never_wait, prepare_children, use_nursery
+    from actors.unix_base.hooks import creation_error, never_wait, prepare_children, use_nursery
     from actors.unix_base.transport.directory import SocketDirectoryError
 
 # Thespian itself is imported when the first of these is used: some want only a part of this
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _HOME: Final = {
     "ActorSystemBase": "base",
     "SocketDirectoryError": "transport.directory",
+    "creation_error": "hooks",
     "never_wait": "hooks",
     "prepare_children": "hooks",
     "use_nursery": "hooks",
@@ -41,6 +42,7 @@ __all__ = [
     "SOCKET_DIRECTORY",
     "ActorSystemBase",
     "SocketDirectoryError",
+    "creation_error",
     "never_wait",
     "prepare_children",
     "use_nursery",

@@ -56,3 +56,15 @@ def prepare_children(actor: Actor, function: Callable[..., object], *args: Any) 
     manager = getattr(actor, "_myRef", None)
     if isinstance(manager, UnixActorManager):
         manager.prepare_children(function, *args)
+
+
+def creation_error(actor: Actor) -> Exception | None:
+    """Why the process of an actor that was just created could not be started; None if it was, or
+    on another base. The creator is told of its exit as well, as on any base. To be called right
+    after ``createActor``, which gives an address in any case.
+    """
+    manager = getattr(actor, "_myRef", None)
+    if not isinstance(manager, UnixActorManager):
+        return None
+    error, manager.creation_error = manager.creation_error, None
+    return error

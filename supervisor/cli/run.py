@@ -21,6 +21,7 @@ from supervisor.runtime.processes import signals_as_descriptor, wait_readable
 from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
 from supervisor.runtime.scribe import scribe_of
+from supervisor.runtime.shortages import raise_descriptor_limit, too_many
 from supervisor.views.status import count
 
 
@@ -50,6 +51,9 @@ def _run(config: Config, directory: Path, reaper: int | None) -> int:
 
 
 def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | None) -> int:
+    raise_descriptor_limit()
+    if (short := too_many(len(config.systems))) is not None:
+        _say(short)
     held = RuntimeDirectory(directory)
     existed = directory.exists()
     pid = os.getpid() if reaper is None else os.getppid()

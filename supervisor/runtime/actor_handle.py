@@ -48,3 +48,11 @@ class ActorHandle:
                 os.kill(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+@attrs.frozen
+class ActorClient:
+    """Whoever asked by an actor message. Thespian's addresses cannot be hashed."""
+
+    address: ActorAddress = attrs.field(eq=False)
+    text: str

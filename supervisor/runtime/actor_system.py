@@ -12,6 +12,7 @@ from thespian.actors import ActorSystem, ActorSystemException
 from thespian.system.transport.IPBase import IPActorAddress
 
 from actors import loggers
+from actors.processes.shortages import in_words
 from actors.unix_base import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
 from supervisor.runtime.belongings import ACTOR_SOCKETS, LOG
 
@@ -71,7 +72,7 @@ def _start(base: str, capabilities: dict[str, Any]) -> Any:
         # Unique: a second one, after the first was killed, would be taken for the first.
         return ActorSystem(base, capabilities, transientUnique=True)
     except (ActorSystemException, OSError) as error:
-        text = f"the actor system ({base}) did not start: {type(error).__name__}: {error}"
+        text = f"the actor system ({base}) did not start: {in_words(error)}"
         raise RuntimeError(text) from error
     except ImportError as error:
         raise RuntimeError(f"{BASE_VARIABLE} names no actor-system base: {base}") from error

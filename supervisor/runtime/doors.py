@@ -22,6 +22,7 @@ from actors.wire.tally import read_tally, tally_path
 from supervisor.runtime.belongings import DOORS, clear_below
 from supervisor.runtime.directory import doors_directory
 from supervisor.runtime.farewells import farewell
+from supervisor.runtime.shortages import require_files
 
 
 class DirectoryOfDoors:
@@ -76,7 +77,12 @@ class DirectoryOfDoors:
 
     def choose(self, name: str, incarnation: int) -> str:
         """The path of the door of an incarnation that is about to start. It is used once:
-        whoever still knows the last one finds nobody there."""
+        whoever still knows the last one finds nobody there.
+
+        Raises:
+            ShortageError: there is no room for its files.
+        """
+        require_files(str(self._runtime))
         self._make_again()  # the incarnation will not wait for the next look
         path = str(self._directory / f"{os.getpid():x}-{next(self._numbers):x}")
         self._paths[name, incarnation] = path

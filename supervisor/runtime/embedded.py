@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import cattrs
 
+from actors.processes.shortages import in_words
 from supervisor.messages.record import Record
 from supervisor.runtime.directory import (
     DirectoryError,
@@ -72,9 +73,11 @@ class EmbeddedRuntime:
             "options": cattrs.unstructure(options),
             "record_bytes": len(pickled),
         }
-        ready_read, ready_write = os.pipe()
-        life_read, life_write = os.pipe()
+        fds: list[int] = []
         try:
+            for _ in range(2):
+                fds += os.pipe()
+            ready_read, ready_write, life_read, life_write = fds
             process = subprocess.Popen(
                 [
                     *program,
@@ -86,9 +89,9 @@ class EmbeddedRuntime:
                 start_new_session=True,  # a Ctrl-C for the host is not one for the runtime
             )
         except OSError as error:
-            for fd in (ready_read, ready_write, life_read, life_write):
+            for fd in fds:
                 os.close(fd)
-            raise RuntimeError(f"cannot start {sys.executable}: {error}") from error
+            raise RuntimeError(f"cannot start {sys.executable}: {in_words(error)}") from error
         os.close(life_read)
         os.close(ready_write)
         try:

@@ -17,12 +17,14 @@ from typing import Any, Final
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
+from actors.processes.shortages import in_words
 from supervisor.runtime.directory import OTHER_PARENT, ReplacedError, RuntimeDirectory
 from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import open_pidfd, wait_readable
 from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
 from supervisor.runtime.scribe import Scribe
+from supervisor.runtime.shortages import raise_descriptor_limit
 from supervisor.specs.options import SupervisorOptions
 
 ORPHAN_GRACE: Final = 0.5
@@ -54,6 +56,7 @@ def _run(lifeline_fd: int, ready_fd: int, host_pid: int, reaper: int | None) -> 
     """
     setup, pickled = _read_setup(lifeline_fd)
     sys.path[:] = setup["sys_path"]
+    raise_descriptor_limit()
     directory = RuntimeDirectory(Path(setup["directory"]), OTHER_PARENT)
     record = pickle.loads(pickled) if pickled else None
     try:
@@ -79,7 +82,7 @@ def _run(lifeline_fd: int, ready_fd: int, host_pid: int, reaper: int | None) -> 
         except Interrupted:
             return EXIT_OK
         except Exception as error:
-            _tell_host(ready_fd, {"error": f"{type(error).__name__}: {error}"})
+            _tell_host(ready_fd, {"error": in_words(error)})
             return EXIT_SUPERVISOR_DIED
         private_fds.remove(ready_fd)  # closed, and may be another's by the next fork
         _tell_host(ready_fd, {"socket": directory.socket_path})

@@ -45,8 +45,9 @@ from actors.messages import (
 )
 from actors.processes.actor_start import begin_actor
 from actors.processes.forking import prepare_kind, prepare_loop, share_memory_with_forks
+from actors.processes.shortages import in_words
 from actors.system_actor.actor import SystemActor
-from actors.unix_base import never_wait, prepare_children, use_nursery
+from actors.unix_base import creation_error, never_wait, prepare_children, use_nursery
 from actors.unix_base.kernel.private_directory import NotPrivateError
 from actors.wire.front_door import Arrived, DoorClient, WatchedDoor
 from supervisor.core.actions import (
@@ -64,11 +65,12 @@ from supervisor.core.core import SupervisorCore
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
-from supervisor.runtime.actor_handle import ActorHandle
+from supervisor.runtime.actor_handle import ActorClient, ActorHandle
 from supervisor.runtime.doors import DirectoryOfDoors, open_doors
 from supervisor.runtime.limits import processes_at_once
 from supervisor.runtime.oom import OomCounter
 from supervisor.runtime.processes import newest_process
+from supervisor.runtime.shortages import require_descriptors
 from supervisor.specs.options import SupervisorOptions
 
 P = ParamSpec("P")
@@ -81,14 +83,6 @@ _POLL: Final = 0.005
 """Seconds between two looks at the front door where Thespian cannot watch a descriptor."""
 _LONGEST_NAP: Final = 3600.0
 """Seconds: a timedelta cannot hold every number."""
-
-
-@attrs.frozen
-class ActorClient:
-    """Whoever asked by an actor message. Thespian's addresses cannot be hashed."""
-
-    address: ActorAddress = attrs.field(eq=False)
-    text: str
 
 
 class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
@@ -238,7 +232,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             return  # its systems are told to exit with it
         for handle in self._handles.values():
             if handle.address == address:
-                self._tell_exit(handle, now, told_to=sender == address)
+                self._tell_exit(handle, now, told_to=sender == address and handle.pid is not None)
                 self._look_at = now + _LAST_WORDS  # what killed one may have killed others
                 return
 
@@ -349,24 +343,28 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                     self._door.tell_for_good(closing)
 
     def _fail(self, action: CoreAction, error: Exception) -> None:
-        _log().exception("%s could not be carried out", type(action).__name__)
+        if not isinstance(error, OSError):
+            _log().exception("%s could not be carried out", type(action).__name__)
         if isinstance(action, StartActor):  # no process will ever tell
             name, incarnation, now = action.name, action.incarnation, time.monotonic()
-            why = Reason(type(error).__name__, f"its process did not start: {error}")
+            why = Reason(type(error).__name__, f"its process did not start: {in_words(error)}")
             failed = SystemStartFailed(name, incarnation, FailureCode.SYSTEM_CRASHED, why)
             self._core.child_said(name, incarnation, failed, now)
             self._core.child_exited(name, incarnation, None, now)
 
     def _start(self, action: StartActor) -> None:
-        prepare_children(self, prepare_kind, action.definition.kind)
-        address = self.createActor(SystemActor)
-        self._handles[action.name] = ActorHandle(
-            action.name, action.incarnation, address, newest_process(self)
-        )
+        require_descriptors()
         door = None
         if self._doors is not None:
             path = self._doors.choose(action.name, action.incarnation)
             door = DoorAddress(path, action.mailbox_size)
+        prepare_children(self, prepare_kind, action.definition.kind)
+        address = self.createActor(SystemActor)
+        if (error := creation_error(self)) is not None:
+            raise error
+        self._handles[action.name] = ActorHandle(
+            action.name, action.incarnation, address, newest_process(self)
+        )
         start = StartSystem(action.definition, action.incarnation, door, action.max_payload_bytes)
         self.send(address, start)
 

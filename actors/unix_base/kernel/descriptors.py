@@ -47,7 +47,10 @@ def let_go(inherited: Iterable[int], keep: Iterable[int]) -> None:
         return
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for fd in doomed:
-        os.dup2(null, fd, inheritable=False)
+        try:
+            os.dup2(null, fd, inheritable=False)
+        except OSError:  # above the limit that holds by now: nobody will get this number
+            os.close(fd)
     os.close(null)
 
 

@@ -48,6 +48,8 @@ class StartsChildren:
     _adminAddr: ActorAddress
     _sourceHash: Any
     _child_procs: list[Any]
+    creation_error: Exception | None = None
+    """Why the last child that could not be created could not."""
     _nursery: Nursery | None = None
     """Who forks its children, if it does not do that by itself."""
 
@@ -72,20 +74,24 @@ class StartsChildren:
         child = self.transport.prepEndpoint(childAddr, self.capabilities)
         if hasattr(childClass, "__name__"):
             childClass = f"{sys.modules[childClass.__module__].__name__}.{childClass.__name__}"
-        process = self._start_process(
-            f"Actor_{childClass}__{childAddr}",
-            child,
-            childClass,
-            globalName,
-            sourceHash or self._sourceHash,
-            sourceToLoad,
-            parentAddr,
-            self._adminAddr,
-            notifyAddr,
-            self.asLogger,
-            childRequirements,
-            self.capabilities,
-        )
+        try:
+            process = self._start_process(
+                f"Actor_{childClass}__{childAddr}",
+                child,
+                childClass,
+                globalName,
+                sourceHash or self._sourceHash,
+                sourceToLoad,
+                parentAddr,
+                self._adminAddr,
+                notifyAddr,
+                self.asLogger,
+                childRequirements,
+                self.capabilities,
+            )
+        except Exception as error:  # of which Thespian makes an exit without a reason
+            self.creation_error = error
+            raise
         info = ChildInfo(childAddr, childClass, process, child.addrInst)
         info.endpoint = child
         info.told = False

@@ -10,6 +10,7 @@ import sys
 import pytest
 from thespian.actors import ChildActorExited, requireCapability
 
+from actors.unix_base import creation_error
 from actors.unix_base.kernel.prctl import HAS_PRCTL, adopt_orphans
 from tests.helpers import hosting
 from tests.helpers.deaths import (
@@ -232,3 +233,26 @@ def look_at_exits_for(actor, programs):
 
     actor.receiveMessage = receive
     return "looks"
+
+
+# ---- what could not be created ---------------------------------------------------------
+
+
+def test_why_a_child_could_not_be_created_can_be_asked(host, parent):
+    assert host.ask(parent, why_not_created) == ["none", "OSError: no process is left", "none"]
+
+
+def why_not_created(actor):
+    """Of one that can be created, one that cannot, and one that can."""
+    manager = actor._myRef
+
+    def fail(*args):
+        raise OSError("no process is left")
+
+    why = []
+    for start in (manager._start_process, fail, manager._start_process):
+        manager._start_process = start
+        actor.createActor(hosting.Doer)
+        error = creation_error(actor)
+        why.append("none" if error is None else f"{type(error).__name__}: {error}")
+    return why
