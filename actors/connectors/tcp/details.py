@@ -72,6 +72,14 @@ _DIGITS: Final = re.compile("[0-9]{1,20}")
 _PORT: Final = attrs.evolve(whole_number(1, 65535), convert=_to_number)
 
 
+_PEER_TIMEOUT: Final = Allowed(
+    text='a number of seconds from 1 to 86,400, or a duration such as "30s"',
+    types=(int, float),
+    check=lambda value: 1 <= value <= LONGEST_WAIT,
+    convert=seconds().convert,
+)
+
+
 def _or(names: tuple[str, ...]) -> str:
     return " or ".join(f'"{each}"' for each in names)
 
@@ -105,6 +113,9 @@ class TcpDetails:
         connect_timeout: for name look-up, connecting and the TLS handshake together.
         read_timeout: how long one ``receive_data`` waits.
         write_timeout: how long the operating system may take to accept what is sent.
+        peer_timeout: how long the other end may answer nothing, to what is sent or to being
+            asked whether it is there; then the connection is lost. On Linux; other systems
+            ask with their own times.
         tls: TLS options, or None for none.
     """
 
@@ -141,6 +152,7 @@ class TcpDetails:
     connect_timeout: float = attrs.field(default=10.0, validator=seconds(LONGEST_WAIT))
     read_timeout: float = attrs.field(default=5.0, validator=seconds(LONGEST_WAIT, zero=True))
     write_timeout: float = attrs.field(default=10.0, validator=seconds(LONGEST_WAIT))
+    peer_timeout: float = attrs.field(default=120.0, validator=_PEER_TIMEOUT)
     tls: TlsOptions | None = attrs.field(default=None, validator=tls_or_none())
 
     def __attrs_post_init__(self) -> None:

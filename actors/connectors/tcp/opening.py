@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from asyncio.staggered import staggered_race
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import zip_longest
 from typing import Any, Final
 
 from actors.connectors.tcp.connection import TcpConnection
@@ -14,8 +17,16 @@ from actors.connectors.tcp.details import TcpDetails
 from actors.connectors.tls import explain, make_context
 from actors.errors import ConnectorError
 
-# A dead peer shows in about two minutes; the kernel's own defaults take two hours.
-_KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
+_HEAD_START: Final = 0.25
+"""Seconds that an address has before the next is tried beside it: RFC 8305, 8."""
+_PROBES: Final = 6
+"""In the second half of a silence, whether the other end is there."""
+
+_TURNS: Final = 4
+"""Of the event loop, in which tries that were cancelled have ended."""
+
+_Address = tuple[int, int, int, str, Any]
+"""As ``getaddrinfo`` gives them."""
 
 
 async def open_connection(
@@ -51,7 +62,7 @@ async def _open_connection(
         async with asyncio.timeout(details.connect_timeout):
             found = await loop.getaddrinfo(details.host, details.port, type=socket.SOCK_STREAM)
             doing = "answer"
-            sock = await _connect_socket(found)
+            sock = await _connect_first(found, details.peer_timeout)
             doing = "finish the TLS handshake"
             _, connection = await loop.create_connection(
                 make_connection,
@@ -84,37 +95,81 @@ def _reason(error: OSError, doing: str, details: TcpDetails) -> str:
     return (error.strerror or str(error)).lower()
 
 
-async def _connect_socket(found: Sequence[tuple[int, int, int, str, Any]]) -> socket.socket:
-    """A connected, non-blocking socket: to the first of the addresses that answers.
+async def _connect_first(found: Sequence[_Address], peer_timeout: float) -> socket.socket:
+    """A connected, non-blocking socket to the first of the addresses that answers (Happy
+    Eyeballs, RFC 8305): each is tried a moment after the one before, or when that has failed.
+
+    ``loop.create_connection`` does the same, but could not say what it was waiting for.
 
     Raises:
-        OSError: of the last address that was tried.
+        OSError: of the address, or of all if they failed for different reasons.
     """
-    loop = asyncio.get_running_loop()
-    last_error = OSError("the host has no address")
-    for family, kind, protocol, _, address in found:
-        sock: socket.socket | None = None
-        try:
-            sock = socket.socket(family, kind, protocol)
-            sock.setblocking(False)
-            await loop.sock_connect(sock, address)
-            _tune(sock)
-        except OSError as error:
-            last_error = error
-            if sock is not None:
+    made: list[socket.socket] = []
+    winner: socket.socket | None = None
+    tries = [partial(_connect_one, each, peer_timeout, made) for each in _interleaved(found)]
+    try:
+        winner, _, errors = await staggered_race(tries, _HEAD_START)
+    except BaseException:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        raise
+    finally:
+        for sock in made:
+            if sock is not winner:
                 sock.close()
-        except BaseException:
-            assert sock is not None
-            sock.close()
-            raise
-        else:
-            return sock
-    raise last_error
+    if winner is None:
+        raise _of_all(found, [each for each in errors if isinstance(each, OSError)])
+    return winner
 
 
-def _tune(sock: socket.socket) -> None:
+async def _connect_one(
+    address: _Address, peer_timeout: float, made: list[socket.socket]
+) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, where)
+        _tune(sock, peer_timeout)
+    except BaseException:
+        sock.close()
+        raise
+    made.append(sock)
+    return sock
+
+
+def _interleaved(found: Sequence[_Address]) -> list[_Address]:
+    """In their order, but IPv6 and IPv4 by turns: where one of them leads nowhere, all of its
+    addresses do."""
+    families: dict[int, list[_Address]] = {}
+    for each in found:
+        families.setdefault(each[0], []).append(each)
+    turns = zip_longest(*families.values())
+    return [each for turn in turns for each in turn if each is not None]
+
+
+def _of_all(found: Sequence[_Address], errors: Sequence[OSError]) -> OSError:
+    """What to say of the errors of all addresses."""
+    if len({error.errno for error in errors}) == 1:
+        return errors[-1]
+    if not errors:
+        return OSError("the host has no address")
+    said = "; ".join(dict.fromkeys(map(str, errors)))
+    return OSError(f"none of its {len(found)} addresses can be reached ({said})")
+
+
+def _tune(sock: socket.socket, peer_timeout: float) -> None:
+    """Have a peer that is gone without a word be found, whether data is under way or not: the
+    kernel's own defaults take 15 minutes, and two hours."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
+    options = {
+        "TCP_KEEPIDLE": max(1, int(peer_timeout / 2)),
+        "TCP_KEEPINTVL": max(1, int(peer_timeout / 2 / _PROBES)),
+        "TCP_KEEPCNT": _PROBES,
+        # In milliseconds; where there is it, it counts for the probes in place of their number.
+        "TCP_USER_TIMEOUT": int(peer_timeout * 1000),
+    }
+    for name, value in options.items():
         with contextlib.suppress(AttributeError, OSError):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -29,7 +29,9 @@ class TcpSystem(ExternalSystemInterface):
     sends or receives. Whole items that came before the loss can still be received, also
     after the next ``connect``; ``disconnect`` drops them. While nobody receives, some
     256 KiB of items are kept, and then TCP makes the system wait; the end of a
-    connection behind that is seen by ``check_health`` only.
+    connection behind that is found within a second, and by the next send, and what came
+    before it is kept, up to 16 MiB. A system that is gone without a word is lost after
+    ``peer_timeout`` seconds.
 
     Network trouble is always raised as :class:`~actors.ConnectorError`.
 
@@ -101,6 +103,7 @@ class TcpSystem(ExternalSystemInterface):
 
         Raises:
             ItemRefusedError: the item cannot be sent; it was not, and the connection stays.
+            NotSentError: the connection was lost before; the item was not sent.
             ConnectorError: the connection was lost or stalled for ``write_timeout``
                 seconds; it is closed, and part of the item may have arrived.
 

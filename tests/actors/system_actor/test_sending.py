@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from actors import ConnectorError, ItemRefusedError, NotSentError, MockExternalSystem
+from actors import ConnectorError, ItemRefusedError, MockExternalSystem, NotSentError
 from actors.messages import FailureCode, Outcome, SendData, SendMany
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import send_many, send_one

@@ -58,6 +58,7 @@ def test_all_mistakes_in_the_details_come_in_one_error():
         ({"port": "\uff19"}, "port: must be"),
         ({"port": "9" * 5000}, "port: must be"),
         ({"read_timeout": float("inf")}, "read_timeout: must be"),
+        ({"peer_timeout": 0.5}, "peer_timeout: must be a number of seconds from 1 to 86,400, or"),
         ({"host": ""}, "host: must be"),
         ({"host": "a..b"}, "host: must be"),
         ({"framing": ["line"]}, "framing: must be"),

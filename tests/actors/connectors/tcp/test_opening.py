@@ -10,10 +10,20 @@ import socket
 import pytest
 
 from actors.connectors.tcp import connection
+from actors.connectors.tcp.opening import _interleaved
 from actors.connectors.tcp.system import TcpSystem
 from actors.errors import ConnectorError
 from actors.testing.instrument import InstrumentSimulator
-from tests.helpers.net import BIG, Peer, connected, eventually, open_sockets, run, system_at
+from tests.helpers.net import (
+    BIG,
+    Peer,
+    connected,
+    eventually,
+    make_deaf,
+    open_sockets,
+    run,
+    system_at,
+)
 
 
 def test_a_refused_connection_names_the_address_and_the_reason():
@@ -60,6 +70,95 @@ def test_the_next_address_of_a_host_is_tried_when_one_refuses(monkeypatch):
             system = TcpSystem("dut", {"host": "two", "port": 1})
             assert await system.connect()
             assert await system.disconnect()
+
+    run(main)
+
+
+def resolve(monkeypatch, *addresses):
+    """Have a name be looked up as these."""
+    found = [
+        (
+            socket.AF_INET6 if ":" in host else socket.AF_INET,
+            socket.SOCK_STREAM,
+            6,
+            "",
+            (host, port),
+        )
+        for host, port in addresses
+    ]
+
+    async def getaddrinfo(*_args, **_options):
+        return found
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+
+
+@contextlib.contextmanager
+def nobody(host="127.0.0.2"):
+    """An address that answers nothing."""
+    with socket.create_server((host, 0)) as listener:
+        make_deaf(listener)
+        yield listener.getsockname()[:2]
+
+
+def test_the_next_address_of_a_host_is_tried_when_one_does_not_answer(monkeypatch):
+    async def main():
+        async with InstrumentSimulator() as simulator:
+            with nobody() as dead, nobody("127.0.0.3") as dead_too:
+                resolve(monkeypatch, dead, dead_too, ("127.0.0.1", simulator.port))
+                system = TcpSystem("dut", {"host": "three", "port": 1, "connect_timeout": 15})
+                assert await system.connect()
+                sock = system._connection._transport.get_extra_info("socket")
+                assert sock.getpeername() == ("127.0.0.1", simulator.port)
+                assert await system.disconnect()
+
+    run(main)
+
+
+def test_addresses_that_do_not_answer_do_not_use_up_the_time_of_the_next(monkeypatch):
+    """All in one connect_timeout that is shorter than what one of them would take."""
+
+    async def main():
+        with nobody() as dead:
+            resolve(monkeypatch, dead, dead)
+            system = TcpSystem("dut", {"host": "two", "port": 1, "connect_timeout": 0.6})
+            with pytest.raises(ConnectorError, match="it did not answer within connect_timeout"):
+                await system.connect()
+
+    run(main)
+
+
+def test_addresses_of_both_families_are_tried_by_turns():
+    def address(family, number):
+        return (family, socket.SOCK_STREAM, 6, "", number)
+
+    six, four = socket.AF_INET6, socket.AF_INET
+    found = [address(six, 1), address(six, 2), address(six, 3), address(four, 4), address(four, 5)]
+    assert [each[4] for each in _interleaved(found)] == [1, 4, 2, 5, 3]
+
+
+def test_addresses_that_fail_for_one_reason_are_said_as_one(monkeypatch):
+    with contextlib.closing(Peer()) as gone:
+        port = gone.port
+
+    async def main():
+        resolve(monkeypatch, ("127.0.0.1", port), ("127.0.0.2", port))
+        system = TcpSystem("dut", {"host": "two", "port": 1})
+        with pytest.raises(ConnectorError, match="cannot connect to two:1: connection refused; "):
+            await system.connect()
+
+    run(main)
+
+
+def test_addresses_that_fail_for_different_reasons_are_said_one_by_one(monkeypatch):
+    with contextlib.closing(Peer()) as gone:
+        port = gone.port
+
+    async def main():
+        resolve(monkeypatch, ("127.0.0.1", port), ("255.255.255.255", port))
+        system = TcpSystem("dut", {"host": "two", "port": 1})
+        with pytest.raises(ConnectorError, match=r"none of its 2 addresses .*'127\.0\.0\.1'.*;"):
+            await system.connect()
 
     run(main)
 
@@ -147,6 +246,24 @@ def test_the_socket_finds_dead_peers_and_does_not_wait_to_fill_packets():
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 120_000
+
+    run(main)
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_peer_that_is_gone_without_a_word_is_lost_when_it_was_silent_for_too_long(sends):
+    async def main():
+        async with connected(peer_timeout=1, read_timeout=20) as (peer, system):
+            if sends:
+                peer.be_deaf()
+                assert await system.send_data("is there anybody?") is True
+            else:
+                peer.be_deaf()
+            with pytest.raises(ConnectorError, match=r"lost the connection to .*: it was silent"):
+                await system.receive_data()
+            assert system.is_connected is False
 
     run(main)
 
