@@ -17,5 +17,11 @@ ADMIN_SOCKET: Final = "admin"
 LOGGER_SOCKET: Final = "logger"
 TOKEN_BYTES: Final = 5
 """Of the random name, in hexadecimal, of every other socket."""
-SOCKET_NAMES: Final = re.compile(rf"{ADMIN_SOCKET}|{LOGGER_SOCKET}|[0-9a-f]{{{TOKEN_BYTES * 2}}}")
+ACTOR_NAMES: Final = re.compile(rf"[0-9a-f]{{{TOKEN_BYTES * 2}}}")
+"""What the socket of an actor is called."""
+HOST_MARK: Final = "h"
+"""In the place of the first digit in the name of a host's socket: hosts outlive the system."""
+SOCKET_NAMES: Final = re.compile(
+    rf"{ADMIN_SOCKET}|{LOGGER_SOCKET}|[0-9a-f{HOST_MARK}][0-9a-f]{{{TOKEN_BYTES * 2 - 1}}}"
+)
 """What a socket in a system's directory is called."""

@@ -7,6 +7,7 @@ not run code as this one anyway, which are this user and root.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
 import struct
@@ -48,6 +49,22 @@ def peer_pid(sock: socket.socket) -> int | None:
     """The process at the other end when it was connected, where the system tells."""
     who = credentials_of(sock)
     return None if who is None else who.pid
+
+
+def kill_listener(path: str) -> bool:
+    """Kill the process of this user's that listens at a socket file; False where the system does
+    not tell which one that is, or there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+            who = credentials_of(probe)
+            if who is None or who.pid is None or who.uid != os.geteuid():
+                return False
+            os.kill(who.pid, signal.SIGKILL)
+        except OSError:
+            return False
+    return True
 
 
 def refuse_stranger(sock: socket.socket, path: str) -> None:

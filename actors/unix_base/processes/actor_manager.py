@@ -89,6 +89,19 @@ class UnixActorManager(StartsChildren, MultiProcManager):  # type: ignore[misc]
             self._nursery.end()
         self.transport.close()
 
+    def end_unknown(self, *_: Any) -> None:
+        """Whoever created this actor has ended before it heard that the actor is there, so that
+        nobody knows of it. It may also just have had no time to say that it heard."""
+        if self._statistics.received:
+            return  # somebody knows it
+        self._exiting = True
+        self.transport.abort_run()
+
+    def _shutdownActor(self, shutdownChildren: bool = True) -> Any:
+        if shutdownChildren and not hasattr(self, "_exiting"):
+            self._register_unborn()
+        return super()._shutdownActor(shutdownChildren)
+
     def _child_manager(self) -> type:
         return UnixActorManager
 

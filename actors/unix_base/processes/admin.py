@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any, Final
 
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, ActorExitRequest
 from thespian.system.messages.admin import PendingActorResponse
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.multiprocCommon import MultiProcAdmin, _startLogger, startAdmin
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent, TransmitOnly
 from thespian.system.utilis import thesplog
 
+from actors.unix_base.kernel.credentials import kill_listener
 from actors.unix_base.processes.actor_manager import UnixActorManager, Unthrottled
 from actors.unix_base.processes.children import StartsChildren
+from actors.unix_base.transport.address import address_of
 from actors.unix_base.transport.directory import SocketDirectoryError
 from actors.unix_base.transport.endpoint import Endpoint, External
 from actors.unix_base.transport.transport import UnixTransport
@@ -22,6 +25,12 @@ _LOGGER_ENDS: Final = 1.0
 """Seconds that a logger may take to end."""
 _SETTLES: Final = 5.0
 """Seconds in which logger and host hear of the end, or never."""
+ENDS: Final = 8.0
+"""Seconds in which actors end at a shutdown; then they are killed. A host waits ten."""
+_DIES: Final = 1.0
+"""Seconds in which a killed process is gone."""
+_LOOK_EVERY: Final = 0.02
+"""Seconds between two looks who is left."""
 _SAYS: Final = 1.0
 """Seconds in which a starter hears that there is an admin."""
 
@@ -54,6 +63,8 @@ class UnixAdmin(StartsChildren, MultiProcAdmin):  # type: ignore[misc]
     def __init__(self, transport: Any, address: ActorAddress, *args: Any) -> None:
         super().__init__(transport, address, *args)
         self._governer = Unthrottled()
+        self._ends_by: float | None = None
+        """When those are killed that live on after a shutdown."""
 
     def run(self) -> None:
         self.transport.hear_signals()
@@ -76,6 +87,47 @@ class UnixAdmin(StartsChildren, MultiProcAdmin):  # type: ignore[misc]
             code = PendingActorResponse.ERROR_Invalid_ActorClass
             why = f"the process of {info.childClass} ended before it began"
             self._sendPendingActorResponse(request, None, errorCode=code, errorStr=why)
+
+    def h_SystemShutdown(self, envelope: ReceiveEnvelope) -> Any:
+        if self._ends_by is None:
+            self._ends_by = time.monotonic() + ENDS
+            self.transport.call_later(ENDS, self._kill_all)
+        return super().h_SystemShutdown(envelope)
+
+    def _sayGoodbye(self) -> None:
+        """All its children have ended."""
+        self._end_orphans()
+        super()._sayGoodbye()
+
+    def _end_orphans(self) -> None:
+        """End actors whose parent was killed, or exited without them, and such as begin just now.
+        Since then they have nobody but the admin."""
+        told = set[str]()
+        while (left := self.transport.actors_left()) or self._begins():
+            for name in filter(lambda each: each not in told, left):
+                self._send_intent(TransmitIntent(address_of(name), ActorExitRequest()))
+            told.update(left)
+            late = time.monotonic() - (self._ends_by or 0.0)
+            if late >= 0.0:
+                self._kill_all()
+            if late >= _DIES:
+                thesplog("still there: %s", left, level=logging.ERROR)
+                return
+            self.transport.pass_time(_LOOK_EVERY)
+
+    def _begins(self) -> bool:
+        return any(
+            not hasattr(info, "childRealAddr") and info.childProc.is_alive()
+            for info in getattr(self, "_child_procs", [])
+        )
+
+    def _kill_all(self) -> None:
+        """Kill all actors of this system: they had their time."""
+        for name in self.transport.actors_left():
+            thesplog("killing %s, which did not end", name, level=logging.WARNING)
+            kill_listener(name)
+        for info in getattr(self, "_child_procs", []):
+            info.childProc.kill()  # one that never began to listen
 
     def _restart_logger(self) -> None:
         if not self.isShuttingDown():

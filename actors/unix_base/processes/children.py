@@ -194,6 +194,16 @@ class StartsChildren:
             return set()
         return here - forked - {each.childProc.pid for each in getattr(self, "_child_procs", [])}
 
+    def _register_unborn(self) -> None:
+        """Of an actor that exits: have it wait for those children, too, that have not yet said that
+        they are there. They are told to exit when they do."""
+        for info in getattr(self, "_child_procs", []):
+            if not hasattr(info, "childRealAddr"):
+                self._registerChild(info.childAddr)
+
+    def _registerChild(self, address: ActorAddress) -> None:
+        super()._registerChild(address)  # type: ignore[misc]
+
     def wait_for_children(self) -> None:
         """Of this process, which ends: wait, but not for long, until those have ended that said
         that they do. Most end with it, wherever they are, and then leave their socket files."""

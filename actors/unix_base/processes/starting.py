@@ -17,7 +17,6 @@ from thespian.system.multiprocCommon import (
     shutdown_signal_detector,
     signal_detector,
 )
-from thespian.system.systemCommon import actorStartupFailed
 from thespian.system.transport import TransmitIntent
 from thespian.system.utilis import setProcName
 
@@ -82,7 +81,7 @@ def run_actor(
     )
     manager.asLogger = logger
     connected = TransmitIntent(notify, EndpointConnected(number))
-    transport.scheduleTransmit(None, connected.addCallback(onFailure=actorStartupFailed))
+    transport.scheduleTransmit(None, connected.addCallback(onFailure=manager.end_unknown))
     name = actor_class.rpartition(".")[-1]
     if _HAS_TITLES:
         setProcName(name, transport.myAddress)

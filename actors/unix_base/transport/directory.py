@@ -14,13 +14,16 @@ from typing import Any, Final
 
 from thespian.actors import ActorSystemStartupFailure
 
+from actors.unix_base.kernel.credentials import kill_listener
 from actors.unix_base.kernel.held_directory import HeldDirectory, HeldError, is_held
 from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
 from actors.unix_base.kernel.socket_files import bound_paths, is_alive
 from actors.unix_base.names import (
+    ACTOR_NAMES,
     ADMIN_PORT,
     ADMIN_SOCKET,
     DEFAULT_ADMIN,
+    HOST_MARK,
     LOGGER_SOCKET,
     SOCKET_DIRECTORY,
     SOCKET_NAMES,
@@ -116,9 +119,10 @@ def leave_place(directory: str) -> None:
         pass
 
 
-def new_socket_path(directory: str) -> str:
+def new_socket_path(directory: str, is_host: bool = False) -> str:
     """A path for a socket, which was never used and never will be."""
-    return os.path.join(directory, secrets.token_hex(TOKEN_BYTES))
+    token = secrets.token_hex(TOKEN_BYTES)
+    return os.path.join(directory, HOST_MARK + token[1:] if is_host else token)
 
 
 class SystemLock:
@@ -137,6 +141,7 @@ class SystemLock:
             raise SocketDirectoryError(str(error)) from error
         remove_dead_sockets(self._held.directory, older_than=YOUNG)
         # The logger of an admin that was killed lives on, and the next has the same name.
+        kill_listener(os.path.join(directory, LOGGER_SOCKET))
         self._held.directory.remove_socket(LOGGER_SOCKET)
 
     @staticmethod
@@ -164,6 +169,16 @@ class SystemLock:
             for name in filter(SOCKET_NAMES.fullmatch, place.names()):
                 place.touch(name)
             place.touch()
+
+    def actors(self) -> list[str]:
+        """The paths of the sockets at which actors listen; none if another admin has taken the
+        place of this one."""
+        try:
+            self._held.look()
+        except (HeldError, NotPrivateError, OSError):
+            return []
+        names = filter(ACTOR_NAMES.fullmatch, self._held.directory.names())
+        return [path for name in names if is_alive(path := os.path.join(self._held.path, name))]
 
     def release(self) -> None:
         """Remove the directory, unless somebody still listens in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -133,6 +134,16 @@ class Runs:
                 return False
             self._exchange.do_io_until(deadline)
         return True
+
+    def pass_time(self, seconds: float) -> None:
+        """Send and receive for so long at most; what comes is left."""
+        self._exchange.be_runner()
+        self._exchange.do_io(seconds)
+        self._finish_intents()
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have a call made while this process waits."""
+        self._exchange.later(seconds, call)
 
     def settle(self, seconds: float) -> None:
         """Go on after a :meth:`run` that was to drain until the callback of an intent calls

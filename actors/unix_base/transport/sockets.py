@@ -57,7 +57,7 @@ class SocketFamily(Protocol):
         if they can, or there can be no other now. To be called now and then."""
 
     def new_name(self) -> str:
-        """A name for a process to be, which was never used."""
+        """A name for a host, which was never used."""
 
     def remove(self, name: str) -> None:
         """Clear away what a process left that listened under ``name``."""
@@ -123,7 +123,7 @@ class UnixSockets:
         return self._file is not None and socket_file_at(self._name) != self._file
 
     def new_name(self) -> str:
-        return new_socket_path(self.directory)
+        return new_socket_path(self.directory, is_host=True)
 
     def remove(self, name: str) -> None:
         if name != self._name or not self._is_swept():  # else it is somebody else's by now

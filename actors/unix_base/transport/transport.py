@@ -160,6 +160,11 @@ class UnixTransport(Runs):
         """The child's process has ended."""
         self._family.remove(child.name)
 
+    def actors_left(self) -> list[str]:
+        """Of the admin: the names of all actors of its system that live, whoever is their
+        parent."""
+        return [] if self._system_lock is None else self._system_lock.actors()
+
     def protectedFileNumList(self) -> list[int]:
         return []
 
