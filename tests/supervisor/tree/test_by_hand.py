@@ -128,6 +128,15 @@ def test_who_is_about_to_be_stopped_is_not_started_before_its_turn():
     assert play.up == "a b c"
 
 
+def test_whoever_waits_for_a_child_that_is_set_aside_is_told_so():
+    play = up(system("a", restart=RestartPolicy(max_restarts=0)))
+    play.hand.restart("a", "order")
+    play.exits("a", IN_ORDER)
+    play.fails("a")
+    assert play.standing("a") == "quarantined"
+    assert play.settled == {"order": "unavailable"}
+
+
 # ---- terminating ---------------------------------------------------------------------------
 
 

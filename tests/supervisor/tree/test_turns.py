@@ -116,6 +116,22 @@ def test_who_waits_in_a_round_that_another_one_interrupts_is_not_forgotten() -> 
     assert play.settled == {"order": None}
 
 
+def test_who_comes_before_the_one_that_is_being_started_starts_at_once() -> None:
+    play = up("a", "b", "c", strategy="rest_for_one")
+    play.hand.terminate_child("b", 1)
+    play.exits("b", IN_ORDER)
+    play.exits("a")
+    play.exits("c", IN_ORDER)
+    play.built("a")
+    assert play.told[-1] == "start c"
+    play.hand.restart_child("b", 2)
+    assert play.told[-1] == "start b"
+    play.built("c")
+    play.built("b")
+    assert play.settled == {1: None, 2: None}
+    assert play.up == "a b c"
+
+
 # ---- when it does not come -----------------------------------------------------------------
 
 
@@ -228,3 +244,16 @@ def test_a_child_that_somebody_has_started_anew_is_restarting() -> None:
     assert codes(play, "a") == RESTARTING
     play.exits("a", IN_ORDER)
     assert codes(play, "a") == RESTARTING
+
+
+def test_the_children_of_a_group_are_what_the_group_is() -> None:
+    play = up(group("inner", "a", "b", give_up="escalate", max_restarts=0))
+    play.exits("a")
+    play.exits("b", IN_ORDER)  # inner gave up, and is started again
+    assert codes(play, "a") == RESTARTING
+    play.settle(works)
+    play.hand.terminate_child("inner", 1)
+    play.settle(works)
+    play.hand.restart_child("inner", 2)
+    assert play.standing("a") == "starting"
+    assert codes(play, "a") == RUNNING
