@@ -14,7 +14,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, ParamSpec
 
-import attrs
 from thespian.actors import (
     Actor,
     ActorAddress,
