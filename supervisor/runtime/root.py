@@ -156,8 +156,7 @@ class Root:
                 self._look_at = time.monotonic() + _LOOK_EVERY
             if self._scribe is not None:
                 self._scribe.revive()
-            if self._sweep is not None:
-                self._kill_adopted(self._sweep)
+            self._kill_adopted()
             if ready & set(wake_fds):
                 return None
             connection = self._connection
@@ -220,14 +219,15 @@ class Root:
         self._reconnect_by = None
         self._connection.send(KeepRecord())
 
-    def _kill_adopted(self, until: float) -> None:
-        """Kill what a killed supervisor left behind, such as a connector's own subprocess;
-        this process adopts it once all between are dead."""
+    def _kill_adopted(self) -> None:
+        """Kill what this process has adopted: what a killed supervisor left behind, such as a
+        connector's own programs, once all between are dead. On another base than ours those of
+        a system come here, too, when that has ended."""
         known = {*self._spared, *(() if self._admin is None else (self._admin.pid,))}
-        left = [pid for pid in child_pids() if self._admin is not None and pid not in known]
+        left = [pid for pid in child_pids() if pid not in known]
         for pid in left:
             kill(pid)
-        if not left and time.monotonic() > until:
+        if not left and self._sweep is not None and time.monotonic() > self._sweep:
             self._sweep = None
 
     def _start_over(self, wake_fds: Sequence[int]) -> None:

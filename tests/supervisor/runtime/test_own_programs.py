@@ -17,6 +17,7 @@ import pytest
 
 from actors import MockExternalSystem, command
 from supervisor import ExternalSystemManager, SystemSpec
+from supervisor.runtime.actor_system import BASE_VARIABLE, FALLBACK
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
 from supervisor.runtime.reaper import MARK
 from tests.helpers.commands import program, until_connected, write_config
@@ -167,3 +168,13 @@ def test_a_program_sees_which_runtime_it_is_of() -> None:
         return psutil.Process(pid).environ()[MARK]
 
     assert with_manager(work, STARTER)
+
+
+def test_on_another_base_the_root_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        pids = await manager.call_command("spec-1", "start_programs")
+        os.kill(await pid_of(manager, "spec-1"), signal.SIGKILL)
+        await until_ended(pids)
+
+    monkeypatch.setenv(BASE_VARIABLE, FALLBACK)
+    with_manager(work, STARTER)
