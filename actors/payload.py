@@ -7,14 +7,20 @@ one that fails to unpickle, cannot harm what is in the middle.
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
+from collections import ChainMap
 from collections.abc import Iterable
+from types import CodeType
 from typing import Any, Final
 
 import cloudpickle
 
 _PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None)})
 _SIZED: Final = (bytes, str)
+_NO_FILE: Final = "<dynamic-code>"
+"""What cloudpickle calls the file of code that it pickles."""
 
 
 class PayloadError(ValueError):
@@ -60,6 +66,20 @@ class Payload:
         return "<Payload>"
 
 
+def _reduce_code(code: CodeType) -> tuple[Any, tuple[Any, ...]]:
+    """Of a function that goes along, such as one of a class of ``__main__``: cloudpickle has it
+    forget its file, and then no traceback of another process says where anything is."""
+    make, args = cloudpickle.Pickler.dispatch_table[CodeType](code)
+    file = code.co_filename
+    if not file.startswith("<"):
+        file = os.path.abspath(file)
+    return make, tuple(file if each == _NO_FILE else each for each in args)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    dispatch_table = ChainMap({CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
+
+
 def _from_bytes(encoded: bytes) -> Payload:
     if not isinstance(encoded, bytes):
         raise TypeError(f"a payload is bytes, not {type(encoded).__name__}")
@@ -73,7 +93,9 @@ def encode(obj: Any) -> bytes:
         PayloadError: it cannot be pickled.
     """
     try:
-        return bytes(cloudpickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL))
+        with io.BytesIO() as file:
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(obj)
+            return file.getvalue()
     except Exception as error:  # picklers raise whatever a __reduce__ raises
         raise PayloadError(
             f"{type(obj).__name__} cannot be sent to another process: {error}"

@@ -9,6 +9,7 @@ from typing import Any, Final
 import attrs
 
 from actors.errors import describe, shorten
+from actors.messages.output import OutputAddress
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
 
@@ -75,6 +76,8 @@ class StartSystem:
     """None when it is to be reached through its supervisor alone."""
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
     """The size of an item above which it is neither taken nor given."""
+    output: OutputAddress | None = None
+    """None when what it says goes where its supervisor's own words go."""
 
 
 @attrs.frozen

@@ -36,7 +36,7 @@ def speak_into(address: OutputAddress) -> None:
         os.close(fd)
     outlet = never_wait_for_readers(marks=True)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc,assignment]
-    faulthandler.enable(2)
+    faulthandler.enable(2, all_threads=False)
     root = logging.getLogger()
     root.handlers = [_Handler(outlet)]
     root.setLevel(address.level)

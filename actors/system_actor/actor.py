@@ -30,7 +30,7 @@ from thespian.actors import (
 
 from actors import loggers
 from actors.connectors.kinds import build_system
-from actors.errors import EXPECTED_ERRORS, ActorSetupError
+from actors.errors import EXPECTED_ERRORS, ActorSetupError, describe
 from actors.interface import ExternalSystemInterface, command_names
 from actors.messages import (
     Deliver,
@@ -55,6 +55,7 @@ from actors.messages import (
 from actors.processes.actor_start import begin_actor
 from actors.processes.orphans import Orphans
 from actors.processes.shortages import in_words
+from actors.processes.speaking import flush_streams, speak_into
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
 from actors.system_actor.loop_thread import LoopThread, Mailslot
@@ -123,6 +124,7 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _begin(self, start: StartSystem, supervisor: ActorAddress) -> None:
         begin_actor()
+        self._speak_into(start)
         if multiprocessing.parent_process() is not None:  # else it is the host's process
             self._orphans = Orphans()
         self._start, self._supervisor = start, supervisor
@@ -141,6 +143,15 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._loop.call(self._side.begin)
         if not self._watches:
             self.wakeupAfter(_POLL)
+
+    def _speak_into(self, start: StartSystem) -> None:
+        if start.output is not None:
+            try:
+                speak_into(start.output)
+            except OSError as error:
+                name = start.definition.system_name
+                log = logging.getLogger(loggers.SYSTEM_ACTOR)
+                log.warning("%s: what it says is not kept: %s", name, describe(error))
 
     def _pass_on(self) -> None:
         assert self._mailslot is not None
@@ -332,6 +343,7 @@ class _LoopSide:
         if self._crashed:
             return
         self._crashed = True
+        flush_streams()
         self._say(
             SystemCrashed(self._start.definition.system_name, self._start.incarnation, reason)
         )

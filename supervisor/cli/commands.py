@@ -24,6 +24,7 @@ from supervisor.cli.client import (
     say,
 )
 from supervisor.cli.input import parse_args, parse_item, parts, read_lines
+from supervisor.cli.logs import logs
 from supervisor.client.connection import STOPPED
 from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
@@ -347,3 +348,4 @@ def _check_one_or_all(name: str | None, all_: bool) -> None:
 
 main.add_command(tree)
 main.add_command(child)
+main.add_command(logs)

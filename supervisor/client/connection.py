@@ -29,6 +29,7 @@ from supervisor.messages import (
     DataArrived,
     DataLost,
     LifecycleEvent,
+    LinesSaid,
     ReturnData,
     Subscribed,
     SupervisorClosing,
@@ -36,7 +37,7 @@ from supervisor.messages import (
 )
 from supervisor.messages.record import RecordChanged
 
-Event = LifecycleEvent | DataArrived | DataLost
+Event = LifecycleEvent | DataArrived | DataLost | LinesSaid
 Told = Event | RecordChanged
 """What comes unasked."""
 
@@ -233,7 +234,7 @@ class SupervisorConnection(DoorConnection):
                     future.set_result(message)
                 else:
                     self._return_data(message)
-            case LifecycleEvent() | DataArrived() | DataLost() | RecordChanged():
+            case LifecycleEvent() | DataArrived() | DataLost() | LinesSaid() | RecordChanged():
                 self._on_event(message)
             case SupervisorClosing():
                 self._lose(message.reason or STOPPED, for_good=True)

@@ -22,6 +22,8 @@ class StartActor:
     definition: SystemDefinition
     mailbox_size: int
     max_payload_bytes: int
+    log_level: int
+    """The least severe record of ``logging`` that its process is to say."""
 
 
 @attrs.frozen

@@ -68,6 +68,10 @@ class Child:
     """The last event that told of its connection."""
     last_error: str | None = None
     """Why it could not be connected, or is not any more."""
+    is_heard_out: bool = False
+    """Its process has ended, and its last words are being looked for."""
+    last_lines: tuple[str, ...] = ()
+    """Those words."""
     crashes: tuple[CrashReport, ...] = ()
     """The last of them, oldest first."""
     sent: int = 0
@@ -153,6 +157,8 @@ class Child:
         self.crashed = self.unreachable = False
         self.killed = self.said_stopped = False
         self.crash = self.not_stopped = None
+        self.is_heard_out = False
+        self.last_lines = ()
         self.start_code = None
         self.pid = None
         self.is_connected = False

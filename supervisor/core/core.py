@@ -35,6 +35,7 @@ from supervisor.core.keepers import Keepers, restore
 from supervisor.core.lifecycle import Lifecycle
 from supervisor.core.log_lines import LogLines
 from supervisor.core.orders import Orders
+from supervisor.core.outputs import Outputs
 from supervisor.core.requests import Requests
 from supervisor.core.router import Router
 from supervisor.core.watchdog import Watchdog
@@ -90,12 +91,20 @@ class SupervisorCore:
         self._lifecycle = Lifecycle(
             context, self._tree, decided, child_orders, self._router, self._watchdog, at_once
         )
+        self._outputs = Outputs(context)
         self._requests = Requests(
-            context, self._tree, self._router, orders, child_orders, self._events, self._keepers
+            context,
+            self._tree,
+            self._router,
+            orders,
+            child_orders,
+            self._events,
+            self._keepers,
+            self._outputs,
         )
         log_lines = LogLines(context, self._tree)
         # The lifecycle last: what happened is told before anything follows from it.
-        for part in (self._keepers, self._events, log_lines, self._lifecycle):
+        for part in (self._keepers, self._events, log_lines, self._outputs, self._lifecycle):
             context.listen(part.hear)
         self._finished = False
 
@@ -227,9 +236,25 @@ class SupervisorCore:
             how: how it ended, as far as the shell can tell.
         """
         child = self._living(name, incarnation)
-        if child is not None:
-            self._context.timers.now = now
+        if child is None or child.is_heard_out:
+            return
+        self._context.timers.now = now
+        if child.node.status is Status.STOPPING:
             self._lifecycle.exited(child, how)
+            return
+
+        def go_on() -> None:
+            if self._living(name, incarnation) is child:
+                self._lifecycle.exited(child, how)
+
+        child.is_heard_out = True
+        self._outputs.hear_out(child, go_on)
+
+    def child_begun(self, name: str, incarnation: int) -> None:
+        """A system actor's process is being made."""
+        child = self._living(name, incarnation)
+        if child is not None:
+            self._outputs.begun(child)
 
     def _living(self, name: str, incarnation: int) -> Child | None:
         child = self._context.children.get(name)

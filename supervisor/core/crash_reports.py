@@ -36,6 +36,7 @@ def report_crash(context: Context, child: Child, reason: Reason, how: ProcessExi
         signal=how.signal,
         out_of_memory=how.out_of_memory,
         in_progress=in_progress(child),
+        last_lines=child.last_lines,
     )
     child.crashes = with_newest(child.crashes, report, context.options.crash_reports)
     happened = Happened(EventKind.CRASHED, name, incarnation, report.reason, report=report)

@@ -16,6 +16,9 @@ class Doors(Protocol):
     def path_of(self, name: str, incarnation: int) -> str | None:
         """Where the door of this incarnation is; None if it has none."""
 
+    def output_of(self, name: str, incarnation: int) -> str | None:
+        """Where this incarnation says what it says; None if nobody is to hear it."""
+
     def tally_of(self, name: str, incarnation: int) -> Tallied:
         """What this incarnation has of its direct clients."""
 
@@ -24,6 +27,9 @@ class NoDoors:
     """Of a supervisor without a directory: all goes through it."""
 
     def path_of(self, name: str, incarnation: int) -> str | None:
+        return None
+
+    def output_of(self, name: str, incarnation: int) -> str | None:
         return None
 
     def tally_of(self, name: str, incarnation: int) -> Tallied:

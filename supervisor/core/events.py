@@ -40,16 +40,16 @@ class Events:
 
     # ---- subscriptions ----------------------------------------------------------------------
 
-    def subscribe(self, client: Client, request: Subscribe) -> None:
-        """In place of what the client subscribed to before; nothing is changed if not all
-        events are kept that it asks for."""
+    def subscribe(self, client: Client, request: Subscribe) -> bool:
+        """In place of what the client subscribed to before; False, and nothing is changed, if not
+        all events are kept that it asks for."""
         last = self.kept[-1].sequence if self.kept else 0
         first = last + 1 if request.since is None else request.since + 1
         oldest = self.kept[0].sequence if self.kept else last + 1
         if not oldest <= first <= last + 1:
             text = _why_lost(first - 1, last)
             self._context.tell(client, request.failure(FailureCode.EVENTS_LOST, text))
-            return
+            return False
         self._by_client[client] = request
         self._adjust_taps()
         subscribed = Subscribed(
@@ -62,6 +62,7 @@ class Events:
             for event in self.kept:
                 if event.sequence >= first:
                     self._context.tell(client, event)
+        return True
 
     def unsubscribe(self, client: Client) -> None:
         self._by_client.pop(client, None)

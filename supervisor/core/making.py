@@ -117,6 +117,7 @@ class Making:
                 child.spec.definition(),
                 child.spec.mailbox_size,
                 self._context.options.max_payload_bytes,
+                self._context.options.system_log_level.number,
             )
         )
 

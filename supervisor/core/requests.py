@@ -22,6 +22,7 @@ from supervisor.core.context import Context
 from supervisor.core.events import Events
 from supervisor.core.keepers import Keepers
 from supervisor.core.orders import Order, Orders
+from supervisor.core.outputs import Outputs
 from supervisor.core.router import Router
 from supervisor.messages import (
     AllStatusGiven,
@@ -30,6 +31,7 @@ from supervisor.messages import (
     DesiredState,
     DisconnectAll,
     GetAllStatus,
+    GetLogs,
     GetStatus,
     Ping,
     Pong,
@@ -48,6 +50,7 @@ from supervisor.messages import (
     Unsubscribed,
 )
 from supervisor.messages.checks import mistake_in
+from supervisor.messages.output import KeepOutput, LinesFound, LinesSaid
 from supervisor.messages.record import KeepRecord, RecordGiven
 from supervisor.specs.policies import as_seconds
 from supervisor.tree.tree import Tree
@@ -66,6 +69,7 @@ class Requests:
         child_orders: ChildOrders,
         events: Events,
         keepers: Keepers,
+        outputs: Outputs,
     ) -> None:
         self._context = context
         self._tree = tree
@@ -74,6 +78,7 @@ class Requests:
         self._child_orders = child_orders
         self._events = events
         self._keepers = keepers
+        self._outputs = outputs
         self._stop_orders: list[Order] = []
         self._stopping = False
 
@@ -89,6 +94,10 @@ class Requests:
                 child = self._context.children.get(name)
                 if child is not None and child.is_running:
                     self._router.take_back(child, message.items)
+            case LinesSaid():
+                self._outputs.said(message)
+            case LinesFound():
+                self._outputs.answered(message)
             case Request() | SupervisorRequest():
                 mistake = mistake_in(message, self._context.options.max_payload_bytes)
                 if mistake is not None:
@@ -110,6 +119,7 @@ class Requests:
         self._orders.forget_client(client)
         self._events.unsubscribe(client)
         self._keepers.remove(client)
+        self._outputs.forget_client(client)
 
     def supervisor_stopped(self) -> None:
         """All systems are gone, by whatever way: answer who asked for that."""
@@ -141,6 +151,8 @@ class Requests:
                 self._context.tell(client, given)
             case ResolveSystem():
                 self._context.tell(client, self._resolve(child, request))
+            case GetLogs():
+                self._outputs.give(client, request)
             case _:
                 child.look_at_tally(self._context.doors)
                 self._router.accept(child, client, request, gathering=None)
@@ -204,9 +216,13 @@ class Requests:
                 systems = tuple(map(self._status, self._context.children.values()))
                 self._context.tell(client, AllStatusGiven(request_id=request_id, systems=systems))
             case Subscribe():
-                self._events.subscribe(client, request)
+                if self._events.subscribe(client, request):
+                    self._outputs.follow(client, request.output_of, request.output_since)
+            case KeepOutput():
+                self._outputs.keep(client, request)
             case Unsubscribe():
                 self._events.unsubscribe(client)
+                self._outputs.unfollow(client)
                 self._context.tell(client, Unsubscribed(request_id=request_id))
             case StopSupervisor():
                 self._stop(client, request)

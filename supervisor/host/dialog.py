@@ -28,6 +28,7 @@ from supervisor.client.connection import Event, SupervisorConnection
 from supervisor.client.session import Session
 from supervisor.client.system_links import SystemLinks
 from supervisor.errors import error_of
+from supervisor.host.host_log import log_lines
 from supervisor.host.registering import OnRefused, Registrations
 from supervisor.host.streams import EventStream, Streams
 from supervisor.messages import (
@@ -37,6 +38,7 @@ from supervisor.messages import (
     EventKind,
     GetAllStatus,
     LifecycleEvent,
+    LinesSaid,
     StatusGiven,
     Subscribe,
     Subscribed,
@@ -76,7 +78,9 @@ class Dialog:
         self.connected: set[str] = set()
         self._registrations = Registrations(self.session, self.names)
         self._last_event = 0
-        """The sequence number of the last event heard."""
+        """The sequence number of the last event heard,"""
+        self._last_line = 0
+        """and of the last line that a system said."""
         self._starting: asyncio.Task[None] | None = None
         self._batchers: dict[str, SendBatcher] = {}
 
@@ -140,8 +144,7 @@ class Dialog:
 
     async def subscribe(self) -> None:
         """Hear lifecycle events, and the data that the streams are for."""
-        request = Subscribe(lifecycle=True, data_from=self.streams.data_names)
-        reply = await self.session.ask(request)
+        reply = await self.session.ask(self._wanted())
         if isinstance(reply, Subscribed):
             self._last_event = max(self._last_event, reply.next_sequence - 1)
 
@@ -164,6 +167,20 @@ class Dialog:
                 if self.session.over is None:
                     raise  # else it was closed meanwhile
         return host_failure(name, self.session.over, FailureCode.UNAVAILABLE)
+
+    def _wanted(self, since: int | None = None) -> Subscribe:
+        """What is to be heard unasked.
+
+        Args:
+            since: the sequence number of the last event that is not to come again.
+        """
+        attached = self.session.is_attached
+        return Subscribe(
+            data_from=self.streams.data_names,
+            since=since,
+            output_of=self.streams.line_names if attached else None,
+            output_since=(self._last_line or None) if attached else self._last_line,
+        )
 
     async def catch_up(self, stream: EventStream) -> None:
         """Have the events come again that a stream asks for; when nothing can be asked any more,
@@ -189,7 +206,7 @@ class Dialog:
             if not done.done():
                 done.set_result(reply)
 
-        wanted = Subscribe(data_from=self.streams.data_names, since=stream.last)
+        wanted = self._wanted(stream.last)
         self.session.ask_stream(wanted, begin)
         reply = await done
         if isinstance(reply, Failure):
@@ -197,11 +214,9 @@ class Dialog:
 
     async def _come_back(self, connection: SupervisorConnection) -> None:
         """The supervisor was restarted: go on where the last one ended."""
-        wanted = Subscribe(
-            lifecycle=True, data_from=self.streams.data_names, since=self._last_event
-        )
+        wanted = self._wanted(self._last_event)
         if isinstance(await connection.ask(wanted), Failure):  # it does not know them all
-            wanted = Subscribe(lifecycle=True, data_from=self.streams.data_names)
+            wanted = self._wanted()
             reply = await connection.ask(wanted)
             if isinstance(reply, Subscribed):
                 self._last_event = reply.next_sequence - 1
@@ -319,10 +334,22 @@ class Dialog:
         self.connected.discard(name)
 
     def _hear(self, event: Event) -> None:
+        if isinstance(event, LinesSaid):
+            self._hear_lines(event)
+            return
         # What comes again, for a stream that asked for the past, is no news.
         if isinstance(event, LifecycleEvent) and event.sequence > self._last_event:
             self._note_event(event)
         self.streams.hear(event)
+
+    def _hear_lines(self, said: LinesSaid) -> None:
+        new = tuple(line for line in said.lines if line.sequence > self._last_line)
+        if not new:
+            return
+        self._last_line = new[-1].sequence
+        if not self.session.is_attached:  # else its own log has them
+            log_lines(new, self._options.log_level.number)
+        self.streams.hear(LinesSaid(new))
 
     def _note_event(self, event: LifecycleEvent) -> None:
         self._last_event = event.sequence

@@ -37,6 +37,7 @@ from supervisor.host.children import Family
 from supervisor.host.dialog import Dialog, host_failure
 from supervisor.host.following import Follower
 from supervisor.host.handles import bind
+from supervisor.host.listening import Listens
 from supervisor.host.new_systems import is_object, spec_of
 from supervisor.messages import (
     AllConnected,
@@ -64,7 +65,7 @@ T = TypeVar("T")
 _log = logging.getLogger(loggers.MANAGER)
 
 
-class ExternalSystemManager(Family, Follower):
+class ExternalSystemManager(Family, Follower, Listens):
     """Registers external systems and talks to them by name.
 
     The systems live in processes of their own, under a supervisor that restarts what

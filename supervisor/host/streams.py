@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from actors.payload import payload_size
 from supervisor.client.connection import Event
-from supervisor.messages import DataArrived, DataLost, LifecycleEvent
+from supervisor.messages import DataArrived, DataLost, LifecycleEvent, LinesSaid, OutputLine
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ class Streams:
     def __init__(self) -> None:
         self._events: WeakSet[EventStream] = WeakSet()
         self._data: list[DataStream] = []
+        self._lines: list[LineStream] = []
         self._heard = 0
         """The sequence number of the last lifecycle event."""
         self._ended = False
@@ -52,6 +53,22 @@ class Streams:
     def remove_data(self, stream: DataStream) -> None:
         self._data.remove(stream)
 
+    def add_lines(self, names: Sequence[str]) -> LineStream:
+        """A stream of what these systems say, or all; to be removed again."""
+        stream = LineStream(names)
+        self._lines.append(stream)
+        return stream
+
+    def remove_lines(self, stream: LineStream) -> None:
+        self._lines.remove(stream)
+
+    @property
+    def line_names(self) -> set[str] | None:
+        """The systems whose words somebody wants; None for all."""
+        if any(not stream.names for stream in self._lines):
+            return None
+        return {name for stream in self._lines for name in stream.names}
+
     @property
     def data_names(self) -> set[str] | None:
         """The systems whose data somebody wants; None for all."""
@@ -65,6 +82,11 @@ class Streams:
             self._heard = max(self._heard, event.sequence)
             for stream in self._events:
                 stream.hear(event)
+            return
+        if isinstance(event, LinesSaid):
+            for line in event.lines:
+                for each_stream in self._lines:
+                    each_stream.hear(line)
             return
         for each in self._data:
             if isinstance(event, DataLost):
@@ -85,6 +107,8 @@ class Streams:
             stream.queue.put_nowait(None)
         for each in self._data:
             each.queue.put_nowait(None)
+        for lines in self._lines:
+            lines.queue.put_nowait(None)
 
 
 class FellBehindError(Exception):
@@ -189,3 +213,15 @@ class DataStream(_Backlog[DataArrived]):
 
     def _size(self, item: DataArrived) -> int:
         return sum(map(payload_size, item.items))
+
+
+class LineStream(_Backlog[OutputLine]):
+    """What some systems say, or all if it has no names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def hear(self, line: OutputLine) -> None:
+        if not self.names or line.system_name in self.names:
+            self.put(line)

@@ -12,7 +12,14 @@ from typing import Any, Self, TypeVar
 
 from supervisor.client.own_process import OwnProcess
 from supervisor.host.manager import ExternalSystemManager
-from supervisor.messages import ChildInfo, ChildrenCounted, LifecycleEvent, SystemStatus, TreeNode
+from supervisor.messages import (
+    ChildInfo,
+    ChildrenCounted,
+    LifecycleEvent,
+    OutputLine,
+    SystemStatus,
+    TreeNode,
+)
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
@@ -129,6 +136,12 @@ class SynchronousManager:
 
     def status_all(self) -> tuple[SystemStatus, ...]:
         return self._run(self._manager.status_all())
+
+    def logs(self, name: str, count: int = 100) -> tuple[OutputLine, ...]:
+        return self._run(self._manager.logs(name, count))
+
+    def logs_from(self, *names: str, last: int = 0) -> Iterator[OutputLine]:
+        return self._iterate(self._manager.logs_from(*names, last=last))
 
     def start_child(self, spec: ChildSpec, group: str | None = None) -> bool:
         return self._run(self._manager.start_child(spec, group))

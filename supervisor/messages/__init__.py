@@ -1,5 +1,6 @@
 """What hosts ask a supervisor, what it answers, and what it tells of what happens."""
 
+from actors.messages.output import OutputLine
 from supervisor.messages.children import (
     ChangeSpecs,
     ChildDeleted,
@@ -31,6 +32,7 @@ from supervisor.messages.events import (
     LifecycleEvent,
     SupervisorClosing,
 )
+from supervisor.messages.output import LinesSaid
 from supervisor.messages.requests import (
     AllConnected,
     AllDisconnected,
@@ -39,7 +41,9 @@ from supervisor.messages.requests import (
     ConnectAll,
     DisconnectAll,
     GetAllStatus,
+    GetLogs,
     GetStatus,
+    LogsGiven,
     Ping,
     Pong,
     RegisterSystem,
@@ -89,9 +93,13 @@ __all__ = [
     "EventKind",
     "GetAllStatus",
     "GetChildSpec",
+    "GetLogs",
     "GetStatus",
     "GetTree",
     "LifecycleEvent",
+    "LinesSaid",
+    "LogsGiven",
+    "OutputLine",
     "Ping",
     "Pong",
     "RegisterSystem",

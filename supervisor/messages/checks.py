@@ -21,7 +21,7 @@ from supervisor.messages.children import (
     StartChild,
     WhichChildren,
 )
-from supervisor.messages.requests import ConnectAll, RegisterSystem, Subscribe
+from supervisor.messages.requests import ConnectAll, GetLogs, RegisterSystem, Subscribe
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
 
@@ -62,6 +62,12 @@ def _mistake_in_body(request: Any) -> str | None:
             return f"lifecycle is True or False: {request.lifecycle!r}"
         case Subscribe() if not _are_names(request.data_from):
             return "data_from is a sequence of system names, or None for all"
+        case Subscribe() if not _are_names(request.output_of):
+            return "output_of is a sequence of system names, or None for all"
+        case Subscribe(output_since=since) if since is not None and not is_whole_number(since):
+            return f"output_since is the sequence number of a line, or None: {since!r}"
+        case GetLogs() if not (is_whole_number(request.count) and request.count > 0):
+            return f"count is a whole number greater than 0: {request.count!r}"
     return None
 
 

@@ -27,6 +27,9 @@ class CrashReport:
     in_progress: str | None = None
     """The type of the oldest request it was busy with, such as ``SendData``."""
 
+    last_lines: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """The last that its process said, oldest first."""
+
     @property
     def one_line(self) -> str:
         """The cause: the first line of what the reason says."""

@@ -154,6 +154,8 @@ class ConfigureSupervisor(SupervisorRequest):
     """What to start; None is a root group with nothing in it."""
     record: Record | None = attrs.field(default=None, repr=False)
     """What to come back from, in place of ``tree``."""
+    has_scribe: bool = False
+    """Whether a scribe will come, to read what systems say."""
 
 
 # ---- keeping it ---------------------------------------------------------------------------

@@ -23,15 +23,24 @@ from actors.messages import (
     Request,
     new_request_id,
 )
+from actors.messages.output import OutputLine
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.payload import wrap_each
 from supervisor.messages.status import SystemStatus
 from supervisor.specs.spec import SystemSpec, seal_details
 
 
-def _tuple_or_none(names: Iterable[str] | None) -> tuple[str, ...] | None:
+def _data_from(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    return _names("data_from", names)
+
+
+def _output_of(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    return _names("output_of", names)
+
+
+def _names(field: str, names: Iterable[str] | None) -> tuple[str, ...] | None:
     if isinstance(names, str):
-        raise TypeError(f"data_from is a sequence of names, not one string: ({names!r},)")
+        raise TypeError(f"{field} is a sequence of names, not one string: ({names!r},)")
     return None if names is None else tuple(names)
 
 
@@ -89,6 +98,14 @@ class GetAllStatus(SupervisorRequest):
 
 
 @attrs.frozen
+class GetLogs(Request):
+    """The last that a system's process said. Answered by :class:`LogsGiven`."""
+
+    count: int = 100
+    """At most so many lines; there are a thousand, or 256 KiB, of each system."""
+
+
+@attrs.frozen
 class ConnectAll(SupervisorRequest):
     """Connect all systems at once. Answered by :class:`AllConnected`."""
 
@@ -111,11 +128,17 @@ class Subscribe(SupervisorRequest):
     """
 
     lifecycle: bool = True
-    data_from: tuple[str, ...] | None = attrs.field(default=(), converter=_tuple_or_none)
+    data_from: tuple[str, ...] | None = attrs.field(default=(), converter=_data_from)
     """Names of systems, also of ones not registered yet; None means all."""
     since: int | None = None
     """The sequence number of the last event that the asker has; those after it come first.
     Fails with ``events_lost`` if some of them are not kept any more. None begins now."""
+    output_of: tuple[str, ...] | None = attrs.field(default=(), converter=_output_of)
+    """Names of systems, as of ``data_from``: what their processes say follows as
+    :class:`LinesSaid`."""
+    output_since: int | None = None
+    """The sequence number of the last line that the asker has; those after it that are kept come
+    first. None begins now."""
 
 
 @attrs.frozen
@@ -217,6 +240,12 @@ class AllDisconnected(Reply):
 @attrs.frozen(kw_only=True)
 class StatusGiven(Reply):
     status: SystemStatus
+
+
+@attrs.frozen(kw_only=True)
+class LogsGiven(Reply):
+    lines: tuple[OutputLine, ...] = attrs.field(repr=False)
+    """In order; of all its incarnations."""
 
 
 @attrs.frozen(kw_only=True)

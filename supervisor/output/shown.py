@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import datetime
+
+import attrs
 
 from actors import loggers
 from actors.messages.output import OutputLine, Source
@@ -15,6 +18,10 @@ def line_as_log(line: OutputLine) -> str:
     time = f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d}"
     head = f"{time} {kind_of(line):<7} {loggers.SYSTEM}.{line.system_name}[{line.incarnation}]: "
     return "".join(f"{head}{each}\n" for each in (line_text(line).splitlines() or [""]))
+
+
+def line_as_json(line: OutputLine) -> str:
+    return json.dumps({**attrs.asdict(line), "level": logging.getLevelName(line.level)})
 
 
 def line_text(line: OutputLine) -> str:

@@ -22,6 +22,8 @@ ACTOR_SOCKETS: Final = "actors"
 DOORS: Final = "d"
 """That of the doors of its systems: its name is short, as sockets' paths are."""
 SUPERVISOR_SOCKET: Final = "supervisor.sock"
+OUTPUT: Final = ".out"
+"""How the pipe is called, after the door, that a system's process says what it says into."""
 LOG: Final = "thespian.log"
 
 _SAYS: Final = b"A runtime of extsys lives here, and removes what a dead one has left.\n"
@@ -44,6 +46,7 @@ _BELOW: Final[dict[str, list[tuple[re.Pattern[str], _Kind]]]] = {
     DOORS: [
         (re.compile(_DOOR), stat.S_ISSOCK),
         (re.compile(_DOOR + re.escape(tally_path(""))), stat.S_ISREG),
+        (re.compile(_DOOR + re.escape(OUTPUT)), stat.S_ISFIFO),
     ],
 }
 
@@ -186,7 +189,7 @@ def clear_below(inner: PrivateDirectory, name: str) -> None:
     for each in inner.names():
         for pattern, is_it in _BELOW[name]:
             if pattern.fullmatch(each):
-                (inner.remove_socket if is_it is stat.S_ISSOCK else inner.remove_file)(each)
+                inner.remove_kind(each, is_it)
 
 
 def unmark(directory: PrivateDirectory) -> None:

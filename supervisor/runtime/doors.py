@@ -14,12 +14,15 @@ from pathlib import Path
 
 from actors import loggers
 from actors.errors import describe
+from actors.messages import DoorAddress, StartSystem
+from actors.messages.output import OutputAddress
 from actors.messages.tallied import NOTHING, Tallied
 from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
 from actors.wire.frames import frame_limit
 from actors.wire.front_door import FrontDoor, WatchedDoor
 from actors.wire.tally import read_tally, tally_path
-from supervisor.runtime.belongings import DOORS, clear_below
+from supervisor.core.actions import StartActor
+from supervisor.runtime.belongings import DOORS, OUTPUT, clear_below
 from supervisor.runtime.directory import doors_directory
 from supervisor.runtime.farewells import farewell
 from supervisor.runtime.shortages import require_files
@@ -28,10 +31,11 @@ from supervisor.runtime.shortages import require_files
 class DirectoryOfDoors:
     """In the directory of the supervisor's own socket."""
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(self, socket_path: str, *, has_scribe: bool = False) -> None:
         """
         Args:
             socket_path: the supervisor's own; no door's is longer.
+            has_scribe: whether somebody reads what systems say.
 
         Raises:
             NotPrivateError: the directory cannot be made.
@@ -42,6 +46,8 @@ class DirectoryOfDoors:
         with self._open() as inner:
             clear_below(inner, DOORS)
         self._paths: dict[tuple[str, int], str] = {}
+        self._pipes: dict[tuple[str, int], str] = {}
+        self._has_scribe = has_scribe
         self._trouble: str | None = None
         """Why something cannot be made again, as was said last."""
 
@@ -86,7 +92,25 @@ class DirectoryOfDoors:
         self._make_again()  # the incarnation will not wait for the next look
         path = str(self._directory / f"{os.getpid():x}-{next(self._numbers):x}")
         self._paths[name, incarnation] = path
+        if self._has_scribe:
+            try:
+                os.mkfifo(path + OUTPUT, 0o600)
+            except OSError as error:
+                _log().warning("%s: what it says goes unheard: %s", name, describe(error))
+            else:
+                self._pipes[name, incarnation] = path + OUTPUT
         return path
+
+    def start_message(self, action: StartActor) -> StartSystem:
+        """What an incarnation that is about to start is told, and so where it is to be reached."""
+        name, incarnation = action.name, action.incarnation
+        door = DoorAddress(self.choose(name, incarnation), action.mailbox_size)
+        pipe = self.output_of(name, incarnation)
+        output = None if pipe is None else OutputAddress(pipe, action.log_level)
+        return StartSystem(action.definition, incarnation, door, action.max_payload_bytes, output)
+
+    def output_of(self, name: str, incarnation: int) -> str | None:
+        return self._pipes.get((name, incarnation))
 
     def path_of(self, name: str, incarnation: int) -> str | None:
         return self._paths.get((name, incarnation))
@@ -101,6 +125,9 @@ class DirectoryOfDoors:
         if path is not None:
             Path(path).unlink(missing_ok=True)
             Path(tally_path(path)).unlink(missing_ok=True)
+        pipe = self._pipes.pop((name, incarnation), None)
+        if pipe is not None:
+            Path(pipe).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove all."""
@@ -112,13 +139,15 @@ class DirectoryOfDoors:
             pass
 
 
-def open_doors(socket_path: str, max_payload_bytes: int) -> tuple[WatchedDoor, DirectoryOfDoors]:
+def open_doors(
+    socket_path: str, max_payload_bytes: int, has_scribe: bool
+) -> tuple[WatchedDoor, DirectoryOfDoors]:
     """The supervisor's own door, and the place for those of its systems.
 
     Raises:
         OSError, NotPrivateError: they cannot be made.
     """
-    doors = DirectoryOfDoors(socket_path)
+    doors = DirectoryOfDoors(socket_path, has_scribe=has_scribe)
     return WatchedDoor(socket_path, farewell, frame_limit(max_payload_bytes)), doors
 
 

@@ -80,7 +80,11 @@ class Guarding:
         """What to tell the next supervisor."""
         record = self.keeper.record or self.setup.record
         return ConfigureSupervisor(
-            self.setup.options, self.setup.socket_path, self.setup.tree, record
+            self.setup.options,
+            self.setup.socket_path,
+            self.setup.tree,
+            record,
+            self.setup.has_scribe,
         )
 
     def looked(self) -> Look:

@@ -121,7 +121,11 @@ class Root:
         _go_on_unless(wake_fds)
         address = self._actor_system.createActor(Guardian)
         request = ConfigureSupervisor(
-            self._options, self._directory.socket_path, self._tree, self._keeper.record
+            self._options,
+            self._directory.socket_path,
+            self._tree,
+            self._keeper.record,
+            self._scribe is not None,
         )
         _go_on_unless(wake_fds)
         ready = _ask(self._actor_system, address, request, wake_fds)

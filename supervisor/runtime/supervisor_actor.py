@@ -28,7 +28,6 @@ from thespian.actors import (
 from actors import loggers
 from actors.errors import describe
 from actors.messages import (
-    DoorAddress,
     FailureCode,
     HeartbeatAnswered,
     Reason,
@@ -265,8 +264,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             return
         if message.socket_path is not None:
             try:
-                limit = message.options.max_payload_bytes
-                self._door, self._doors = open_doors(message.socket_path, limit)
+                limit, has_scribe = message.options.max_payload_bytes, message.has_scribe
+                self._door, self._doors = open_doors(message.socket_path, limit, has_scribe)
             except (OSError, NotPrivateError) as error:
                 text = f"cannot listen on {message.socket_path}: {describe(error)}"
                 self.send(sender, invalid_request(message, text))
@@ -353,10 +352,9 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _start(self, action: StartActor) -> None:
         require_descriptors()
-        door = None
+        start = StartSystem(action.definition, action.incarnation, None, action.max_payload_bytes)
         if self._doors is not None:
-            path = self._doors.choose(action.name, action.incarnation)
-            door = DoorAddress(path, action.mailbox_size)
+            start = self._doors.start_message(action)
         prepare_children(self, prepare_kind, action.definition.kind)
         address = self.createActor(SystemActor)
         if (error := creation_error(self)) is not None:
@@ -364,8 +362,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._handles[action.name] = ActorHandle(
             action.name, action.incarnation, address, newest_process(self)
         )
-        start = StartSystem(action.definition, action.incarnation, door, action.max_payload_bytes)
         self.send(address, start)
+        self._core.child_begun(action.name, action.incarnation)
 
     def _handle(self, name: str, incarnation: int) -> ActorHandle | None:
         handle = self._handles.get(name)

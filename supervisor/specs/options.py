@@ -56,3 +56,11 @@ class SupervisorOptions:
         converter=_to_level,
         validator=_LOG_LEVEL,
     )
+    """The least severe record that is in the log."""
+    system_log_level: LogLevel = attrs.field(
+        default=LogLevel.INFO,
+        converter=_to_level,
+        validator=_LOG_LEVEL,
+    )
+    """The least severe record that the process of a system says: to the memory of what it said
+    last, to crash reports, and, if it is not below ``log_level``, to the log."""

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import traceback
 
 import pytest
 
@@ -120,3 +121,19 @@ def test_the_size_of_data_is_that_of_its_bytes():
     assert payload_size("12345") == 5
     assert payload_size(None) == 8
     assert payload_size(wrap([b"x" * 1000])) > 1000
+
+
+def test_code_that_goes_along_keeps_its_file_and_lines() -> None:
+    def inner() -> None:
+        raise ValueError("here")
+
+    class Local:
+        def method(self) -> None:
+            inner()
+
+    again = decode(encode(Local()))
+    with pytest.raises(ValueError, match="here") as caught:
+        again.method()
+    places = [(frame.filename, frame.name) for frame in traceback.extract_tb(caught.tb)]
+    assert places[1:] == [(__file__, "method"), (__file__, "inner")]
+    assert "inner()" in traceback.format_exception(caught.value)[-3]

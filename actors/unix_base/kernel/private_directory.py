@@ -136,13 +136,18 @@ class PrivateDirectory:
 
     def remove_socket(self, name: str) -> None:
         """Remove what has this name in here, if it is a socket."""
-        self._remove(name, stat.S_ISSOCK)
+        self.remove_kind(name, stat.S_ISSOCK)
 
     def remove_file(self, name: str) -> None:
         """Remove what has this name in here, if it is a plain file."""
-        self._remove(name, stat.S_ISREG)
+        self.remove_kind(name, stat.S_ISREG)
 
-    def _remove(self, name: str, is_it: Callable[[int], bool]) -> None:
+    def remove_kind(self, name: str, is_it: Callable[[int], bool]) -> None:
+        """Remove what has this name in here, if it is of a kind.
+
+        Args:
+            is_it: one of the functions of ``stat``.
+        """
         status = self.status(name)
         if status is not None and is_it(status.st_mode):
             try:

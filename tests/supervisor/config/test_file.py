@@ -86,6 +86,7 @@ def test_an_empty_file_has_the_defaults_and_no_systems():
         "max_payload_bytes": 16 * 1024 * 1024,
         "crash_reports": 10,
         "log_level": "warning",
+        "system_log_level": "info",
     }
 
 

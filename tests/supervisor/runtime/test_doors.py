@@ -49,19 +49,19 @@ def test_each_incarnation_has_a_short_path_of_its_own_for_nobody_else(runtime: P
 
 
 def test_the_files_of_an_incarnation_that_ended_are_removed(runtime: Path) -> None:
-    doors = DirectoryOfDoors(str(runtime / "supervisor.sock"))
+    doors = DirectoryOfDoors(str(runtime / "supervisor.sock"), has_scribe=True)
     for number in (1, 2):
         path = Path(doors.choose("a", number))
         path.touch()
         Path(tally_path(str(path))).touch()
     doors.remove("a", 1)
-    assert len(files_in(runtime)) == 2
+    assert len(files_in(runtime)) == 3
     doors.close()
     assert not doors_directory(runtime).exists()
 
 
 def test_what_a_killed_supervisor_left_is_removed_by_the_next(runtime: Path) -> None:
-    path = DirectoryOfDoors(str(runtime / "supervisor.sock")).choose("a", 1)
+    path = DirectoryOfDoors(str(runtime / "supervisor.sock"), has_scribe=True).choose("a", 1)
     leave_dead_socket(path)
     Path(tally_path(path)).touch()
     precious = doors_directory(runtime) / "precious"
@@ -93,14 +93,14 @@ async def until_files(manager: ExternalSystemManager, count: int) -> None:
 @pytest.mark.usefixtures("nothing_left")
 def test_the_systems_that_run_have_files_and_no_others() -> None:
     async def work(manager: ExternalSystemManager) -> None:
-        await until_files(manager, 4)
+        await until_files(manager, 6)
         os.kill(await pid_of(manager, "a"), 9)
         await until_state(manager, "a", SystemState.CONNECTED, incarnation=2)
-        await until_files(manager, 4)
+        await until_files(manager, 6)
         assert await manager.restart_system("a")
-        await until_files(manager, 4)
+        await until_files(manager, 6)
         assert await manager.terminate_child("a")
-        await until_files(manager, 2)
+        await until_files(manager, 3)
         assert await manager.unregister_system("b")
         await until_files(manager, 0)
 
@@ -115,7 +115,7 @@ def test_a_killed_supervisors_files_go_with_it(part: str) -> None:
         kill_part(manager, part)
         await until_lost(manager)
         await until_state(manager, "a", SystemState.CONNECTED)
-        await until_files(manager, 2)
+        await until_files(manager, 3)
 
     with_manager(work, mock("a"))
 
