@@ -161,8 +161,11 @@ class ChildOrders:
         return self._orders.open(client, request, name, patience, lambda: self._turn_of(name))
 
     def _turn_of(self, name: str) -> float:
-        """When the last of the systems that are meant was to be made; now, if one still waits."""
+        """When the last of the systems that are meant was to be made; now, if one still waits,
+        or if it waits for others of its group."""
         node = self._tree.nodes.get(name)
+        if node is not None and node.in_turn:
+            return self._context.now
         nodes = () if node is None else node.walk() if isinstance(node, Group) else (node,)
         children = [self._context.children.get(each.name) for each in nodes]
         turns = [each.turn_at for each in children if each is not None]

@@ -230,3 +230,16 @@ def test_who_starts_one_that_ignores_it_is_told_that_it_went_well() -> None:
     plant.actor("a").exit(ProcessExit.of(0))
     assert plant.reply(request).name == "a"
     assert state(plant, "a") == "terminated"
+
+
+def test_who_waits_for_the_turn_of_his_child_is_not_told_that_it_takes_too_long() -> None:
+    slow = [spec("a", start_timeout=1000.0), spec("b", start_timeout=1000.0)]
+    plant = Harness(tree=GroupSpec("root", slow, strategy="rest_for_one"), request_timeout=1.0)
+    request = StartChild(spec("new"))
+    plant.tell(request)
+    for name in "ab":
+        plant.advance(900.0)
+        plant.actor(name).start()
+    assert plant.replies(request) == []
+    plant.actor("new").start()
+    assert plant.reply(request).name == "new"
