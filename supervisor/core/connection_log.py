@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from supervisor.core.actions import Log
+from supervisor.views.status import duration
 
 _WARNINGS: Final = 8
 """Of one time of trouble, each for another reason; what comes then is for debugging."""
@@ -41,7 +42,7 @@ class ConnectionLog:
         is_old = why in trouble.warned_of or len(trouble.warned_of) >= _WARNINGS
         if not is_old:
             trouble.warned_of.add(why)
-        when = f"in {delay:.2g} s" if delay else "at once"
+        when = f"in {duration(delay)}" if delay else "at once"
         text = f"{why}; connecting again {when}, until it works"
         return Log(logging.DEBUG if is_old else logging.WARNING, text)
 

@@ -155,6 +155,17 @@ class RestartPolicy(BackoffPolicy):
         refuse_unreachable(self.max_restarts, self.period, [self])
 
 
+@attrs.frozen(kw_only=True)
+class ReconnectPolicy(BackoffPolicy):
+    """When a system that is meant to be connected, and is not, is connected again."""
+
+    backoff_min: float = attrs.field(default=0.2, validator=seconds())
+    """Seconds to wait after the first attempt that failed; after a loss, nothing is waited."""
+    backoff_max: float = attrs.field(default=30.0, validator=seconds())
+    stable_after: float = attrs.field(default=30.0, validator=seconds())
+    """Seconds for which a connection is to hold, so that its loss is not a failure more."""
+
+
 def refuse_unreachable(max_restarts: int, period: float, children: Iterable[BackoffPolicy]) -> None:
     """Make sure that children which crash at once, whenever they are started, are given up.
 

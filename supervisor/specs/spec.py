@@ -21,6 +21,7 @@ from supervisor.specs.policies import (
     AutoShutdown,
     GiveUp,
     OnStartFailure,
+    ReconnectPolicy,
     RestartPolicy,
     RestartType,
     Shutdown,
@@ -88,11 +89,11 @@ class SystemSpec:
     significant: bool = attrs.field(default=False, kw_only=True, validator=flag())
     """Whether its end counts for the ``auto_shutdown`` of its group."""
     reconnect: BackoffPolicy = attrs.field(
-        factory=lambda: BackoffPolicy(backoff_min=0.2, backoff_max=30.0, stable_after=30.0),
+        factory=ReconnectPolicy,
         kw_only=True,
-        validator=table_of(BackoffPolicy),
+        validator=attrs.evolve(table_of(ReconnectPolicy), types=(BackoffPolicy,)),
     )
-    """Between attempts to connect a system that is meant to be connected, after a restart."""
+    """Between attempts to connect a system that is meant to be connected, and is not."""
     start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=seconds())
     """Seconds the class may take to be imported and built."""
     shutdown: Shutdown = _limit(shutdown_time(), 5.0)

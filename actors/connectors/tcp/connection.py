@@ -287,13 +287,12 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if isinstance(error, ssl.SSLError):
-            why = f"lost the connection to {self._address}: {explain(error)}"
+            why = f"{self._address}: {explain(error)}"
         elif isinstance(error, TimeoutError):
-            silent = "it was silent for longer than peer_timeout"
-            why = f"lost the connection to {self._address}: {silent}"
+            why = f"{self._address} was silent for longer than peer_timeout"
         elif isinstance(error, OSError):
             said = (error.strerror or str(error)).lower()
-            why = f"lost the connection to {self._address}: {said}"
+            why = f"{self._address}: {said}"
         else:
             self._end_item()
             why = self._ended()

@@ -11,7 +11,7 @@ from supervisor.config.file import (
     load_config,
 )
 from supervisor.specs.options import LogLevel, SupervisorOptions
-from supervisor.specs.policies import RestartPolicy
+from supervisor.specs.policies import ReconnectPolicy, RestartPolicy
 from supervisor.specs.spec import GroupSpec, SystemSpec
 from tests.helpers.configurations import parse, system
 
@@ -159,3 +159,18 @@ def test_a_kind_is_checked_with_its_expanded_details():
         check_kind=check,
     )
     assert seen == [("opc", {"host": "h"})]
+
+
+@pytest.mark.parametrize("key", ["backoff_min", "backoff_max", "stable_after"])
+def test_what_a_table_for_connecting_again_does_not_say_is_as_it_is_without_one(key):
+    value = getattr(ReconnectPolicy(), key)
+    toml = f"""
+        [[system]]
+        name = "plc"
+        kind = "mock"
+        reconnect = {{ {key} = {value} }}
+    """
+    [plc] = parse(toml).systems
+    assert plc.reconnect == ReconnectPolicy()
+    assert (plc.reconnect.backoff_min, plc.reconnect.backoff_max) == (0.2, 30.0)
+    assert plc.reconnect.stable_after == 30.0

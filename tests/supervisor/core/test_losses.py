@@ -168,7 +168,7 @@ def test_why_a_connection_was_lost_is_told_with_the_time_of_the_next_attempt(pla
         1,
     )
     assert [log.text for log in plant.logs] == [
-        "plc: lost its connection: ConnectionResetError: reset; connecting again in 1 s, until "
+        "plc: lost its connection: ConnectionResetError: reset; connecting again in 1.0 s, until "
         "it works"
     ]
 

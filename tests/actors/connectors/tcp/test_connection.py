@@ -56,9 +56,7 @@ def test_a_reset_connection_says_so():
     async def main():
         async with connected() as (peer, system):
             peer.reset()
-            with pytest.raises(
-                ConnectorError, match=r"lost the connection to .*: connection reset"
-            ):
+            with pytest.raises(ConnectorError, match=r"^127\.0\.0\.1:\d+: connection reset"):
                 await system.receive_data()
             assert system.is_connected is False
 
@@ -72,7 +70,7 @@ def test_a_send_into_a_connection_just_lost_is_an_error_and_not_true(end):
             end(peer)
             # The loop has had no turn to notice.
             assert system.is_connected is True
-            with pytest.raises(ConnectorError, match=r"(lost|closed) the connection"):
+            with pytest.raises(ConnectorError, match=r"closed the connection|connection reset"):
                 await system.send_data("x")
             assert system.is_connected is False
             assert await system.receive_data() is None
