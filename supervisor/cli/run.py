@@ -55,7 +55,7 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
     if (short := too_many(len(config.systems))) is not None:
         _say(short)
     held = RuntimeDirectory(directory)
-    existed = directory.exists()
+    existed = os.path.lexists(directory)
     pid = os.getpid() if reaper is None else os.getppid()
     held.take(pid)
     above = [] if reaper is None else [reaper]

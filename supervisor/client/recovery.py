@@ -105,7 +105,7 @@ class Recovery:
                 if self.connection.is_open:
                     self._waiting.end()
                 return
-            except (FileNotFoundError, ConnectionRefusedError) as error:
+            except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
                 # A supervisor that is being restarted is there, in a way.
                 if _is_held(self.path) and time.monotonic() < deadline:
                     await asyncio.sleep(RETRY)
@@ -113,6 +113,11 @@ class Recovery:
                 raise ConnectionError(
                     f"no supervisor runs at {self.path}; start one with 'extsys run'"
                 ) from error
+            except OSError as error:
+                if error.strerror is None:
+                    raise  # it says itself who is there
+                text = f"no supervisor can be reached at {self.path}: {error.strerror}"
+                raise ConnectionError(text) from error
 
     async def watch(self) -> None:
         """See that the supervisor answers, and have it again when it is lost."""

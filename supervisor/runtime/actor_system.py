@@ -13,7 +13,7 @@ from thespian.system.transport.IPBase import IPActorAddress
 
 from actors import loggers
 from actors.processes.shortages import in_words
-from actors.unix_base import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY
+from actors.unix_base import ADMIN_PORT, BASE_NAME, SOCKET_DIRECTORY, SocketDirectoryError
 from supervisor.runtime.belongings import ACTOR_SOCKETS, LOG
 
 BASE_VARIABLE: Final = "EXTSYS_BASE"
@@ -71,6 +71,8 @@ def _start(base: str, capabilities: dict[str, Any]) -> Any:
     try:
         # Unique: a second one, after the first was killed, would be taken for the first.
         return ActorSystem(base, capabilities, transientUnique=True)
+    except SocketDirectoryError as error:
+        raise RuntimeError(f"the actor system ({base}) did not start: {error.why}") from error
     except (ActorSystemException, OSError) as error:
         text = f"the actor system ({base}) did not start: {in_words(error)}"
         raise RuntimeError(text) from error

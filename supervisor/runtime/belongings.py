@@ -6,8 +6,10 @@ is empty. What is then called as a runtime's things are, and is of their kind, i
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import socket
 import stat
 from collections.abc import Callable
 from typing import Final
@@ -29,6 +31,8 @@ LOG: Final = "thespian.log"
 _SAYS: Final = b"A runtime of extsys lives here, and removes what a dead one has left.\n"
 _OLD_LOCK: Final = "lock"
 """What older versions had in the place of the marker."""
+_INODES: Final = 16
+"""Files that a runtime has with one system."""
 _MAX_MARKER: Final = 4096
 _DOOR: Final = r"[0-9a-f]+-[0-9a-f]+"
 
@@ -130,6 +134,24 @@ def mark(directory: PrivateDirectory, holder: int) -> None:
         os.ftruncate(fd, written)
     finally:
         os.close(fd)
+
+
+def try_out(directory: PrivateDirectory) -> None:
+    """Make sure that a runtime's things can be made in a directory, of which it then has none.
+
+    Raises:
+        OSError: they cannot; the text says why.
+    """
+    room = os.fstatvfs(directory.fd)
+    if room.f_files and room.f_favail < _INODES:  # some file systems do not count
+        text = f"its file system has inodes for {room.f_favail} more files, {_INODES} are needed"
+        raise OSError(errno.ENOSPC, text)
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.bind(os.path.join(directory.path, SUPERVISOR_SOCKET))
+        except OSError as error:
+            raise OSError(error.errno, f"no socket can be made: {error.strerror}") from error
+    directory.remove_socket(SUPERVISOR_SOCKET)
 
 
 def is_marked_since(directory: PrivateDirectory, now: float, seconds: float) -> bool:

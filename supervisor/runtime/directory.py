@@ -24,6 +24,8 @@ in directories within this one."""
 _YOUNG: Final = 600.0
 """Seconds after which everything is made young again. What others clear away is days old, or hours
 where somebody is in a hurry."""
+_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors of a process that cannot look at anything just now."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 OTHER_DIRECTORY: Final = "choose another --runtime-dir"
@@ -118,6 +120,7 @@ class RuntimeDirectory:
             belongings.inspect(directory)
             belongings.mark(directory, self._holder)
             belongings.remove_all(directory)
+            belongings.try_out(directory)
         except Exception as error:
             if directory.was_made:
                 belongings.unmark(directory)
@@ -205,8 +208,9 @@ class RuntimeDirectory:
             try:
                 if not is_held(str(self.path)):
                     return True
-            except NotPrivateError:
-                pass  # nothing is known: no descriptor may be left
+            except (OSError, NotPrivateError) as error:
+                if error.errno not in _NO_ROOM:
+                    return True  # it is no runtime's
             if time.monotonic() >= deadline:
                 return False
             time.sleep(0.02)

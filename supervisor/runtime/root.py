@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from actors import loggers
+from actors.messages import Failure
 from actors.processes.lifeline import can_die_with_parent, end_descendants_with_parents
 from actors.unix_base.kernel.kinship import child_pids, kill
 from supervisor.messages import (
@@ -130,7 +131,8 @@ class Root:
         _go_on_unless(wake_fds)
         ready = _ask(self._actor_system, address, request, wake_fds)
         if not isinstance(ready, SupervisorReady):
-            raise RuntimeError(f"the supervisor did not start: {ready}")
+            why = ready.text if isinstance(ready, Failure) else f"{ready or 'it says nothing'}"
+            raise RuntimeError(f"the supervisor did not start: {why}")
         assert ready.admin_pid is not None
         assert ready.guardian_pid is not None
         self._admin = WatchedProcess(ready.admin_pid)

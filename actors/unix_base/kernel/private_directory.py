@@ -27,9 +27,13 @@ _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class NotPrivateError(Exception):
     """A directory cannot be made, or is not this user's alone; the text says which."""
 
-    def __init__(self, text: str, path: str, *, can_be_closed: bool = False) -> None:
+    def __init__(
+        self, text: str, path: str, *, can_be_closed: bool = False, number: int | None = None
+    ) -> None:
         super().__init__(text)
         self.path = path
+        self.errno = number
+        """Of the system's error, where it was one."""
         self.can_be_closed = can_be_closed
         """Whether it would do after a ``chmod``."""
 
@@ -93,7 +97,8 @@ class PrivateDirectory:
             raise self._failed("made", error) from error
 
     def _failed(self, how: str, error: OSError) -> NotPrivateError:
-        return NotPrivateError(f"{self.path} cannot be {how}: {error.strerror}", self.path)
+        text = f"{self.path} cannot be {how}: {error.strerror}"
+        return NotPrivateError(text, self.path, number=error.errno)
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ def run_admin(starter: ActorAddress, endpoint: Endpoint, *args: Any) -> None:
     except SocketDirectoryError as error:  # another one was quicker
         thesplog("no admin started: %s", error, level=logging.WARNING)
         _say_that_there_is_one(starter, endpoint)
+    except OSError as error:
+        sys.exit(f"no actor system at {endpoint.name}: {error.strerror or error}")
 
 
 def _say_that_there_is_one(starter: ActorAddress, endpoint: Endpoint) -> None:

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import pickle
 import signal
+import sys
 from typing import Any, Final
 
 from thespian.actors import ActorAddress
@@ -62,7 +63,10 @@ def run_actor(
     """
     multiprocessing.current_process().daemon = False
     number = endpoint.addrInst
-    transport = transport_class(endpoint)
+    try:
+        transport = transport_class(endpoint)
+    except OSError as error:  # not with a traceback: it is nobody's bug
+        sys.exit(f"no {actor_class} at {endpoint.name}: {error.strerror or error}")
     level = get_min_log_level(log_definitions)
     logging.root = logging.Logger.root = ThespianLogForwarder(logger, transport, logLevel=level)
     logging.Logger.manager = logging.Manager(logging.Logger.root)

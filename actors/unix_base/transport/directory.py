@@ -44,6 +44,11 @@ _KEPT_YOUNG: Final = 600.0
 class SocketDirectoryError(ActorSystemStartupFailure):  # type: ignore[misc]
     """The sockets cannot be where they were to be; the text says why, and what to do."""
 
+    def __init__(self, why: str, advice: str = "") -> None:
+        super().__init__(f"{why}; {advice}" if advice else why)
+        self.why = why
+        """The first half of the text."""
+
 
 def system_directory(capabilities: dict[str, Any]) -> str:
     """The path of a system's directory; nothing is made.
@@ -96,7 +101,7 @@ def open_place(directory: str) -> PrivateDirectory:
         advice = f"give another directory as the capability {SOCKET_DIRECTORY!r}"
         if error.can_be_closed:
             advice = f"close it with: chmod 0700 {error.path}"
-        raise SocketDirectoryError(f"{error}; {advice}") from error
+        raise SocketDirectoryError(str(error), advice) from error
     raise SocketDirectoryError(f"{directory} is removed by others whenever it is made")
 
 

@@ -18,9 +18,16 @@ import pytest
 
 from actors.unix_base.kernel.path_claim import HAS_CLAIMS
 from supervisor import ExternalSystemManager
-from supervisor.cli.client import EXIT_BUSY
+from supervisor.cli.client import EXIT_BUSY, EXIT_UNREACHABLE
 from supervisor.messages import SystemState
-from tests.helpers.commands import extsys, program, running, until_connected, write_config
+from tests.helpers.commands import (
+    extsys,
+    extsys_process,
+    program,
+    running,
+    until_connected,
+    write_config,
+)
 from tests.helpers.processes import kill_part, parts_of
 from tests.helpers.support import PATIENCE, pid_of, status_of, until, until_state
 
@@ -160,3 +167,27 @@ def test_what_is_old_is_made_young(runtime_dir: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert extsys(runtime_dir, "status").returncode == 0
+
+
+# ---- where no supervisor can be ---------------------------------------------------------------
+
+
+def test_what_is_no_runtimes_directory_is_told_to_a_client_in_one_line(runtime_dir: Path) -> None:
+    runtime_dir.mkdir()
+    runtime_dir.chmod(0o755)
+    os.mkfifo(runtime_dir / "fifo")
+    for path in (runtime_dir, runtime_dir / "fifo", runtime_dir / "fifo" / "below"):
+        done = extsys(path, "status")
+        assert done.returncode == EXIT_UNREACHABLE
+        assert done.stderr == (
+            f"extsys: no supervisor runs at {path}/supervisor.sock; start one with 'extsys run'\n"
+        )
+
+
+def test_a_name_that_is_too_long_is_told_in_one_line(runtime_dir: Path) -> None:
+    path = runtime_dir / ("x" * 300)
+    for command in (["status"], ["run", str(write_config(runtime_dir))]):
+        done = extsys_process(path, *command)
+        assert done.returncode == EXIT_BUSY
+        assert done.stderr.count("\n") == 1
+        assert "is too long for the path of a socket" in done.stderr

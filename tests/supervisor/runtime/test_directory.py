@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -38,6 +40,25 @@ def test_looking_whether_a_directory_is_free_leaves_nothing_in_it(runtime_dir: P
     runtime_dir.mkdir(0o700)
     assert RuntimeDirectory(runtime_dir).wait_until_free(0.0)
     assert not list(runtime_dir.iterdir())
+
+
+def test_what_is_no_runtimes_is_held_by_none(runtime_dir: Path) -> None:
+    runtime_dir.mkdir()
+    runtime_dir.chmod(0o755)
+    assert RuntimeDirectory(runtime_dir).wait_until_free(0.0)
+    (runtime_dir / "file").touch()
+    assert RuntimeDirectory(runtime_dir / "file").wait_until_free(0.0)
+    assert RuntimeDirectory(runtime_dir / "file" / "below").wait_until_free(0.0)
+
+
+def test_without_a_descriptor_left_nobody_knows_whether_it_is_free(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "socket", no_room)
+    assert not RuntimeDirectory(runtime_dir).wait_until_free(0.0)
 
 
 def test_looking_does_not_take_a_directory_from_its_holder_in_the_same_process(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.unix_base.kernel.private_directory import PrivateDirectory
 from supervisor.runtime import belongings
 from supervisor.runtime.belongings import MARKER
 from supervisor.runtime.directory import DirectoryError, RuntimeDirectory
@@ -231,3 +232,31 @@ def test_the_length_of_a_relative_path_is_that_of_the_whole(
     monkeypatch.chdir(deep)
     with pytest.raises(DirectoryError, match="is too long for the path of a socket"):
         RuntimeDirectory(Path("run")).take()
+
+
+def test_a_file_system_without_inodes_is_refused_at_once(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.statvfs(runtime_dir.parent)
+    full = os.statvfs_result((*real[:5], 1000, 3, 3, *real[8:]))
+    monkeypatch.setattr(os, "fstatvfs", lambda _: full)
+    with pytest.raises(DirectoryError, match="inodes for 3 more files, 16 are needed; make room"):
+        RuntimeDirectory(runtime_dir).take()
+    assert not runtime_dir.exists()
+
+
+def test_a_file_system_that_has_no_sockets_is_refused_at_once(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_sockets(directory: PrivateDirectory) -> None:
+        os.mkdir("supervisor.sock", dir_fd=directory.fd)  # bind(2) fails as well
+        try:
+            try_out(directory)
+        finally:
+            os.rmdir("supervisor.sock", dir_fd=directory.fd)
+
+    try_out = belongings.try_out
+    monkeypatch.setattr(belongings, "try_out", no_sockets)
+    with pytest.raises(DirectoryError, match=r"no socket can be made: .*; choose another"):
+        RuntimeDirectory(runtime_dir).take()
+    assert not runtime_dir.exists()
