@@ -95,7 +95,7 @@ class SystemSpec:
     )
     """Between attempts to connect a system that is meant to be connected, and is not."""
     start_timeout: float = attrs.field(default=10.0, kw_only=True, validator=seconds())
-    """Seconds the class may take to be imported and built."""
+    """Seconds the class may take to be imported and built, from when its process begins."""
     shutdown: Shutdown = _limit(shutdown_time(), 5.0)
     """Seconds to disconnect in when stopped, then its process is killed; or ``"infinity"``,
     or ``"brutal_kill"``."""
