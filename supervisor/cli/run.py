@@ -17,7 +17,7 @@ from supervisor.cli.client import EXIT_BUSY, EXIT_INTERRUPTED, fail
 from supervisor.config.file import Config
 from supervisor.runtime.directory import DirectoryError, ReplacedError, RuntimeDirectory
 from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DIED
-from supervisor.runtime.processes import signals_as_descriptor, wait_readable
+from supervisor.runtime.processes import signals_as_descriptor
 from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
 from supervisor.runtime.scribe import scribe_of
@@ -39,11 +39,12 @@ def _run(config: Config, directory: Path, reaper: int | None) -> int:
     """What the root does.
 
     Args:
-        reaper: readable once the reaper is gone.
+        reaper: gives the signals that the reaper passes on, and ends with it.
     """
     try:
-        with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as asked:
-            return _hold_and_serve(config, directory, asked, reaper)
+        # With a reaper those that come here come there, too: they are heard once.
+        with signals_as_descriptor(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as own:
+            return _hold_and_serve(config, directory, own if reaper is None else reaper, reaper)
     except DirectoryError as error:
         fail(EXIT_BUSY, str(error))
     except RuntimeError as error:
@@ -58,7 +59,6 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
     existed = os.path.lexists(directory)
     pid = os.getpid() if reaper is None else os.getppid()
     held.take(pid)
-    above = [] if reaper is None else [reaper]
     try:
         with scribe_of(held.socket_path, config.options.log_level.number) as scribe:
             log_to_stderr(config.options.log_level.value)
@@ -70,8 +70,8 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
                 on_up=lambda: _say(f"supervising {what}"),
             )
             try:
-                root.start(above, [asked, *above])
-                code, why = _serve(root, asked, above)
+                root.start([] if reaper is None else [reaper], [asked])
+                code, why = _serve(root, asked)
             except Interrupted:
                 return _stopped_early(asked)
             finally:
@@ -84,30 +84,28 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
         held.release(remove=not existed)
 
 
-def _serve(root: Root, asked: int, above: list[int]) -> tuple[int, str | None]:
+def _serve(root: Root, asked: int) -> tuple[int, str | None]:
     """Wait for the end; the exit code, and why the supervisor ended by itself."""
     try:
-        closing = root.wait([asked, *above])
+        closing = root.wait([asked])
     except ReplacedError as error:
         _say(f"{error}; stopping")
-        root.stop(None, [asked, *above])
+        root.stop(None, [asked])
         return EXIT_REPLACED, None
     except RuntimeError as error:
         logging.getLogger(loggers.RUN).error("%s; its systems ended with it", error)
         return EXIT_SUPERVISOR_DIED, None
     if closing is not None:
         return closing.exit_code, closing.reason
-    if not wait_readable([asked], 0.0):
+    if not os.read(asked, 1):
         return EXIT_SUPERVISOR_DIED, None  # the reaper was killed, and all is to end at once
-    os.read(asked, 1)
     _say("stopping; once more to stop at once")
-    root.stop(None, [asked, *above])
+    root.stop(None, [asked])
     return EXIT_OK, None
 
 
 def _stopped_early(asked: int) -> int:
-    number = os.read(asked, 1)[0] if wait_readable([asked], 0.0) else signal.SIGKILL
-    if number == signal.SIGINT:
+    if os.read(asked, 1) == bytes([signal.SIGINT]):
         fail(EXIT_INTERRUPTED, "interrupted before the supervisor was up")
     _say("stopped before the supervisor was up")
     return EXIT_OK

@@ -49,12 +49,14 @@ def run_with_reaper(work: Callable[[int | None], int], *, passes_on: bool) -> in
     Where the system knows no adoption of orphans the root runs in this process.
 
     Args:
-        work: what the root does, and its exit code. It is given a descriptor that is readable
+        work: what the root does, and its exit code. It is given a descriptor that gives the
+            numbers of signals that this process passes on, one byte each, and is at its end
             once this process is gone; None if it is in this process. In the child all ends with
             it: nothing that is above on the stack goes on.
         passes_on: whether signals that ask for an end are the root's to obey; else it is killed
             at the first of them, and its runtime with it. Those that this process ignores stay
-            ignored.
+            ignored. A root does not hear such signals itself: a service manager sends them to
+            all processes that it knows, and once is enough.
 
     Returns:
         the exit code of the root. Nothing of the runtime is left by then.
@@ -77,7 +79,7 @@ class _Reaper:
         self._root = 0
         self._obeyed = 0
         self._line: int | None = None
-        """Closed when this process ends."""
+        """To the root; closed when this process ends."""
 
     def fork(self, work: Callable[[int | None], int]) -> bool:
         """Fork the root; in the root this does not return."""
@@ -96,8 +98,7 @@ class _Reaper:
         code = EXIT_SUPERVISOR_DIED
         try:
             os.close(self._line)
-            # What a terminal or a shell tells all of a group, the reaper is to tell the root once.
-            os.setpgid(0, 0)
+            os.setpgid(0, 0)  # what a terminal tells all of a group is for the reaper alone
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             code = work(ours)
         except SystemExit as error:
@@ -156,8 +157,14 @@ class _Reaper:
 
     def _obey(self, number: int) -> None:
         self._obeyed += 1
-        gently = self._passes_on and self._obeyed <= _PATIENCE
-        os.kill(self._root, number if gently else signal.SIGKILL)  # it was not waited for yet
+        if not self._passes_on or self._obeyed > _PATIENCE:
+            os.kill(self._root, signal.SIGKILL)  # it was not waited for yet
+            return
+        assert self._line is not None
+        try:
+            os.write(self._line, bytes([number]))
+        except BrokenPipeError:
+            pass  # it has just ended
 
     def _end_what_is_left(self) -> None:
         """Kill what is left of the runtime, and wait until it has ended. It dies from above: when

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -13,13 +14,23 @@ import pytest
 
 from supervisor.cli.client import EXIT_INTERRUPTED
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
-from tests.helpers.commands import program, write_config
+from tests.helpers.commands import program, until_connected, write_config
 from tests.helpers.processes import parts_of
 from tests.helpers.support import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 STARTED = "extsys: supervising"
+STOPS_IN = 1.0
+SLOW_TO_STOP = f"""
+    [[system]]
+    name = "slow"
+    kind = "mock"
+    connect = true
+    shutdown = 20
+    [system.connection_details]
+    faults = [{{operation = "disconnect", action = "delay", seconds = {STOPS_IN}}}]
+"""
 LONGEST_START = 1.5
 """Seconds; a start seldom takes as long."""
 
@@ -105,3 +116,25 @@ def test_a_root_that_obeys_no_signal_is_killed_at_the_third(runtime_dir: Path) -
             process.terminate()
             time.sleep(0.05)  # or the kernel makes one of two
         assert process.wait(PATIENCE) == EXIT_SUPERVISOR_DIED
+
+
+def test_a_signal_to_all_processes_is_heard_once(runtime_dir: Path) -> None:
+    """As a service manager sends it, and a pkill: also to the root."""
+    process = subprocess.Popen(
+        program(runtime_dir, "run", str(write_config(runtime_dir, SLOW_TO_STOP))),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    with process.stderr:
+        while STARTED not in process.stderr.readline():
+            assert process.poll() is None
+        asyncio.run(until_connected(runtime_dir, "slow"))
+        root = parts_of(psutil.Process(process.pid))["root"]
+        before = time.monotonic()
+        root.terminate()
+        process.terminate()
+        root.terminate()
+        assert "once more to stop at once" in process.stderr.readline()
+        assert process.wait(PATIENCE) == 0
+        assert time.monotonic() - before >= STOPS_IN
