@@ -176,7 +176,7 @@ class Engine:
             )
         await asyncio.wait({self._last_disconnect}, timeout=grace)
         self._clear_lane()
-        self._receiver.fail_all(_STOPPING)
+        self._receiver.fail_all(FailureCode.UNAVAILABLE, _STOPPING)
         if self._running is not None:  # it does not give way, or had no time to
             self._running.origin.reply(self._running.cut or _stopped(self._running.request))
         for origin, request in self._side_requests.items():
@@ -209,11 +209,11 @@ class Engine:
             self._fail(job, FailureCode.NOT_CONNECTED, "disconnected before its turn came")
         self._cut_running("cut off by a disconnect")
 
-    def _cut_running(self, why: str) -> None:
+    def _cut_running(self, why: str, code: FailureCode = FailureCode.NOT_CONNECTED) -> None:
         job = self._running
         if job is None or job.cut is not None or self._lane_task is None:
             return
-        job.cut = job.request.failure(FailureCode.NOT_CONNECTED, why, Outcome.UNKNOWN)
+        job.cut = job.request.failure(code, why, Outcome.UNKNOWN)
         self._lane_task.cancel()
 
     async def _run_lane(self) -> None:
@@ -265,7 +265,8 @@ class Engine:
 
     async def _disconnect(self, request: DisconnectSystem) -> Reply:
         try:
-            await self._receiver.pause()
+            text = "disconnected while waiting for data"
+            await self._receiver.pause(FailureCode.NOT_CONNECTED, text)
             return await disconnect(self._system, request, self._losses)
         finally:
             self._receiver.resume()
@@ -274,10 +275,10 @@ class Engine:
         if self._lane_task is not None:
             await asyncio.wait({self._lane_task}, timeout=grace / 2)
         self._clear_lane()
-        self._cut_running("cut off: the system is being stopped")
+        self._cut_running(f"cut off: {_STOPPING}", FailureCode.UNAVAILABLE)
         if self._lane_task is not None:
             await asyncio.wait({self._lane_task}, timeout=grace / 4)
-        await self._receiver.pause()
+        await self._receiver.pause(FailureCode.UNAVAILABLE, _STOPPING)
         if self._system.is_connected:
             try:
                 disconnected = await self._system.disconnect()

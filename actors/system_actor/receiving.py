@@ -140,23 +140,23 @@ class Receiver:
             return
         if not self._can_receive():
             if not self._is_connecting():
-                self.fail_all(NOT_CONNECTED_TEXT)
+                self.fail_all(FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT)
             return
         # Asks the task itself: one that is cancelled before its first step runs no "finally".
         idle = self._pump is None or self._pump.done()
         if idle and (self._waiters or self._tap):
             self._pump = asyncio.create_task(self._run_pump(), name="receive")
 
-    def fail_all(self, text: str) -> None:
+    def fail_all(self, code: FailureCode, text: str) -> None:
         """Answer all callers; with what they have, if they have anything."""
         while self._waiters:
-            self._fail_first(FailureCode.NOT_CONNECTED, text)
+            self._fail_first(code, text)
 
-    async def pause(self) -> None:
+    async def pause(self, code: FailureCode, text: str) -> None:
         """Cut off the system's call, before a disconnect; callers are answered. Until
         :meth:`resume`, new callers wait, and the system is not called."""
         self._paused = True
-        self.fail_all("disconnected while waiting for data")
+        self.fail_all(code, text)
         pump = self._pump
         if pump is not None and not pump.done():
             pump.cancel()
@@ -211,7 +211,7 @@ class Receiver:
             if loop.time() - began < _PAUSE:
                 await asyncio.sleep(_PAUSE)
         if not self._can_receive() and not self._is_connecting():
-            self.fail_all("the connection was lost")
+            self.fail_all(FailureCode.NOT_CONNECTED, "the connection was lost")
 
     def _can_receive(self) -> bool:
         if self._system.is_connected:
@@ -237,12 +237,20 @@ class Receiver:
         try:
             data = wrap_encoded(item, self._max_payload_bytes)
         except PayloadError as error:
-            self._fail_first(FailureCode.CONNECTOR_ERROR, f"received an item, but {error}")
+            self._lose(f"received an item, but {error}")
             return
         if self._tap:
             self._reports.tap(data)
         if not self._hand_out(data) and not self._tap:
             self._kept.append(data)
+
+    def _lose(self, text: str) -> None:
+        """An item cannot be handed out: whoever was to have it is told, or the log."""
+        if not self._waiters or self._waiters[0].items:
+            log = logging.getLogger(loggers.SYSTEM_ACTOR)
+            log.warning("%s: %s", self._system.system_name, text)
+        if self._waiters:
+            self._fail_first(FailureCode.CONNECTOR_ERROR, text)
 
     def _take_nothing(self) -> None:
         # Only who waited during the whole call has waited for one call.
@@ -304,13 +312,9 @@ class Receiver:
         waiter.origin.reply(reply)
 
     def _fail_first(self, code: FailureCode, text: str) -> None:
-        waiter = self._waiters[0] if self._waiters else None
-        if waiter is None or waiter.items:
-            logging.getLogger(loggers.SYSTEM_ACTOR).warning(
-                "%s: %s", self._system.system_name, text
-            )
-            if waiter is not None:  # what was gathered is an answer
-                self._finish(waiter)
+        waiter = self._waiters[0]
+        if waiter.items:  # what was gathered is an answer
+            self._finish(waiter)
             return
         self._remove(waiter)
         waiter.origin.reply(waiter.request.failure(code, text))

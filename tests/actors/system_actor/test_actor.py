@@ -284,7 +284,7 @@ def test_a_stop_answers_who_waits(plc):
     started.ask(ConnectSystem("plc"))
     waiting = started.submit(ReceiveData("plc", wait=3600.0))
     plc.tell(StopSystem(grace=10.0))
-    assert started.answer(waiting).code is FailureCode.NOT_CONNECTED
+    assert started.answer(waiting).code is FailureCode.UNAVAILABLE
     plc.wait_for_exit()
 
 

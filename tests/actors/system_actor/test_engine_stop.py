@@ -16,6 +16,7 @@ from actors.messages import (
     ReceiveData,
     ReceiveMany,
     SendData,
+    SendMany,
 )
 from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
@@ -61,7 +62,7 @@ async def test_who_waits_for_data_is_answered():
     ref = bench.submit(ReceiveData("plc", wait=FOREVER))
     await held.begun()
     await bench.engine.stop(FOREVER)
-    assert (await bench.answer(ref)).code is FailureCode.NOT_CONNECTED
+    assert (await bench.answer(ref)).code is FailureCode.UNAVAILABLE
 
 
 @scenario
@@ -100,10 +101,10 @@ async def test_what_cannot_go_in_time_is_cut_off_or_never_begun_and_all_are_answ
     bench.to_supervisor.flush()
     answers = {ref: (reply.code, reply.outcome) for ref, (reply,) in bench.replies.items()}
     assert answers == {
-        running: (FailureCode.NOT_CONNECTED, Outcome.UNKNOWN),
+        running: (FailureCode.UNAVAILABLE, Outcome.UNKNOWN),
         waiting: (FailureCode.UNAVAILABLE, Outcome.NOT_SENT),
-        receives[0]: (FailureCode.NOT_CONNECTED, Outcome.NOT_SENT),
-        receives[1]: (FailureCode.NOT_CONNECTED, Outcome.NOT_SENT),
+        receives[0]: (FailureCode.UNAVAILABLE, Outcome.NOT_SENT),
+        receives[1]: (FailureCode.UNAVAILABLE, Outcome.NOT_SENT),
         command: (FailureCode.UNAVAILABLE, Outcome.UNKNOWN),
         health: (FailureCode.UNAVAILABLE, Outcome.UNKNOWN),
     }
@@ -242,3 +243,25 @@ async def test_a_disconnect_that_is_not_done_in_time_is_told():
     assert reason is not None
     assert reason.text == "did not disconnect within 0.01 s"
     held.release()
+
+
+@scenario
+async def test_all_that_is_open_at_a_stop_is_answered_with_one_code():
+    bench = Bench(Puppet())
+    bench.system.on["send"] = Held()
+    bench.system.on["receive"] = Held()
+    bench.system.on["call"] = Held()
+    requests = [
+        *(SendData("plc", 1), SendData("plc", 2), SendMany("plc", (3, 4))),
+        *(ReceiveData("plc", FOREVER), ReceiveMany("plc", 5, FOREVER)),
+        CallCommand("plc", "call"),
+    ]
+    refs = [bench.submit(each) for each in requests]
+    await turns()
+    await bench.engine.stop(0.1)
+    replies = [await bench.answer(ref) for ref in refs]
+    assert [reply.code for reply in replies] == ["unavailable"] * len(replies)
+    assert [reply.outcome == "unknown" for reply in replies] == [
+        *(True, False, False),
+        *(False, False, True),
+    ]
