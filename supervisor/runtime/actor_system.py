@@ -19,14 +19,25 @@ from supervisor.runtime.belongings import ACTOR_SOCKETS, LOG
 BASE_VARIABLE: Final = "EXTSYS_BASE"
 """The environment variable that chooses another base than the one that fits best."""
 FALLBACK: Final = "multiprocTCPBase"
+WORKING: Final = (BASE_NAME, FALLBACK, "multiprocUDPBase", "multiprocQueueBase")
+"""The bases that a runtime works on: each actor has a process of its own there."""
 _ATTEMPTS: Final = 5
 
 
 def choose_base() -> str:
-    """The name of the base to use. Says aloud what is lost where the best is not possible."""
+    """The name of the base to use. Says aloud what is lost where the best is not possible.
+
+    Raises:
+        RuntimeError: the environment chooses one that does not work.
+    """
     chosen = os.environ.get(BASE_VARIABLE)
-    if chosen:
+    if chosen in WORKING:
         return chosen
+    if chosen:
+        raise RuntimeError(
+            f"{BASE_VARIABLE} is {chosen[:40]!r}; the bases that work are {', '.join(WORKING)}: "
+            "set it to one of them, or unset it"
+        )
     if hasattr(socket, "AF_UNIX"):
         return BASE_NAME
     _log().warning(
@@ -64,7 +75,7 @@ def start_actor_system(directory: Path) -> Any:
             return _start(base, {ADMIN_PORT: free_port()})
         except RuntimeError as error:
             errors.append(str(error))
-    raise RuntimeError("; ".join(errors))
+    raise RuntimeError("; ".join(dict.fromkeys(errors)))  # the same one is told once
 
 
 def _start(base: str, capabilities: dict[str, Any]) -> Any:
@@ -77,7 +88,7 @@ def _start(base: str, capabilities: dict[str, Any]) -> Any:
         text = f"the actor system ({base}) did not start: {in_words(error)}"
         raise RuntimeError(text) from error
     except ImportError as error:
-        raise RuntimeError(f"{BASE_VARIABLE} names no actor-system base: {base}") from error
+        raise RuntimeError(f"the actor system ({base}) cannot be imported: {error}") from error
 
 
 def forget_actor_system(system: Any) -> None:
