@@ -70,6 +70,10 @@ _LAST_RESORT: Final = 3.0
 """Seconds from the decision to exit until the process ends whatever a connector does."""
 
 
+_ORDERS: Final = (Deliver, Forget, TakeBack, TapData, StopSystem, Heartbeat, StartSystem)
+"""What only whoever started an actor may say to it: it is taken as it is."""
+
+
 class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
     """One external system. Created by a supervisor, which sends :class:`StartSystem` first."""
 
@@ -105,22 +109,36 @@ class SystemActor(Actor):  # type: ignore[misc]  # Thespian has no types
             case WakeupMessage():
                 self._pass_on()
                 self.wakeupAfter(_POLL)
-            case Deliver() | Forget() | TakeBack() | TapData() | StopSystem() if self._side:
-                assert self._loop is not None
-                self._loop.call(self._side.take, message)
-            case Heartbeat() if self._side:
-                self.send(self._supervisor, self._side.sign_of_life(Thread.MESSAGES, message))
-                assert self._loop is not None
-                self._loop.call(self._side.answer, message)
-                if self._orphans is not None:
-                    self._orphans.wait(time.monotonic())
+            case Deliver() | Forget() | TakeBack() | TapData() | StopSystem() | Heartbeat() if (
+                self._side and sender == self._supervisor
+            ):
+                self._obey(message, self._side)
             case ActorExitRequest():
                 self._exit()
             case Reply() | ActorSystemMessage():
                 pass
             case _:
-                text = f"a system actor does not understand {type(message).__name__}"
-                self.send(sender, invalid_request(message, text))
+                self._refuse(message, sender)
+
+    def _obey(
+        self,
+        message: Deliver | Forget | TakeBack | TapData | StopSystem | Heartbeat,
+        side: _LoopSide,
+    ) -> None:
+        assert self._loop is not None
+        if not isinstance(message, Heartbeat):
+            self._loop.call(side.take, message)
+            return
+        self.send(self._supervisor, side.sign_of_life(Thread.MESSAGES, message))
+        self._loop.call(side.answer, message)
+        if self._orphans is not None:
+            self._orphans.wait(time.monotonic())
+
+    def _refuse(self, message: Any, sender: ActorAddress) -> None:
+        text = f"a system actor does not understand {type(message).__name__}"
+        if isinstance(message, _ORDERS):
+            text = f"a system actor hears {type(message).__name__} from its supervisor alone"
+        self.send(sender, invalid_request(message, text))
 
     def _begin(self, start: StartSystem, supervisor: ActorAddress) -> None:
         begin_actor()

@@ -17,7 +17,7 @@ SUPERVISOR_INTENSITY: Final = RestartPolicy(
 )
 """More ends of a supervisor than that are not mended by one more start."""
 SESSION_INTENSITY: Final = RestartPolicy(
-    max_restarts=20, period=60.0, backoff_min=0.05, backoff_max=1.0
+    max_restarts=30, period=60.0, backoff_min=0.05, backoff_max=1.0
 )
 """More losses of its supervisor than that are not mended by one more connection: more than all
 restarts of what is above that a host may live through."""
