@@ -25,6 +25,7 @@ from actors.messages import (
 from actors.payload import PayloadError, payload_size, wrap
 from supervisor.client.batching import Measured, SendBatcher
 from supervisor.client.connection import Event, SupervisorConnection
+from supervisor.client.receiving_order import ReceivingOrder
 from supervisor.client.session import Session
 from supervisor.client.system_links import SystemLinks
 from supervisor.errors import error_of
@@ -75,6 +76,7 @@ class Dialog:
         self.links = SystemLinks(
             self.session, self.names.__contains__, self._disconnected, direct=direct
         )
+        self._order = ReceivingOrder(self.session, self.links.ask)
         self.connected: set[str] = set()
         self._registrations = Registrations(self.session, self.names)
         self._last_event = 0
@@ -249,7 +251,7 @@ class Dialog:
                 batcher.flush()
         elif isinstance(request.system_name, str) and request.system_name in self._batchers:
             self._batchers[request.system_name].flush()
-        reply = await self.links.ask(request)
+        reply = await self._order.ask(request)
         self._note(reply)
         if isinstance(reply, Failure):
             return self._registrations.explain(reply)
@@ -377,6 +379,7 @@ class Dialog:
 
     def _end(self, why: str) -> None:
         self.links.close(why)
+        self._order.close()
         self._registrations.give_up()
 
 
