@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_PATIENCE = 1.0
+"""Seconds that a client may say nothing: one may be about to close when its loop waits for this
+door to end."""
+
 
 @contextmanager
 def door_that_hangs_up(path: Path | str, answer: Callable[[bytes], bytes]) -> Iterator[list[bytes]]:
@@ -25,6 +29,7 @@ def door_that_hangs_up(path: Path | str, answer: Callable[[bytes], bytes]) -> It
             with client, suppress(OSError):  # it may have left already
                 if over.is_set():
                     return
+                client.settimeout(_PATIENCE)
                 if first := client.recv(1 << 16):
                     heard.append(first)
                     client.sendall(answer(first))
