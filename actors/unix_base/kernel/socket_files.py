@@ -6,7 +6,14 @@ import errno
 import os
 import socket
 import stat
+import time
 from pathlib import Path
+from typing import Final
+
+from actors.unix_base.kernel.errors import REFUSES_WHEN_FULL
+
+_PATIENCE: Final = (0.005, 0.01, 0.02)
+"""Seconds between attempts to call one that may have a full queue, or be gone."""
 
 
 def listen_at(path: str, backlog: int, *, take_over: bool = False) -> socket.socket:
@@ -39,15 +46,20 @@ def listen_at(path: str, backlog: int, *, take_over: bool = False) -> socket.soc
 
 def is_alive(path: str) -> bool:
     """Whether somebody listens at a socket file."""
+    answer = _call(path)
+    for patience in _PATIENCE if REFUSES_WHEN_FULL else ():
+        if answer != errno.ECONNREFUSED:
+            break
+        time.sleep(patience)
+        answer = _call(path)
+    return answer in (0, errno.EAGAIN)  # the latter: its queue is full
+
+
+def _call(path: str) -> int:
+    """What comes of a call, as an error number; 0 is none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except BlockingIOError:
-            return True  # its queue is full
-        except OSError:
-            return False
-        return True
+        return probe.connect_ex(path)
 
 
 def bound_paths() -> frozenset[str]:

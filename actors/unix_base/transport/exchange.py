@@ -11,6 +11,7 @@ import select
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from threading import RLock, get_ident
 from time import monotonic
 from typing import Any, Final
@@ -34,14 +35,13 @@ from actors.unix_base.transport.address import address_of
 from actors.unix_base.transport.alarms import Alarms, Wakeup
 from actors.unix_base.transport.link import Intent, Link, Posted
 from actors.unix_base.transport.links import Links
+from actors.unix_base.transport.locked_links import MAX_BACKLOG, LockedLinks
 from actors.unix_base.transport.pickling import AsSent, described, dumps
 from actors.unix_base.transport.received import Received, Receiver, Unreadable
 from actors.unix_base.transport.sockets import SocketFamily
 from actors.unix_base.transport.waker import Waker
 from actors.unix_base.transport.watches import Watches
 
-MAX_BACKLOG: Final = 64 << 20
-"""Bytes on their way to one process above which a sender waits until it takes them."""
 MAX_INBOX: Final = 64 << 20
 """Bytes received and not dealt with above which a sender does not wait any more: the one
 that it waits for may be waiting for it."""
@@ -49,7 +49,7 @@ _LOOK_EVERY: Final = 100
 """Milliseconds after which a thread looks whether another one made room."""
 
 
-class Exchange:
+class Exchange(LockedLinks):
     def __init__(self, family: SocketFamily, name: str, admin: str) -> None:
         """Listen under a name.
 
@@ -68,6 +68,9 @@ class Exchange:
         self._lock = RLock()
         # For what every message does: ``with`` costs as much again as the lock.
         self._acquire, self._release = self._lock.acquire, self._lock.release
+        self._is_owned: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
+        self._interjected: deque[tuple[str, Posted]] = deque()
+        """What was sent in the middle of something else."""
         self._waker = Waker()
         self._poller.watch(self._waker.heard_at)
         try:
@@ -92,9 +95,19 @@ class Exchange:
 
     def post(self, name: str, posted: Posted) -> None:
         """Send a message to the process of that name, which is not this one."""
+        if self._is_owned():
+            # From a signal handler, or a finalizer, in the middle of what else is sent or received.
+            self._interjected.append((name, posted))
+            self._waker.wake()
+            return
         self._acquire()
         try:
+            if self._interjected:
+                self._post_interjected()
             link = self._links.post(name, posted)
+        except BaseException:
+            self._links.break_off()
+            raise
         finally:
             self._release()
         if link is None:
@@ -105,6 +118,10 @@ class Exchange:
                 self._wait_beside_runner(link)
         elif link.backlog_bytes > MAX_BACKLOG and self.waits:
             self._wait_for_room(link)
+
+    def _post_interjected(self) -> None:
+        while self._interjected:
+            self._links.post(*self._interjected.popleft())
 
     def post_to_self(self, message: Any, intent: Intent) -> None:
         with self._lock:
@@ -136,43 +153,6 @@ class Exchange:
             if poll.poll(_LOOK_EVERY):
                 with self._lock:
                     self._links.ready(fd, WRITABLE)
-
-    @property
-    def waiting(self) -> int:
-        """To how many processes something is on its way that they have not taken."""
-        with self._lock:
-            return self._links.waiting
-
-    def bury_unsent(self) -> None:
-        """Take those for lost that something waits to be sent to."""
-        with self._lock:
-            self._links.lose_those_behind()
-
-    def is_behind(self, name: str) -> bool:
-        """Whether something is on its way to that process that it has not taken."""
-        with self._lock:
-            return self._links.is_behind(name)
-
-    def has_room_for(self, name: str) -> bool:
-        """Whether so little is on its way to a process that more need not wait."""
-        with self._lock:
-            return self._links.backlog_bytes(name) <= MAX_BACKLOG
-
-    @property
-    def links(self) -> list[Link]:
-        """Those to processes whose names are known."""
-        with self._lock:
-            return self._links.open
-
-    def acknowledge(self) -> None:
-        """Tell others now what was dealt with."""
-        with self._lock:
-            self._links.acknowledge()
-
-    def hear_out(self, name: str) -> None:
-        """Take in all that a process has said, which has ended."""
-        with self._lock:
-            self._links.hear_out(name)
 
     # ---- what the links tell; the lock is held ---------------------------------------------
 
@@ -308,6 +288,9 @@ class Exchange:
                 self._tell_self(WatchMessage(watched))
             if not ready or not seconds:  # or else the next time, which will not wait
                 self._look_what_is_due()
+        except BaseException:
+            self._links.break_off()
+            raise
         finally:
             self._release()
 
@@ -324,12 +307,7 @@ class Exchange:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have the runner make a call."""
         with self._lock:
-            self._alarms.add(monotonic() + seconds, call)
-
-    def be_reachable(self) -> None:
-        """Listen anew, if nobody can reach this process any more."""
-        with self._lock:
-            self._links.be_reachable()
+            self._alarms.add(monotonic() + seconds, partial(_guarded, call))
 
     # ---- waking ----------------------------------------------------------------------------
 
@@ -351,6 +329,7 @@ class Exchange:
 
     def _hear_wake_up(self) -> None:
         told_to_exit, children_died = self._waker.hear()
+        self._post_interjected()
         if children_died:
             self._tell_self(ChildMayHaveDied())
         if told_to_exit:
@@ -383,3 +362,10 @@ class Exchange:
     def _close_own(self) -> None:
         self._poller.close()
         self._waker.close()
+
+
+def _guarded(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except Exception as error:  # no business of whoever sends or receives just now
+        thesplog("%s: %s", call, described(error), level=logging.ERROR)

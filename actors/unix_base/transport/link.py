@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from thespian.actors import ActorAddress
 from thespian.system.transport import SendStatus
 
+from actors.unix_base.kernel.errors import NO_ROOM
 from actors.unix_base.transport import frames
 from actors.unix_base.transport.frames import (
     HEADER,
@@ -80,6 +81,10 @@ class Link:
         """and of how many when it was last looked at."""
         self.is_stuck = False
         """Whether it is waited for that the kernel takes more."""
+        self.lacks_memory = False
+        """Whether the system had no memory for it when it was last sent or received on."""
+        self.has_more = True
+        """Whether something more may have come when it was last received on."""
         self.dials = 0
         """How often it could not be connected, in a row."""
         self._reader = FrameReader()
@@ -147,7 +152,8 @@ class Link:
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            raise _lost(error) from error
+            self._bear(error)
+            sent = 0
         if sent == HEADER_BYTES + size:
             return True
         self._keep(header, body)
@@ -176,7 +182,8 @@ class Link:
             except BlockingIOError:
                 return
             except OSError as error:
-                raise _lost(error) from error
+                self._bear(error)
+                return
             self._drop(sent)
 
     def _drop(self, sent: int) -> None:
@@ -203,12 +210,15 @@ class Link:
         reader = self._reader
         is_between_frames = reader.is_between_frames
         room = scratch if is_between_frames else reader.room(scratch)
+        self.has_more = False
         try:
             count = self.sock.recv_into(room)
         except BlockingIOError:
             return ()
         except OSError as error:
-            raise _lost(error) from error
+            self._bear(error)
+            return ()
+        self.has_more = True
         if count == 0:
             cut = "" if is_between_frames else " in the middle of a message"
             raise LinkLost(f"it ended{cut}")
@@ -250,13 +260,14 @@ class Link:
         self.acknowledged += 1
         return self.posted.popleft()
 
-    def hang_up(self) -> None:
-        """After this, :meth:`read` gives what came before, and then raises LinkLost."""
-        assert self.sock is not None
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other end was quicker
+    def _bear(self, error: OSError) -> None:
+        """
+        Raises:
+            LinkLost: the error is about the other end, and not about this machine.
+        """
+        if error.errno not in NO_ROOM:
+            raise _lost(error) from error
+        self.lacks_memory = True
 
     def close(self) -> None:
         if self.sock is not None:

@@ -6,18 +6,21 @@ import logging
 import pickle
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from thespian.system.utilis import thesplog
 
 from actors.unix_base.kernel.buffers import new_room
+from actors.unix_base.kernel.errors import BUSY, NO_ROOM
 from actors.unix_base.kernel.poller import READABLE, WRITABLE, Poller
 from actors.unix_base.transport.address import address_of
 from actors.unix_base.transport.alarms import Alarms
 from actors.unix_base.transport.frames import HELLO, MESSAGE, REFUSE
 from actors.unix_base.transport.link import VERSION, Intent, Link, LinkLost, Posted
-from actors.unix_base.transport.sockets import BUSY, NO_ROOM, SocketFamily, Stranger
+from actors.unix_base.transport.pickling import described
+from actors.unix_base.transport.reception import Reception
+from actors.unix_base.transport.sockets import MayBeFull, SocketFamily
 
 _LOOK_EVERY: Final = 0.01
 """Seconds in which something else may be said that tells what was dealt with."""
@@ -25,6 +28,10 @@ _FIRST_RETRY: Final = 0.001
 _LAST_RETRY: Final = 0.1
 """Seconds between two attempts to connect to a process whose queue is full, or with no
 descriptor left; the time doubles up to the second."""
+
+
+_REFUSALS: Final = 12
+"""How often one is called that may have a full queue before it is taken for gone; half a second."""
 
 
 class Owner(Protocol):
@@ -67,9 +74,7 @@ class Links:
         self._looks = False
         """Whether there is an alarm for them."""
         self._scratch = new_room()
-        self._listener = family.listen(own_name)
-        self._listener_fd = self._listener.fileno()
-        poller.watch(self._listener_fd)
+        self._reception = Reception(family, own_name, poller, alarms, self._accepted)
 
     @property
     def waiting(self) -> int:
@@ -119,16 +124,33 @@ class Links:
 
     def _watch_backlog(self, link: Link) -> None:
         """Send what waits as soon as the other end takes it."""
-        if link.backlog and not link.is_stuck and link.sock is not None:
+        if link.lacks_memory:
+            self._let_rest(link)
+        elif link.backlog and not link.is_stuck and link.sock is not None:
             link.is_stuck = True
             self._poller.watch(link.sock.fileno(), write=True)
+
+    def _let_rest(self, link: Link) -> None:
+        """There was no memory for it; it would be ready for ever, all the same."""
+        sock = link.sock
+        if sock is None or not link.lacks_memory:
+            return
+        self._poller.forget(sock.fileno())
+        self._alarms.add(time.monotonic() + _LAST_RETRY, lambda: self._go_on(link, sock))
+
+    def _go_on(self, link: Link, sock: socket.socket) -> None:
+        if link.sock is sock:
+            link.lacks_memory = False
+            link.is_stuck = bool(link.backlog)
+            self._poller.watch(sock.fileno(), write=link.is_stuck)
 
     def _dial(self, link: Link) -> None:
         assert link.name is not None
         try:
             sock = self._family.dial(link.name)
         except OSError as error:
-            if error.errno in BUSY:
+            full = isinstance(error, MayBeFull) and link.dials < _REFUSALS
+            if full or error.errno in BUSY:
                 self._dial_later(link, error)
             else:
                 self._lose(link, LinkLost(f"{error.strerror or error}"))
@@ -154,7 +176,12 @@ class Links:
             self._hear_out(link, error)
             return
         link.is_stuck = bool(link.backlog)
-        self._poller.watch(sock.fileno(), write=link.is_stuck, anew=True)
+        try:
+            self._poller.watch(sock.fileno(), write=link.is_stuck, anew=True)
+        except OSError as error:  # no memory, or too much is watched already
+            self._lose(link, LinkLost(f"it cannot be waited for: {error.strerror}"))
+            return
+        self._let_rest(link)
 
     def refuse(self, link: Link, why: str) -> None:
         """The oldest message of this link that was not dealt with cannot be read."""
@@ -212,9 +239,9 @@ class Links:
         """
         link = self._by_fd.get(fd)
         if link is None:
-            if fd != self._listener_fd:
+            if fd != self._reception.fd:
                 return False
-            self._accept()
+            self._reception.accept()
             return True
         if events != WRITABLE:
             try:
@@ -222,7 +249,9 @@ class Links:
             except LinkLost as error:
                 self._lose(link, error)
                 return True
-        if events & WRITABLE and link.backlog:
+        if link.lacks_memory:
+            self._let_rest(link)
+        elif events & WRITABLE and link.backlog:
             self._write(link)
         return True
 
@@ -233,13 +262,15 @@ class Links:
         except LinkLost as error:
             self._hear_out(link, error)
             return
-        if not link.backlog:
+        if link.lacks_memory:
+            self._let_rest(link)
+        elif not link.backlog:
             link.is_stuck = False
             self._poller.watch(link.sock.fileno())
 
     def owns(self, fd: int) -> bool:
         """Whether a descriptor is the listener's or one of a link's."""
-        return fd == self._listener_fd or fd in self._by_fd
+        return fd == self._reception.fd or fd in self._by_fd
 
     def _read(self, link: Link) -> None:
         for kind, acknowledged, body in link.read(self._scratch):
@@ -262,7 +293,7 @@ class Links:
         try:
             version, name = pickle.loads(body)
         except Exception as error:  # whatever reading it raises
-            raise LinkLost(f"its greeting cannot be read: {error}") from error
+            raise LinkLost(f"its greeting cannot be read: {described(error)}") from error
         if not isinstance(name, str):
             raise LinkLost(f"it calls itself {name!r}")
         if version != VERSION:
@@ -272,42 +303,18 @@ class Links:
         # in order.
         self._by_name.setdefault(name, link)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock = self._family.accept(self._listener)
-            except BlockingIOError:
-                return
-            except Stranger as error:
-                thesplog("%s: %s", self._own_name, error, level=logging.WARNING)
-                continue
-            except OSError as error:
-                if error.errno in NO_ROOM:
-                    # The listener would stay ready for ever.
-                    thesplog("no room for a connection: %s", error, level=logging.WARNING)
-                    self._poller.forget(self._listener_fd)
-                    again: Callable[[], object] = lambda: self._poller.watch(self._listener_fd)  # noqa: E731
-                    self._alarms.add(time.monotonic() + _LAST_RETRY, again)
-                    return
-                continue  # whoever called has left already
-            self._take(Link(None, None), sock, None)
+    def _accepted(self, sock: socket.socket) -> None:
+        self._take(Link(None, None), sock, None)
 
     def be_reachable(self) -> None:
         """Listen anew, if nobody can reach this process any more."""
-        anew = self._family.listen_again(self._own_name)
-        if anew is None:
-            return
-        self._accept()  # who was quicker than whatever happened
-        self._poller.forget(self._listener_fd)
-        self._listener.close()
-        self._listener, self._listener_fd = anew, anew.fileno()
-        self._poller.watch(self._listener_fd, anew=True)
+        self._reception.be_reachable()
 
     # ---- the end ---------------------------------------------------------------------------
 
     def hear_out(self, name: str) -> None:
         """Take in all that a process has said, which has ended."""
-        self._accept()
+        self._reception.accept()
         for link in self._all():
             if link.name is None and link.sock is not None:
                 self.ready(link.sock.fileno(), READABLE)
@@ -321,14 +328,20 @@ class Links:
             if link.backlog:
                 self._lose(link, LinkLost("it took nothing for too long"))
 
+    def break_off(self) -> None:
+        """Take all for lost: nobody knows how far what was being done on one of them has come."""
+        for link in self._all():
+            self._lose(link, LinkLost("this process was interrupted while it sent or received"))
+
     def _hear_out(self, link: Link, why: LinkLost) -> None:
         """Nothing can be sent on a link any more; what the other end said before still counts."""
-        link.hang_up()
+        link.has_more = True
         try:
-            while True:
+            while link.has_more:
                 self._read(link)
         except LinkLost:
-            self._lose(link, why)
+            pass  # that was all
+        self._lose(link, why)
 
     def _lose(self, link: Link, why: LinkLost) -> None:
         if link.sock is not None:
@@ -356,6 +369,6 @@ class Links:
 
     def close_sockets(self) -> None:
         """Close what is open, in this process: a forked one has copies of its parent's."""
-        self._listener.close()
+        self._reception.close()
         for link in self._all():
             link.close()

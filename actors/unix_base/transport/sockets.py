@@ -12,6 +12,7 @@ import time
 from typing import Final, Protocol
 
 from actors.unix_base.kernel.credentials import refuse_stranger, stranger
+from actors.unix_base.kernel.errors import REFUSES_WHEN_FULL
 from actors.unix_base.kernel.socket_files import listen_at, remove_socket_file, socket_file_at
 from actors.unix_base.transport.directory import (
     SocketDirectoryError,
@@ -23,14 +24,13 @@ _BACKLOG: Final = 1024
 LISTENS_AGAIN: Final = 10.0
 """Seconds within which a process has looked whether it can be reached, and listens anew if not."""
 
-NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of a process, or machine, that has no descriptor or memory left for now."""
-BUSY: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR}) | NO_ROOM
-"""Errors after which to try again later."""
-
 
 class Stranger(Exception):
     """Whoever connected may not talk to this process. Their bytes were not read."""
+
+
+class MayBeFull(ConnectionRefusedError):
+    """Whoever was called may have a full queue, or be gone."""
 
 
 class SocketFamily(Protocol):
@@ -41,7 +41,8 @@ class SocketFamily(Protocol):
         """A socket, not blocking, to the process of that name, whose user was checked.
 
         Raises:
-            OSError: one of :data:`BUSY` to try again, another if there is no such process.
+            OSError: one of ``BUSY`` to try again, another if there is no such process.
+            MayBeFull: either; nobody can tell.
         """
 
     def accept(self, listener: socket.socket) -> socket.socket:
@@ -100,6 +101,10 @@ class UnixSockets:
                 if time.monotonic() < self.swept_until or self._is_swept():
                     raise BlockingIOError(errno.EAGAIN, "it may listen anew") from None
                 raise
+            except ConnectionRefusedError as error:
+                if not REFUSES_WHEN_FULL:
+                    raise
+                raise MayBeFull(*error.args) from None
             refuse_stranger(sock, name)
         except BaseException:
             sock.close()
