@@ -83,7 +83,7 @@ class RootEnded:
             case Ending.START_FAILED:
                 return f"the systems could not be started{cause}"
             case Ending.GAVE_UP:
-                text = "the supervisor gave up: more restarts than its root group allows"
+                text = "the supervisor gave up: more restarts than are allowed"
                 return f"{text}; the last cause{cause}"
             case Ending.AUTO_SHUTDOWN:
                 return f"the significant systems have ended{cause}"

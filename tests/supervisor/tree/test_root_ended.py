@@ -17,7 +17,7 @@ BUG = End(Reason("Bug", "a bug", ""))
     ("ending", "text"),
     [
         (Ending.START_FAILED, "the systems could not be started: a bug"),
-        (Ending.GAVE_UP, "the supervisor gave up: more restarts than its root group allows; "),
+        (Ending.GAVE_UP, "the supervisor gave up: more restarts than are allowed; "),
         (Ending.GAVE_UP, "the last cause: a bug"),
         (Ending.AUTO_SHUTDOWN, "the significant systems have ended: a bug"),
     ],
