@@ -167,6 +167,9 @@ def test_a_tree_that_fails_before_the_root_has_attached_ends_it_all_the_same(
         os.kill(process.pid, signal.SIGSTOP)
         while other.closing is None and not other.at_end:
             list(other.read())
+        late = extsys(runtime_dir, "status")
+        assert late.returncode == 3
+        assert "the systems could not be started: broken: not built within" in late.stderr
         os.kill(process.pid, signal.SIGCONT)
         assert other.closing is not None
         assert process.wait(PATIENCE) == EXIT_SUPERVISOR_DIED
