@@ -173,7 +173,11 @@ class Interleavings(RuleBasedStateMachine):
         assert group.round.start[0] is node, "it is not its turn"
         if group.name in self.changed:
             return  # the order may have changed in the middle of a round
-        for other in group.children.values():
+        siblings = list(group.children.values())
+        by_hand = node.started_by is not StartedBy.GROUP
+        # Who is started by hand waits for those before it.
+        others = siblings[: siblings.index(node)] if by_hand else siblings
+        for other in others:
             nobody_waits = other.alone or other.started_by is not StartedBy.GROUP
             is_before = other is not node and other.status is Status.STARTING
             assert nobody_waits or not is_before, f"{other.name} is not up yet"
