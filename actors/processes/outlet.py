@@ -119,12 +119,21 @@ def never_wait_for_readers(*, marks: bool = False) -> Outlet:
     Returns:
         the outlet for whatever else is to be written there.
     """
+    _open_standard_descriptors()
     outlet = Outlet(2, NOTICE_MARK if marks else b"")
     for stream in (sys.stdout, sys.stderr):
         _flush(stream)
     sys.stdout = _stream(outlet, 1, STDOUT_MARK if marks else b"")
     sys.stderr = _stream(outlet, 2, b"")
     return outlet
+
+
+def _open_standard_descriptors() -> None:
+    """Whoever started this process may have closed some: what is opened next would be taken for
+    standard output, and all that is printed would go there."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def _stream(outlet: Outlet, fd: int, mark: bytes) -> io.TextIOWrapper:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
+from actors.processes.outlet import never_wait_for_readers
 from supervisor.cli.client import EXIT_BUSY, EXIT_INTERRUPTED, fail
 from supervisor.config.file import Config
 from supervisor.runtime.directory import DirectoryError, ReplacedError, RuntimeDirectory
@@ -32,6 +33,7 @@ def run_standalone(config: Config, directory: Path) -> int:
     Returns:
         the exit code.
     """
+    never_wait_for_readers()
     return run_with_reaper(lambda reaper: _run(config, directory, reaper), passes_on=True)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from actors import loggers
 from actors.processes.logs import log_to_stderr
+from actors.processes.outlet import never_wait_for_readers
 from actors.processes.shortages import in_words
 from supervisor.runtime.directory import OTHER_PARENT, ReplacedError, RuntimeDirectory
 from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DIED
@@ -43,6 +44,7 @@ def run_embedded(lifeline_fd: int, ready_fd: int, host_pid: int) -> int:
     Returns:
         the exit code.
     """
+    never_wait_for_readers()
     return run_with_reaper(
         lambda reaper: _run(lifeline_fd, ready_fd, host_pid, reaper), passes_on=False
     )

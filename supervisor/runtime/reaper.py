@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Final
 
 from actors import loggers
-from actors.processes.outlet import never_wait_for_readers
 from actors.unix_base.kernel.kinship import child_pids, kill
 from actors.unix_base.kernel.prctl import HAS_PRCTL, adopt_orphans
 from supervisor.runtime.limits import EXIT_SUPERVISOR_DIED
@@ -111,7 +110,6 @@ class _Reaper:
 
     def reap(self) -> int:
         """Wait for the root, and end what it has left; its exit code."""
-        never_wait_for_readers()
         while (status := self._look()) is None:
             number = self._next_signal()
             if number is not None and number != signal.SIGCHLD:

@@ -14,6 +14,7 @@ from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import GroupSpec
 
+_LINES_SHOWN = 10
 _CRASH_COLUMNS = ("TIME", "INCARNATION", "UPTIME", "IN PROGRESS", "CAUSE")
 _COLUMNS = ("NAME", "STATE", "INCARNATION", "UPTIME", "RESTARTS", "SENT", "RECEIVED", "PID")
 
@@ -57,6 +58,10 @@ def status_as_text(system: SystemStatus) -> str:
     text = "\n".join(f"{key + ':':<{width}}{value}" for key, value in lines.items())
     if not system.crashes:
         return text
+    said = [line for each in system.crashes[-1].last_lines for line in each.splitlines()]
+    if said:
+        shown = "\n".join(f"  {line}" for line in said[-_LINES_SHOWN:])
+        text = f"{text}\n\nwhat it said before the last crash:\n{shown}"
     crashes = _table([_CRASH_COLUMNS, *map(_crash_row, reversed(system.crashes))])
     return f"{text}\n\nlast crashes, newest first:\n{crashes}"
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from supervisor import ExternalSystemManager
-from tests.helpers.commands import program, until_connected, write_config
+from tests.helpers.commands import extsys, program, until_connected, write_config
 from tests.helpers.processes import parts_of
 from tests.helpers.support import PATIENCE, until
 
@@ -130,3 +130,25 @@ def test_a_scribe_that_stands_still_holds_up_nobody(runtime_dir: Path) -> None:
         process.terminate()
         assert process.wait(PATIENCE) == 0
     assert (runtime_dir.parent / "goodbye").exists()
+
+
+def test_it_runs_also_without_any_output(runtime_dir: Path) -> None:
+    text = PLANT.format(goodbye=runtime_dir.parent / "goodbye")
+    command = program(runtime_dir, "run", str(write_config(runtime_dir, text)))
+    process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command])
+    try:
+        asyncio.run(until_there(runtime_dir))
+        assert "said" in extsys_said(runtime_dir)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(PATIENCE)
+    assert (runtime_dir.parent / "goodbye").exists()
+
+
+def extsys_said(directory: Path) -> str:
+    """What the talker has said by now, and then this."""
+    assert extsys(directory, "call", "talker", "out", "said").returncode == 0
+    return extsys(directory, "logs", "talker").stdout

@@ -86,6 +86,15 @@ def test_the_newest_of_the_last_crashes_is_shown_first() -> None:
     assert oldest.split()[2:5] == ["1", "1m01s", "-"]
 
 
+def test_what_a_system_said_before_it_crashed_is_shown() -> None:
+    said = (*(f"line {n}" for n in range(20)), "two\nlines")
+    text = fmt.status_as_text(status(crashes=(CRASH, attrs.evolve(CRASH, last_lines=said))))
+    _, shown, _ = text.split("\n\n")
+    lines = shown.splitlines()
+    assert lines[0] == "what it said before the last crash:"
+    assert lines[1:] == [f"  line {n}" for n in range(12, 20)] + ["  two", "  lines"]
+
+
 def test_a_status_as_json_has_all_its_fields() -> None:
     fields = {field.name for field in attrs.fields(SystemStatus)}
     assert set(json.loads(fmt.status_as_json(status(crashes=(CRASH,))))) == fields
