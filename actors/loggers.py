@@ -21,6 +21,7 @@ FRONT_DOOR: Final = "extsys.front_door"
 SYSTEM: Final = "extsys.system"
 """Above one for each system, with its name: what the system's process says."""
 
+LOG: Final = "extsys.log"
 LIFELINE: Final = "extsys.lifeline"
 TCP: Final = "extsys.tcp"
 TLS: Final = "extsys.tls"

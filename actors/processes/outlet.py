@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import select
+import stat
 import sys
 import threading
 from typing import IO, Any, Final
@@ -17,7 +18,9 @@ from typing import IO, Any, Final
 from actors.messages.output import NOTICE_MARK, STDOUT_MARK
 
 _PIECE: Final = select.PIPE_BUF
-"""Bytes for which there is room in a pipe that may be written to."""
+"""Bytes for which there is room in a pipe that may be written to,"""
+_OTHER_PIECE: Final = 256
+"""and in a terminal."""
 _PATIENCE: Final = 0.1
 """Seconds to wait for room, once; no more, until there was some."""
 
@@ -32,6 +35,8 @@ class Outlet:
         """
         self._fd = fd
         self._notice_mark = notice_mark
+        is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self._piece = _PIECE if is_pipe else _OTHER_PIECE
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
         self._lock = threading.RLock()
@@ -68,7 +73,8 @@ class Outlet:
         if own_line and not self._at_start:
             data = b"\n" + data
         return all(
-            self._write(data[start : start + _PIECE]) for start in range(0, len(data), _PIECE)
+            self._write(data[start : start + self._piece])
+            for start in range(0, len(data), self._piece)
         )
 
     def _write(self, piece: bytes) -> bool:

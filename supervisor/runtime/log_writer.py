@@ -13,6 +13,8 @@ import time
 from collections import deque
 from typing import Final
 
+from actors import loggers
+
 _MOST: Final = 4 * 1024 * 1024
 """Bytes that may wait to be written."""
 
@@ -86,5 +88,5 @@ class LogWriter:
 def _dropped(count: int) -> bytes:
     time_ = time.strftime("%Y-%m-%d %H:%M:%S")
     lines = "1 line was" if count == 1 else f"{count} lines were"
-    text = f"{time_},000 WARNING extsys.log: {lines} dropped: whoever reads this log was too slow\n"
-    return text.encode()
+    why = "whoever reads this log was too slow"
+    return f"{time_},000 WARNING {loggers.LOG}: {lines} dropped: {why}\n".encode()

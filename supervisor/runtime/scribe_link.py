@@ -78,5 +78,10 @@ class ScribeLink:
                 return
         except WireError:
             pass
-        self.sock.close()
-        self.sock = None
+        self.close()
+
+    def close(self) -> None:
+        """Say nothing more."""
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None

@@ -39,6 +39,8 @@ _RETRY: Final = 0.02
 """Seconds between two attempts to reach the supervisor."""
 _SETTLE: Final = 0.1
 """Seconds after which it is said what was dropped."""
+_AT_ONCE: Final = 500
+"""Lines that are told in one message."""
 _MOST_ROUNDS: Final = 64
 """Pipes full that are read of one process which has ended: what it had started may still write."""
 
@@ -77,6 +79,9 @@ class Scribing:
         self._pipes: dict[Speaker, _Pipe] = {}
         self._link = ScribeLink(path)
         self._tells = False
+        self._told_until: int | None = None
+        """The last line that the supervisor was told, while it reads so slowly that it is told no
+        more."""
         self._try_at = 0.0
         self._selector = selectors.DefaultSelector()
         self._selector.register(lines_fd, selectors.EVENT_READ, None)
@@ -99,6 +104,8 @@ class Scribing:
             pass  # what all have said before they ended
         for pipe in list(self._pipes.values()):
             self._close(pipe)
+        self._selector.close()
+        self._link.close()
         self._log.finish(max(0.0, deadline - time.monotonic()))
 
     def _nap(self) -> float | None:
@@ -198,10 +205,22 @@ class Scribing:
     # ---- the supervisor -----------------------------------------------------------------------
 
     def _tell(self, lines: list[OutputLine]) -> None:
+        if self._told_until is not None:
+            return
         if self._link.is_full:
-            return  # who missed it finds it in the memory
+            self._told_until = lines[0].sequence - 1
+            return
         self._link.say(LinesSaid(tuple(lines)))
         self._adjust()
+
+    def _catch_up(self) -> None:
+        """The supervisor has read all that it was told: tell it what has come since, as far as that
+        is kept."""
+        since, self._told_until = self._told_until, None
+        if since is not None and self._tells:
+            missed = self._output.find(FindLines(0, None, since=since))
+            for start in range(0, len(missed), _AT_ONCE):
+                self._link.say(LinesSaid(missed[start : start + _AT_ONCE]))
 
     def _attach(self) -> None:
         if self._link.open():
@@ -213,12 +232,15 @@ class Scribing:
         sock = self._link_sock()
         if mask & selectors.EVENT_WRITE:
             link.write()
+            if not link.wants_to_write:
+                self._catch_up()
         if mask & selectors.EVENT_READ:
             for message in link.read():
                 self._hear(message)
         if link.sock is None:
             self._selector.unregister(sock)
             self._tells = False
+            self._told_until = None
         else:
             self._adjust()
 
