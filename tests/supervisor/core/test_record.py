@@ -247,6 +247,16 @@ def test_a_child_of_the_same_name_is_kept_anew(plant):
     assert kept(plant).states["one"].incarnation == 1
 
 
+def test_an_order_to_connect_what_cannot_be_reached_is_kept(plant):
+    keep(plant)
+    actor = plant.register("one")
+    for keep_trying in (False, True):
+        order = ConnectSystem("one", keep_trying=keep_trying)
+        plant.tell(order)
+        actor.answer(order, order.failure("connector_error", "no route to host"))
+        assert kept(plant).states["one"].wanted is keep_trying
+
+
 def test_an_order_to_disconnect_all_is_kept(plant):
     keep(plant)
     plant.register("one", connect=True)

@@ -160,12 +160,16 @@ def test_an_unexpected_exception_is_a_crash_with_its_traceback() -> None:
     with_shared_manager(work, mock("victim"), mock("other"))
 
 
-def test_an_exit_inside_connect_is_a_crash_and_the_system_comes_back_disconnected() -> None:
+@pytest.mark.parametrize("keep_trying", [True, False])
+def test_an_exit_inside_connect_is_a_crash_and_the_system_comes_back_as_it_is_meant_to_be(
+    keep_trying: bool,
+) -> None:
     async def work(manager: ExternalSystemManager) -> None:
         await manager.call_command("victim", "inject_fault", "connect", "exit")
         with pytest.raises(SystemCrashedError, match="exit code 1"):
-            await manager.connect_system("victim")
-        await until_state(manager, "victim", SystemState.DISCONNECTED, incarnation=2)
+            await manager.connect_system("victim", keep_trying=keep_trying)
+        state = SystemState.CONNECTED if keep_trying else SystemState.DISCONNECTED
+        await until_state(manager, "victim", state, incarnation=2)
         assert await manager.connect_system("victim")
 
     with_shared_manager(work, mock("victim", connect=False))
