@@ -195,6 +195,8 @@ class Interleavings(RuleBasedStateMachine):
         siblings = list(group.children.values())
         for other in siblings[siblings.index(node) + 1 :]:
             by_hand = other.started_by in BY_HAND or other.wish is not None
+            # Who is tried by himself goes on with that when one before him comes late.
+            by_hand |= other.alone and other not in group.round.stop
             going = other.status in (Status.STARTING, Status.UP, Status.STOPPING)
             in_this_round = group.status is Status.STOPPING or (
                 group.spec.strategy is not Strategy.ONE_FOR_ONE
