@@ -18,6 +18,7 @@ from typing import Final
 
 from actors.processes.outlet import Outlet, never_wait_for_readers
 from actors.unix_base.kernel.descriptors import let_go, open_descriptors
+from actors.unix_base.kernel.prctl import HAS_PRCTL, set_death_signal
 from supervisor.runtime.limits import RUNTIME_INTENSITY
 from supervisor.runtime.processes import open_pidfd, wait_readable
 from supervisor.runtime.scribing import LAST_WORDS, Scribing
@@ -109,6 +110,9 @@ class Scribe:
     def _be_it(self, root_fd: int | None) -> None:
         """Runs in the scribe's process, and ends it."""
         try:
+            if HAS_PRCTL:
+                # One that stands still is to see that the root is gone, and end.
+                set_death_signal(signal.SIGCONT)
             signal.set_wakeup_fd(-1)
             for number in _IGNORED:
                 signal.signal(number, signal.SIG_IGN)

@@ -152,3 +152,12 @@ def extsys_said(directory: Path) -> str:
     """What the talker has said by now, and then this."""
     assert extsys(directory, "call", "talker", "out", "said").returncode == 0
     return extsys(directory, "logs", "talker").stdout
+
+
+def test_a_scribe_that_stands_still_ends_with_a_killed_runtime(runtime_dir: Path) -> None:
+    with piped(runtime_dir) as (process, _):
+        parts = parts_of(psutil.Process(process.pid))
+        parts["scribe"].suspend()
+        parts["root"].kill()
+        process.wait(PATIENCE)
+        parts["scribe"].wait(PATIENCE)
