@@ -142,16 +142,27 @@ def seconds(most: float | None = None, *, zero: bool = False) -> Allowed:
 
 def one_of(*values: Any) -> Allowed:
     """One of a few values, all strings, all whole numbers, or all members of a string enum:
-    a table has these by their values."""
+    a table has these by their values, and however their letters and dashes are written."""
     kind = type(values[0])
     by_word = {value: value for value in values if isinstance(value, str)}
+    plainly = {_plain(word): value for word, value in by_word.items()}
+
+    def meant(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return by_word.get(value, plainly.get(_plain(value), value))
+
     return Allowed(
         text="one of " + ", ".join(map(bare, values)),
         types=(str if by_word else int,),
         check=lambda value: type(value) is kind and value in values,
-        convert=lambda value: by_word.get(value, value) if isinstance(value, str) else value,
+        convert=meant,
         words=tuple(map(str, by_word)),
     )
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_").replace(" ", "_")
 
 
 def text(what: str = "a string", check: Callable[[str], bool] = lambda _: True) -> Allowed:

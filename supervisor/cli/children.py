@@ -37,7 +37,7 @@ def tree(directory: Path, watch: bool, json_: bool) -> None:
                 click.clear()
             await show(manager)
 
-    attached(directory, show_again if watch else show)
+    attached(directory, show_again if watch else show, follows=watch)
 
 
 @click.group()

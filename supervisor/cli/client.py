@@ -30,8 +30,22 @@ Work = Callable[[ExternalSystemManager], Coroutine[Any, Any, T]]
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, one value a line.")
 
 
-def attached(directory: Path, work: Work[T]) -> T:
-    """Run a coroutine with a manager attached to the supervisor; end on any failure."""
+class Interruptible(click.Group):
+    """Ends at a Ctrl-C with its exit code, and without a word."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
+
+
+def attached(directory: Path, work: Work[T], *, follows: bool = False) -> T:
+    """Run a coroutine with a manager attached to the supervisor; end on any failure.
+
+    Args:
+        follows: whether a Ctrl-C is how it is meant to end.
+    """
 
     async def attach() -> T:
         async with ExternalSystemManager.attach(directory, strict=True, direct=False) as manager:
@@ -41,7 +55,7 @@ def attached(directory: Path, work: Work[T]) -> T:
         RuntimeDirectory(directory).check_length()
         return asyncio.run(attach())
     except KeyboardInterrupt:
-        sys.exit(0)
+        sys.exit(0 if follows else EXIT_INTERRUPTED)
     except DirectoryError as error:
         fail(EXIT_BUSY, str(error))
     except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
 from supervisor.cli.children import child, tree
 from supervisor.cli.client import (
@@ -17,6 +18,7 @@ from supervisor.cli.client import (
     EXIT_INTERRUPTED,
     EXIT_NOTHING,
     EXIT_UNREACHABLE,
+    Interruptible,
     as_json,
     attached,
     fail,
@@ -41,11 +43,14 @@ Exit codes:
   4   the runtime directory is taken, or cannot be used
   5   receive: nothing came
   70  run: the supervisor did not start, or died
-  130 run, demo: interrupted by Ctrl-C before it was up, or in the middle
+  130 interrupted by Ctrl-C; but 0 of what shows things until then, and of run
+      once it was up
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Interruptible, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--runtime-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -322,7 +327,7 @@ def watch(
         if manager.ended != STOPPED:
             fail(EXIT_UNREACHABLE, f"{manager.ended}")
 
-    attached(directory, show)
+    attached(directory, show, follows=True)
 
 
 @main.command()
@@ -344,6 +349,23 @@ def _names(node: TreeNode) -> set[str]:
 def _check_one_or_all(name: str | None, all_: bool) -> None:
     if (name is None) != all_:
         raise click.UsageError("give either a NAME or --all")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what has a shell complete the commands and options of extsys.
+
+    \b
+    bash:  eval "$(extsys completion bash)" in ~/.bashrc
+    zsh:   eval "$(extsys completion zsh)" in ~/.zshrc
+    fish:  extsys completion fish | source in ~/.config/fish/config.fish
+    """
+    completes = get_completion_class(shell)
+    assert completes is not None
+    made = completes(main, {}, "extsys", "_EXTSYS_COMPLETE")
+    # Not its source(), which runs a shell to see how old that is.
+    say(made.source_template % made.source_vars())
 
 
 main.add_command(tree)

@@ -45,4 +45,4 @@ def logs(directory: Path, name: str, follow: bool, count: int, json_: bool) -> N
         if manager.ended != STOPPED:
             fail(EXIT_UNREACHABLE, f"{manager.ended}")
 
-    attached(directory, show_all if follow else show_last)
+    attached(directory, show_all if follow else show_last, follows=follow)

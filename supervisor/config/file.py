@@ -6,6 +6,7 @@ adds the file and the environment.
 
 from __future__ import annotations
 
+import codecs
 import os
 import tomllib
 from collections.abc import Mapping
@@ -94,6 +95,8 @@ def load_config(
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     try:
+        if not _parse_toml(content):
+            raise ConfigError(["is empty; a system begins with [[system]]"])
         return parse_config(content, environ=environ, check_kind=check_kind)
     except ConfigError as error:
         raise ConfigError([f"{path}: {mistake}" for mistake in error.mistakes]) from None
@@ -123,7 +126,7 @@ def parse_config(
 
 def _parse_toml(content: bytes) -> dict[str, Any]:
     try:
-        text = content.decode()
+        text = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"line {line}: is not UTF-8; save the file as UTF-8"]) from None

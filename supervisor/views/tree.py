@@ -73,11 +73,14 @@ def children_as_text(children: Sequence[ChildInfo]) -> str:
     """A line for each child of a group."""
     if not children:
         return "no children"
-    width = max(len(child.name) for child in children)
+    rows = [("NAME", "TYPE", "STATE", "PID")]
+    for child in children:
+        pid = "-" if child.pid is None else str(child.pid)
+        rows.append((child.name, child.type.value, child.state.value, pid))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        f"{child.name:<{width}}  {child.type.value:<10}  {child.state.value:<12}  "
-        f"{'-' if child.pid is None else child.pid}"
-        for child in children
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     )
 
 

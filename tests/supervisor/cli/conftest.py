@@ -18,7 +18,7 @@ from tests.helpers.shared import clear
 @pytest.fixture(scope="module")
 def empty_plant(nothing_left_of_module: None) -> Iterator[Path]:
     parent = Path(tempfile.mkdtemp(prefix="xt-"))
-    with running(parent / "run", ""):
+    with running(parent / "run", "[supervisor]"):
         yield parent / "run"
     shutil.rmtree(parent)
 

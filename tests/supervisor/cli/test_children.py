@@ -49,10 +49,10 @@ def test_children_are_started_shown_terminated_restarted_and_deleted(plant: Path
     assert sorted(started.splitlines()) == ["gauge: started", "line: started"]
     listed = json.loads(child("list", "--json"))
     assert {each["name"] for each in listed} == {"plc-1", "plc-2", "line", "gauge"}
-    assert child("list", "line").split()[:3] == ["pump", "worker", "connected"]
+    assert child("list", "line").splitlines()[1].split()[:3] == ["pump", "worker", "connected"]
     assert child("count") == "specs 4, active 4, supervisors 1, workers 3\n"
     child("terminate", "line")
-    assert child("list", "line").split()[:3] == ["pump", "worker", "terminated"]
+    assert child("list", "line").splitlines()[1].split()[:3] == ["pump", "worker", "terminated"]
     assert json.loads(child("count", "--json"))["active"] == 3
     child("restart", "line")
     tree = json.loads(extsys(plant, "tree", "--json").stdout)

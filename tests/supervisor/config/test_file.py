@@ -11,7 +11,7 @@ from supervisor.config.file import (
     load_config,
 )
 from supervisor.specs.options import LogLevel, SupervisorOptions
-from supervisor.specs.policies import ReconnectPolicy, RestartPolicy
+from supervisor.specs.policies import ReconnectPolicy, RestartPolicy, Strategy
 from supervisor.specs.spec import GroupSpec, SystemSpec
 from tests.helpers.configurations import parse, system
 
@@ -88,6 +88,27 @@ def test_an_empty_file_has_the_defaults_and_no_systems():
         "log_level": "warning",
         "system_log_level": "info",
     }
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"# nothing yet\n"])
+def test_a_file_with_nothing_in_it_is_a_mistake(tmp_path, content):
+    path = tmp_path / "plant.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"plant.toml: is empty; a system begins with"):
+        load_config(path)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "plant.toml"
+    path.write_bytes(b"\xef\xbb\xbf[supervisor]\nlog_level = 'INFO'\n")
+    assert load_config(path).options.log_level is LogLevel.INFO
+
+
+@pytest.mark.parametrize("strategy", ["one-for-one", "ONE_FOR_ONE", "One for one"])
+def test_a_word_is_taken_as_it_is_meant(strategy):
+    text = f"[[group]]\nname = 'line'\nstrategy = '{strategy}'\n"
+    [group] = parse(text).tree.children
+    assert group.strategy is Strategy.ONE_FOR_ONE
 
 
 def test_a_log_level_knows_its_number():

@@ -107,6 +107,7 @@ def test_children_and_counts_have_lines_and_json() -> None:
         ChildInfo(name="group", type=ChildType.SUPERVISOR, state=SystemState.UP, pid=None),
     ]
     assert [line.split() for line in fmt.children_as_text(children).splitlines()] == [
+        ["NAME", "TYPE", "STATE", "PID"],
         ["a", "worker", "connected", "7"],
         ["group", "supervisor", "up", "-"],
     ]
