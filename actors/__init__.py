@@ -6,7 +6,7 @@ The door to the package: what a user subclasses, raises and registers.
 from typing import TYPE_CHECKING, Any
 
 from actors.connectors.mock.system import MockExternalSystem
-from actors.errors import ConnectorError, ItemRefusedError, NotSentError
+from actors.errors import ConnectorError, ItemRefusedError, NoAnswerError, NotSentError
 from actors.interface import ExternalSystemInterface, command
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ __all__ = [
     "ExternalSystemInterface",
     "ItemRefusedError",
     "MockExternalSystem",
+    "NoAnswerError",
     "NotSentError",
     "TcpSystem",
     "command",

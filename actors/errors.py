@@ -27,6 +27,11 @@ class ItemRefusedError(NotSentError):
     """
 
 
+class NoAnswerError(ConnectorError):
+    """The answer to a question did not come in time. It may still come; the question may have
+    been carried out."""
+
+
 class ActorSetupError(Exception):
     """A system could not be built from its definition: its kind or class cannot be found,
     an optional dependency is missing, or the constructor refused. The fault of whoever

@@ -6,14 +6,18 @@ import asyncio
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
-from actors.errors import ConnectorError
+from actors.errors import ConnectorError, NoAnswerError, NotSentError
 
 MAX_NAME_LENGTH: Final = 200
 
 _COMMAND_MARK = "__extsys_command__"
+_STALE_ITEMS: Final = 1000
+_STALE_WAIT: Final = 0.001
+"""Of an object outside a runtime: how many items, for how many seconds, are taken away before a
+question, which they cannot answer."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +46,11 @@ def command_names(system_class: type) -> tuple[str, ...]:
         for name in dir(system_class)
         if getattr(inspect.getattr_static(system_class, name), _COMMAND_MARK, False)
     )
+
+
+def tells_answers_apart(system_class: type[ExternalSystemInterface]) -> bool:
+    """Whether a class can see which item answers which question."""
+    return system_class.answers is not ExternalSystemInterface.answers
 
 
 def check_system_name(name: object) -> str:
@@ -90,14 +99,30 @@ class ExternalSystemInterface(ABC):
       reason with :meth:`report_loss`.
     - Any other exception is a bug: the actor reports it, exits, and is restarted.
 
+    Questions (:meth:`query_data`) and their answers are paired by the runtime, from sends and
+    receives: while one is asked, nothing else is sent, and what comes is its answer, or came
+    unasked. A class for a protocol that numbers its questions overrides :meth:`query_data`.
+
     Attributes:
         system_name: the name the runtime routes by.
         connection_details: whatever the subclass needs in order to connect.
         is_connected: kept by the subclass.
+        query_timeout: seconds that an answer may take, unless a question says otherwise.
+        unasked: what becomes of items that come while a question is asked and are not its
+            answer, or came before it: ``receive`` keeps them for who receives, ``drop`` drops
+            and counts them.
+        concurrent_queries: of a class whose own :meth:`query_data` pairs answers by itself:
+            the runtime begins questions in the order of asking, and waits for none of them.
     """
+
+    query_timeout: float = 5.0
+    unasked: Literal["receive", "drop"] = "receive"
+    concurrent_queries: ClassVar[bool] = False
 
     _extsys_on_loss: Callable[[str | BaseException], None] | None = None
     """Whom :meth:`report_loss` tells; set by the system actor. No subclass has this name."""
+    _extsys_ask: Callable[[Any, float], Awaitable[Any]] | None = None
+    """What the default :meth:`query_data` does in a system actor, which sets it."""
 
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         self.system_name = system_name
@@ -138,6 +163,52 @@ class ExternalSystemInterface(ABC):
     @abstractmethod
     async def receive_data(self) -> Any | None:
         """Wait for one item; None when none came in the system's own time."""
+
+    async def query_data(self, data: Any, timeout: float) -> Any:
+        """Ask a question; its own answer.
+
+        The default sends ``data`` and waits for what comes next, if :meth:`answers` takes it for
+        the answer. What came before is no answer to it. When the answer has not come in time,
+        nobody knows whether the next item is that answer, late: unless the class has an
+        :meth:`answers` of its own, the connection is closed, and made anew.
+
+        Override it for a protocol that numbers its questions, and then set
+        ``concurrent_queries``. One without that may speak with its connection in its own way or
+        call ``super().query_data``; ``receive_data`` may be in progress meanwhile, so it must
+        not call that.
+
+        Args:
+            timeout: seconds to wait for the answer, once the question is sent.
+
+        Raises:
+            NotSentError: the question did not go out.
+            NoAnswerError: its answer did not come in time.
+            ConnectorError: anything else; the question may have been carried out.
+        """
+        if self._extsys_ask is not None:
+            return await self._extsys_ask(data, timeout)
+        await self.receive_many(_STALE_ITEMS, _STALE_WAIT)
+        if not await self.send_data(data):
+            raise NotSentError("the system did not take the question")
+        try:
+            async with asyncio.timeout(timeout):
+                while (item := await self.receive_data()) is None or not self.answers(data, item):
+                    await asyncio.sleep(0)
+            return item
+        except TimeoutError:
+            if not tells_answers_apart(type(self)):
+                await self.disconnect()
+                await self.connect()
+            raise NoAnswerError(f"no answer within {timeout:g} s") from None
+
+    def answers(self, question: Any, item: Any) -> bool:
+        """Whether ``item`` answers ``question``.
+
+        Override it where that can be seen, from a number, an address or a name in both: late
+        answers and what comes unasked are then told apart, and a late answer does not cost the
+        connection. The default says True: what comes next is the answer.
+        """
+        return True
 
     async def check_health(self) -> bool:
         """Whether the connection works. The default only says whether it is connected."""

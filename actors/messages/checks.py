@@ -14,6 +14,7 @@ from actors.messages.limits import size_of
 from actors.messages.requests import (
     CallCommand,
     ConnectSystem,
+    QueryData,
     ReceiveData,
     ReceiveMany,
     SendData,
@@ -73,18 +74,20 @@ def _mistake_in_body(request: Any, max_payload_bytes: int) -> str | None:
             return f"stream is True or False: {request.stream!r}"
         case SendData() | SendMany():
             return _mistake_in_data(request, max_payload_bytes)
-        case ReceiveData() | ReceiveMany() if not is_number(request.wait, least=0):
+        case ReceiveData() | ReceiveMany() | QueryData() if not is_number(request.wait, least=0):
             return f"wait is a number of seconds, 0 or greater, or None: {request.wait!r}"
         case ReceiveMany() if not (is_whole_number(request.max_items) and request.max_items > 0):
             return f"max_items is a whole number greater than 0: {request.max_items!r}"
         case CallCommand() if not isinstance(request.command, str):
             return f"a command's name is a string, not {type(request.command).__name__}"
-        case CallCommand():
+        case CallCommand() | QueryData():
             return _mistake_in_data(request, max_payload_bytes)
     return None
 
 
-def _mistake_in_data(request: SendData | SendMany | CallCommand, limit: int) -> str | None:
+def _mistake_in_data(
+    request: SendData | SendMany | QueryData | CallCommand, limit: int
+) -> str | None:
     try:
         if isinstance(request, SendMany):
             return _mistake_in_size(max(map(payload_size, request.items), default=0), limit)

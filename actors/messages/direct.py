@@ -12,6 +12,7 @@ import attrs
 from actors.messages.requests import (
     CallCommand,
     CheckHealth,
+    QueryData,
     ReceiveData,
     ReceiveMany,
     Reply,
@@ -19,7 +20,15 @@ from actors.messages.requests import (
     SendMany,
 )
 
-DIRECT_KINDS: Final = (SendData, SendMany, ReceiveData, ReceiveMany, CallCommand, CheckHealth)
+DIRECT_KINDS: Final = (
+    SendData,
+    SendMany,
+    QueryData,
+    ReceiveData,
+    ReceiveMany,
+    CallCommand,
+    CheckHealth,
+)
 """What a client may ask. What changes how a system is meant to be is for its supervisor."""
 RECEIVING_KINDS: Final = (ReceiveData, ReceiveMany)
 """Those among them that only wait for data."""

@@ -13,6 +13,8 @@ from actors.messages.requests import (
     Failure,
     FailureCode,
     Fence,
+    QueryAnswered,
+    QueryData,
     Reply,
     Request,
     SendData,
@@ -54,7 +56,7 @@ def size_of(request: Request) -> int:
         PayloadError: some of it cannot be pickled.
     """
     match request:
-        case SendData():
+        case SendData() | QueryData():
             return payload_size(request.data)
         case SendMany():
             return sum(map(payload_size, request.items))
@@ -71,6 +73,8 @@ def size_of_answer(reply: Reply) -> int:
     """
     if isinstance(reply, CommandCalled):
         return payload_size(reply.result)
+    if isinstance(reply, QueryAnswered):
+        return payload_size(reply.data)
     return sum(map(payload_size, items_in(reply)))
 
 

@@ -184,6 +184,21 @@ class ReceiveMany(Request):
 
 
 @attrs.frozen
+class QueryData(Request):
+    """Ask a question, and wait for its own answer. Answered by :class:`QueryAnswered`.
+
+    It goes out in the order of asking, after the sends and questions asked for before it. A
+    question is never asked twice. When its answer does not come in time, the failure's code is
+    ``timeout``."""
+
+    data: Any = attrs.field(repr=False, converter=wrap)
+    """The question."""
+    wait: float | None = None
+    """Seconds to wait for the answer, counted by the system actor from when the question has
+    gone out; None waits as long as the system's own ``query_timeout`` says."""
+
+
+@attrs.frozen
 class CallCommand(Request):
     """Call a method marked with ``@command``. Answered by :class:`CommandCalled`."""
 
@@ -263,6 +278,21 @@ class ManyReceived(Reply):
 
 
 @attrs.frozen(kw_only=True)
+class QueryAnswered(Reply):
+    """The answer to the question came."""
+
+    data: Any = attrs.field(repr=False, converter=wrap)
+
+    def load(self) -> Any:
+        """The answer.
+
+        Raises:
+            PayloadError: it cannot be unpickled in this process.
+        """
+        return unwrap(self.data)
+
+
+@attrs.frozen(kw_only=True)
 class CommandCalled(Reply):
     """The command returned."""
 
@@ -296,7 +326,7 @@ def is_final(reply: Reply) -> bool:
 
 def items_in(reply: Reply) -> tuple[Any, ...]:
     """The items that were received with it: if nobody waits for them, the next caller is to
-    have them."""
+    have them. The answer to a question is nobody else's."""
     match reply:
         case DataReceived():
             return (reply.data,)

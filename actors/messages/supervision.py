@@ -213,3 +213,5 @@ class Report:
     lost: Reason | None = None
     """Why a connection was lost since the last report; None also if the system was told to
     disconnect."""
+    dropped: int = 0
+    """Items that came unasked since the last report, and that nobody gets."""

@@ -6,7 +6,14 @@ from typing import Final
 
 import attrs
 
-from actors.messages.requests import DataSent, ManySent, Reply, Request
+from actors.messages.requests import (
+    DataSent,
+    ManySent,
+    QueryAnswered,
+    Reply,
+    Request,
+    items_in,
+)
 
 
 @attrs.frozen
@@ -32,8 +39,20 @@ NOTHING: Final = Tallied()
 def taken_items(reply: Reply) -> int:
     """How many items the system took, by this answer."""
     match reply:
-        case DataSent():
+        case DataSent() | QueryAnswered():
             return 1
         case ManySent():
             return sum(1 for result in reply.results if result is True)
     return 0
+
+
+def received_items(reply: Reply, tapped: bool) -> int:
+    """How many items of the system's it hands out.
+
+    Args:
+        tapped: whether subscribers are shown all items, and they are counted there; the answer
+            to a question is shown to nobody else.
+    """
+    if isinstance(reply, QueryAnswered):
+        return 1
+    return 0 if tapped else len(items_in(reply))

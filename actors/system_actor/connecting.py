@@ -5,6 +5,9 @@ Runs on the system actor's event loop.
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from actors.errors import EXPECTED_ERRORS, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
@@ -17,6 +20,9 @@ from actors.messages import (
 )
 from actors.system_actor.losses import Losses
 from actors.system_actor.sending import gave
+
+RENEWAL_TIMEOUT: Final = 30.0
+"""Seconds that a connection may take to be made anew; then its supervisor sees to it."""
 
 
 async def connect(
@@ -60,6 +66,26 @@ async def _be_disconnected(system: ExternalSystemInterface) -> None:
             await system.disconnect()
         except EXPECTED_ERRORS:
             pass  # the connect has failed anyway
+
+
+async def close_tainted(system: ExternalSystemInterface, why: str, losses: Losses) -> None:
+    """Close a connection on which something may come that is nobody's."""
+    try:
+        await system.disconnect()
+    except EXPECTED_ERRORS:
+        pass  # what counts is whether it is connected
+    if not system.is_connected:
+        losses.renewed(f"{why}; connecting anew, so that nobody gets a late answer")
+
+
+async def reconnect(system: ExternalSystemInterface, losses: Losses) -> None:
+    """Make a connection anew. Its loss was told: if this fails, its supervisor tries again."""
+    try:
+        async with asyncio.timeout(RENEWAL_TIMEOUT):
+            if await system.connect() and system.is_connected:
+                losses.connected()
+    except EXPECTED_ERRORS:
+        await _be_disconnected(system)
 
 
 async def disconnect(

@@ -31,12 +31,11 @@ from actors.messages import (
     TakeBack,
     invalid_request,
     is_final,
-    items_in,
 )
 from actors.messages.checks import mistake_in_request, mistake_in_speech
 from actors.messages.limits import admit, in_parts, weight_of
 from actors.messages.results import Results
-from actors.messages.tallied import taken_items
+from actors.messages.tallied import received_items, taken_items
 from actors.system_actor.engine import Engine
 from actors.system_actor.reports import Origin, Reports
 from actors.wire.frames import frame_limit
@@ -272,8 +271,7 @@ class DirectClients:
             client.refs.pop(asked.theirs, None)
         if asked.results is not None:
             reply = asked.results.pass_on(reply) or reply
-        if not self._engine.is_tapped:
-            self._tally.count_received(len(items_in(reply)))
+        self._tally.count_received(received_items(reply, self._engine.is_tapped))
         client.replies.append((asked.theirs, reply))
         self._news[client.who] = client
 

@@ -8,27 +8,25 @@ Nothing here knows of actors: requests come in, and answers go where each came f
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
 
-from actors.errors import EXPECTED_ERRORS, describe
-from actors.interface import ExternalSystemInterface, command_names
+from actors.errors import EXPECTED_ERRORS
+from actors.interface import ExternalSystemInterface
 from actors.messages import (
     CallCommand,
     CheckHealth,
-    CommandCalled,
     ConnectSystem,
     DisconnectSystem,
     Failure,
     FailureCode,
     Fence,
     FencePassed,
-    HealthChecked,
     Outcome,
+    QueryData,
     Reason,
     ReceiveData,
     ReceiveMany,
@@ -38,8 +36,9 @@ from actors.messages import (
     SendMany,
 )
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
-from actors.payload import PayloadError, unwrap, wrap_encoded
-from actors.system_actor.connecting import connect, disconnect
+from actors.system_actor.asking import Asker
+from actors.system_actor.calling import Caller
+from actors.system_actor.connecting import close_tainted, connect, disconnect, reconnect
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Work
 from actors.system_actor.reports import Origin, Reports
@@ -52,6 +51,17 @@ _STOPPING: Final = "the system is being stopped"
 
 def _stopped(request: Request) -> Failure:
     return request.failure(FailureCode.UNAVAILABLE, _STOPPING, Outcome.UNKNOWN)
+
+
+class Renew(Request):
+    """Asked by the engine itself: see :meth:`Engine._renew`."""
+
+
+class _Nobody:
+    """Whom its own requests are answered to."""
+
+    def reply(self, ref: int, reply: Reply) -> None:
+        pass
 
 
 @attrs.define(eq=False)
@@ -81,7 +91,6 @@ class Engine:
         self._system = system
         self._reports = reports
         self._on_crash = on_crash
-        self._max_payload_bytes = max_payload_bytes
         self._losses = Losses(system, self._lost)
         reports.take_loss = self._losses.take
         self._receiver = Receiver(
@@ -92,7 +101,10 @@ class Engine:
             max_payload_bytes,
             self._losses.failed,
         )
-        self._commands = command_names(type(system))
+        self._asker = Asker(
+            system, self._receiver, self._losses.failed, reports.drop, max_payload_bytes
+        )
+        self._caller = Caller(system, self._losses.failed, max_payload_bytes)
         self._lane: deque[_Job] = deque()
         self._running: _Job | None = None
         self._lane_task: asyncio.Task[None] | None = None
@@ -125,12 +137,14 @@ class Engine:
         match request:
             case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
                 self._enter_lane(_Job(origin, request))
+            case QueryData():
+                self._enter_lane(_Job(origin, request))
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(origin, request)
             case CallCommand():
-                self._run_beside(origin, request, lambda: self._call_command(request))
+                self._run_beside(origin, request, lambda: self._caller.call(request))
             case CheckHealth():
-                self._run_beside(origin, request, lambda: self._check_health(request))
+                self._run_beside(origin, request, lambda: self._caller.check_health(request))
             case Fence(request_id=request_id, system_name=name):
                 origin.reply(FencePassed(request_id=request_id, system_name=name))
             case _:
@@ -213,7 +227,9 @@ class Engine:
         job = self._running
         if job is None or job.cut is not None or self._lane_task is None:
             return
-        job.cut = job.request.failure(code, why, Outcome.UNKNOWN)
+        asked = isinstance(job.request, QueryData)
+        outcome = self._asker.outcome if asked else Outcome.UNKNOWN
+        job.cut = job.request.failure(code, why, outcome)
         self._lane_task.cancel()
 
     async def _run_lane(self) -> None:
@@ -232,6 +248,10 @@ class Engine:
                         self._lane_task.uncancel()  # also when the connector swallowed it
                 if isinstance(job.request, ConnectSystem):
                     self._receiver.run()
+                if isinstance(job.request, QueryData) and self._must_renew():
+                    self._lane.appendleft(
+                        _Job(Origin(_Nobody(), 0), Renew(job.request.system_name))
+                    )
         finally:
             self._lane_task = None
 
@@ -247,7 +267,22 @@ class Engine:
                     lambda: job.cut is not None,
                     self._losses.failed,
                 )
+            case QueryData() if type(self._system).concurrent_queries:
+                request = job.request
+                self._run_beside(job.origin, request, lambda: self._asker.ask(request))
+            case QueryData():
+                await self._renew()
+                why = self._asker.why_tainted
+                if why is not None:
+                    text = f"{why} to an earlier question, and the connection cannot be closed"
+                    self._fail(job, FailureCode.NOT_CONNECTED, text)
+                    return
+                job.origin.reply(await self._asker.ask(job.request))
+            case Renew():
+                await self._renew()
             case ConnectSystem():
+                if not self._system.is_connected:
+                    self._asker.connection_ended()
                 job.origin.reply(await connect(self._system, job.request, self._losses))
             case DisconnectSystem():
                 job.origin.reply(await self._disconnect(job.request))
@@ -266,10 +301,31 @@ class Engine:
     async def _disconnect(self, request: DisconnectSystem) -> Reply:
         try:
             text = "disconnected while waiting for data"
-            await self._receiver.pause(FailureCode.NOT_CONNECTED, text)
+            self._receiver.fail_all(FailureCode.NOT_CONNECTED, text)
+            await self._receiver.pause()
             return await disconnect(self._system, request, self._losses)
         finally:
+            if not self._system.is_connected:
+                self._asker.connection_ended()
             self._receiver.resume()
+
+    async def _renew(self) -> None:
+        """Make the connection anew, should an answer be late that could be taken for another's."""
+        if self._asker.why_tainted is None:
+            return
+        await self._receiver.pause()
+        try:
+            await close_tainted(self._system, self._asker.why_tainted, self._losses)
+            if not self._system.is_connected:
+                self._asker.connection_ended()
+                await reconnect(self._system, self._losses)
+        finally:
+            self._receiver.resume()
+
+    def _must_renew(self) -> bool:
+        """Whether the connection is of no use for a question, and is not about to be closed."""
+        closing = self._lane and isinstance(self._lane[0].request, DisconnectSystem)
+        return bool(self._asker.why_tainted) and not closing and not self.is_stopping
 
     async def _disconnect_last(self, grace: float) -> None:
         if self._lane_task is not None:
@@ -278,7 +334,8 @@ class Engine:
         self._cut_running(f"cut off: {_STOPPING}", FailureCode.UNAVAILABLE)
         if self._lane_task is not None:
             await asyncio.wait({self._lane_task}, timeout=grace / 4)
-        await self._receiver.pause(FailureCode.UNAVAILABLE, _STOPPING)
+        self._receiver.fail_all(FailureCode.UNAVAILABLE, _STOPPING)
+        await self._receiver.pause()
         if self._system.is_connected:
             try:
                 disconnected = await self._system.disconnect()
@@ -299,46 +356,9 @@ class Engine:
 
     async def _answer(self, origin: Origin, work: Work[Reply]) -> None:
         reply = await work()
+        self._receiver.run()  # a command may have brought data, or the connection
         if self._side_requests.pop(origin, None) is not None:
             origin.reply(reply)
-
-    async def _call_command(self, request: CallCommand) -> Reply:
-        if request.command not in self._commands:
-            known = ", ".join(self._commands) or "none"
-            return request.failure(
-                FailureCode.UNKNOWN_COMMAND,
-                f"{type(self._system).__name__} has no command {request.command!r}; "
-                f"its commands: {known}",
-            )
-        method = getattr(self._system, request.command)
-        try:
-            args, kwargs = tuple(unwrap(request.args)), dict(unwrap(request.kwargs))
-            inspect.signature(method).bind(*args, **kwargs)
-        except (ValueError, TypeError) as error:  # PayloadError is a ValueError
-            return request.failure(FailureCode.INVALID_REQUEST, f"{request.command}: {error}")
-        try:
-            result = wrap_encoded(await method(*args, **kwargs), self._max_payload_bytes)
-        except EXPECTED_ERRORS as error:
-            self._losses.failed(error)
-            text = f"{request.command}: {describe(error)}"
-            return request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
-        except PayloadError as error:
-            text = f"{request.command} was carried out, but its result is lost: {error}"
-            return request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
-        self._receiver.run()
-        return CommandCalled(
-            request_id=request.request_id, system_name=request.system_name, result=result
-        )
-
-    async def _check_health(self, request: CheckHealth) -> Reply:
-        try:
-            healthy = bool(await self._system.check_health())
-        except EXPECTED_ERRORS as error:
-            self._losses.failed(error)
-            return request.failure(FailureCode.CONNECTOR_ERROR, describe(error))
-        return HealthChecked(
-            request_id=request.request_id, system_name=request.system_name, healthy=healthy
-        )
 
     # ---- failures and crashes -----------------------------------------------------------
 

@@ -39,6 +39,10 @@ class Losses:
         self._may_be_lost = False
         self._why = None
 
+    def renewed(self, why: str) -> None:
+        """It was disconnected in order to be connected again."""
+        self._note(Reason("renewed", why))
+
     def failed(self, error: BaseException) -> None:
         """Its connector raised what may have cost it the connection."""
         if self._may_be_lost and not self._system.is_connected:

@@ -8,16 +8,17 @@ it brings is kept for the next caller. Runs on the system actor's event loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
 from actors import loggers
-from actors.errors import EXPECTED_ERRORS, describe
+from actors.errors import EXPECTED_ERRORS, ConnectorError, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     DataReceived,
@@ -29,6 +30,7 @@ from actors.messages import (
     Reply,
 )
 from actors.payload import PayloadError, payload_size, wrap_encoded
+from actors.system_actor.kept_items import KeptItems
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import NOT_CONNECTED_TEXT
 
@@ -41,10 +43,25 @@ _TURN: Final = 0.002
 _ERROR_PAUSE: Final = 1.0
 """Seconds between two calls of a receive_data that fails while only subscribers wait."""
 
+_QUIET_TURNS: Final = 4
+"""Turns of the loop without an item after which what has come is handed out: one reads from the
+socket, one wakes the connector, one the call."""
+_MOST_TURNS: Final = 10_000
+
 T = TypeVar("T")
 Work = Callable[[], Awaitable[T]]
 """Makes a coroutine when it begins: a task cancelled before its first step made none."""
 Guard = Callable[[Work[None]], Awaitable[None]]
+
+
+class Listener(Protocol):
+    """Looks at each item, and each error of receiving, before anybody else does."""
+
+    def takes(self, item: Any) -> bool:
+        """Whether it keeps this item."""
+
+    def fails(self, error: Exception) -> bool:
+        """Whether it takes this error for its own."""
 
 
 @attrs.define(eq=False)
@@ -87,7 +104,15 @@ class Receiver:
         self._on_error = on_error
         self._max_payload_bytes = max_payload_bytes
         self._waiters: deque[_Waiter] = deque()
-        self._kept: deque[Any] = deque()
+        self._kept = KeptItems()
+        self._listener: Listener | None = None
+        self._hasten = asyncio.Event()
+        """Ends the pause between two calls of the system."""
+        self._is_calling = False
+        self._seen = 0
+        """Items that came."""
+        self._empty_calls = 0
+        """Calls of the system that brought nothing."""
         self._tap = False
         self._paused = False
         self._closed = False
@@ -118,12 +143,12 @@ class Receiver:
         """Their callers have left. Items already gathered for one are kept."""
         for waiter in [each for each in self._waiters if each.origin in origins]:
             self._remove(waiter)
-            self._kept.extendleft(reversed(waiter.items))
+            self._kept.put_back(waiter.items)
         self._hand_out_kept()
 
     def take_back(self, items: tuple[Any, ...]) -> None:
         """Items that reached nobody: the next callers get them first."""
-        self._kept.extendleft(reversed(items))
+        self._kept.put_back(items)
         self._hand_out_kept()
 
     def set_tap(self, on: bool) -> None:
@@ -131,7 +156,7 @@ class Receiver:
         self._tap = on
         if on:
             while self._kept and not self._waiters:
-                self._reports.tap(self._kept.popleft())
+                self._reports.tap(self._kept.take())
         self.run()
 
     def run(self) -> None:
@@ -144,19 +169,41 @@ class Receiver:
             return
         # Asks the task itself: one that is cancelled before its first step runs no "finally".
         idle = self._pump is None or self._pump.done()
-        if idle and (self._waiters or self._tap):
+        if idle and self._is_wanted():
             self._pump = asyncio.create_task(self._run_pump(), name="receive")
 
     def fail_all(self, code: FailureCode, text: str) -> None:
         """Answer all callers; with what they have, if they have anything."""
+        if self._listener is not None:
+            self._listener.fails(ConnectorError(text))
         while self._waiters:
             self._fail_first(code, text)
 
-    async def pause(self, code: FailureCode, text: str) -> None:
-        """Cut off the system's call, before a disconnect; callers are answered. Until
-        :meth:`resume`, new callers wait, and the system is not called."""
+    @contextlib.contextmanager
+    def heard_by(self, listener: Listener) -> Iterator[None]:
+        """Have one listener hear all that comes meanwhile, first."""
+        self._listener = listener
+        try:
+            self.run()
+            yield
+        finally:
+            self._listener = None
+
+    async def settle(self) -> None:
+        """Until what has come already is handed out, and the system's call waits for more."""
+        self._hasten.set()
+        quiet, empty_calls = 0, self._empty_calls
+        for _ in range(_MOST_TURNS):
+            if quiet == _QUIET_TURNS or self._empty_calls != empty_calls:
+                return
+            seen = self._seen
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if self._is_calling and self._seen == seen else 0
+
+    async def pause(self) -> None:
+        """Cut off the system's call, before a disconnect. Until :meth:`resume`, those that wait
+        go on waiting, and the system is not called."""
         self._paused = True
-        self.fail_all(code, text)
         pump = self._pump
         if pump is not None and not pump.done():
             pump.cancel()
@@ -166,6 +213,7 @@ class Receiver:
     def resume(self) -> None:
         """The disconnect is over, or failed."""
         self._paused = False
+        self._hasten.set()
         self._may_hold_items = self._system.is_connected
         self.run()
 
@@ -190,6 +238,7 @@ class Receiver:
         while self._is_wanted() and self._can_receive():
             self._call = next(self._calls)
             began = loop.time()
+            self._is_calling = True
             try:
                 items = await self._call_system()
             except EXPECTED_ERRORS as error:
@@ -197,6 +246,8 @@ class Receiver:
                 self._on_error(error)
                 await self._take_error(error)
                 continue
+            finally:
+                self._is_calling = False
             if items:
                 for item in items:
                     self._take(item)
@@ -208,8 +259,9 @@ class Receiver:
             if not self._may_hold_items:
                 break
             self._take_nothing()
+            self._empty_calls += 1
             if loop.time() - began < _PAUSE:
-                await asyncio.sleep(_PAUSE)
+                await self._wait_a_little()
         if not self._can_receive() and not self._is_connecting():
             self.fail_all(FailureCode.NOT_CONNECTED, "the connection was lost")
 
@@ -220,7 +272,14 @@ class Receiver:
 
     def _is_wanted(self) -> bool:
         # A connector may swallow the cancellation that a pause begins with.
-        return bool(self._waiters or self._tap) and not self._paused and not self._closed
+        wanted = self._waiters or self._tap or self._listener is not None
+        return bool(wanted) and not self._paused and not self._closed
+
+    async def _wait_a_little(self) -> None:
+        self._hasten.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PAUSE):
+                await self._hasten.wait()
 
     async def _call_system(self) -> list[Any]:
         first = self._waiters[0] if self._waiters else None
@@ -234,6 +293,10 @@ class Receiver:
         return [] if item is None else [item]
 
     def _take(self, item: Any) -> None:
+        self._seen += 1
+        listener = self._listener
+        if listener is not None and listener.takes(item):
+            return
         try:
             data = wrap_encoded(item, self._max_payload_bytes)
         except PayloadError as error:
@@ -241,8 +304,8 @@ class Receiver:
             return
         if self._tap:
             self._reports.tap(data)
-        if not self._hand_out(data) and not self._tap:
-            self._kept.append(data)
+        if not self._hand_out(data) and not self._tap and (lost := self._kept.add(data)):
+            self._reports.drop(lost)
 
     def _lose(self, text: str) -> None:
         """An item cannot be handed out: whoever was to have it is told, or the log."""
@@ -259,6 +322,9 @@ class Receiver:
                 self._finish(waiter)
 
     async def _take_error(self, error: Exception) -> None:
+        if self._listener is not None and self._listener.fails(error):
+            await asyncio.sleep(0)
+            return
         if self._waiters:
             self._fail_first(FailureCode.CONNECTOR_ERROR, describe(error))
             return
@@ -272,9 +338,9 @@ class Receiver:
 
     def _hand_out_kept(self) -> None:
         while self._kept and self._waiters:
-            item = self._kept.popleft()
+            item = self._kept.take()
             if not self._hand_out(item):  # it does not fit into the last one's answer
-                self._kept.appendleft(item)
+                self._kept.put_back([item])
 
     def _hand_out(self, data: Any) -> bool:
         if not self._waiters:

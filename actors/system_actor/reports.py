@@ -60,6 +60,7 @@ class Reports:
         self._replies: list[tuple[int, Reply]] = []
         self._tapped: list[Any] = []
         self._tapped_bytes = 0
+        self._dropped = 0
         self._taken = 0
         self._said_taken = 0
         self._said_connected = False
@@ -83,6 +84,11 @@ class Reports:
             self.flush()
         else:
             self.schedule()
+
+    def drop(self, items: int) -> None:
+        """Count items that came unasked, and that nobody gets."""
+        self._dropped += items
+        self.schedule()
 
     def taken(self, number: int) -> None:
         """Say that the loop took the delivery with this number."""
@@ -109,13 +115,20 @@ class Reports:
         if self.beside is not None:
             self.beside.flush(connected)
         lost = self.take_loss(connected)
-        news = self._replies or self._tapped or lost or self._taken != self._said_taken
+        news = (
+            self._replies
+            or self._tapped
+            or lost
+            or self._dropped
+            or self._taken != self._said_taken
+        )
         if not news and connected == self._said_connected:
             return
         parts, self._replies = [*in_parts(self._replies)] or [()], []
         tapped, self._tapped, self._tapped_bytes = tuple(self._tapped), [], 0
         self._said_taken = self._taken
         self._said_connected = connected
+        dropped, self._dropped = self._dropped, 0
         for replies in parts:
             self._deliver(
                 Report(
@@ -126,6 +139,7 @@ class Reports:
                     connected,
                     tapped,
                     lost,
+                    dropped,
                 )
             )
-            tapped, lost = (), None
+            tapped, lost, dropped = (), None, 0

@@ -15,7 +15,7 @@ from typing import Any, Final
 from actors.unix_base.kernel.buffers import new_room
 from actors.wire.short_forms import restore, shorten
 
-VERSION: Final = 3
+VERSION: Final = 4
 """One digit. Raised with every change of what frames hold, also when a message's class moves."""
 HEADER: Final = struct.Struct("!4sQ")
 NAME: Final = b"XSY"

@@ -15,6 +15,7 @@ from typing import Final
 from actors.messages import (
     CallCommand,
     CheckHealth,
+    QueryData,
     ReceiveData,
     ReceiveMany,
     Request,
@@ -23,7 +24,15 @@ from actors.messages import (
 )
 from actors.messages.tallied import NOTHING, Tallied
 
-_KINDS: Final = (SendData, SendMany, CallCommand, CheckHealth, ReceiveData, ReceiveMany)
+_KINDS: Final = (
+    SendData,
+    SendMany,
+    CallCommand,
+    CheckHealth,
+    ReceiveData,
+    ReceiveMany,
+    QueryData,
+)
 _CODES: Final = {kind: code for code, kind in enumerate(_KINDS, 1)}
 _SENT, _RECEIVED, _WAITING, _BUSY, _CONNECTED = range(5)
 _WORD: Final = 8

@@ -34,6 +34,7 @@ from supervisor.messages import DesiredState, TreeNode
 from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.views import status as fmt
 
+FORMS = click.Choice(["text", "bytes", "hex", "json"])
 _EPILOG = """\b
 Exit codes:
   0   done
@@ -154,7 +155,7 @@ def status(directory: Path, name: str | None, json_: bool) -> None:
 @click.option(
     "--as",
     "form",
-    type=click.Choice(["text", "bytes", "hex", "json"]),
+    type=FORMS,
     default="text",
     show_default=True,
     help="What each DATA is.",
@@ -208,6 +209,43 @@ def receive(directory: Path, name: str, wait: float | None, count: int, json_: b
         say(fmt.item_as_json(item) if json_ else fmt.item_as_text(item))
     if not items:
         fail(EXIT_NOTHING, f"{name}: nothing came")
+
+
+@main.command()
+@click.argument("name")
+@click.argument("questions", metavar="DATA...", nargs=-1, required=True)
+@click.option(
+    "--as", "form", type=FORMS, default="text", show_default=True, help="What each DATA is."
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=None,
+    help="Seconds to wait for each answer. Default: the system's own query_timeout.",
+)
+@as_json
+@click.pass_obj
+def query(
+    directory: Path,
+    name: str,
+    questions: tuple[str, ...],
+    form: str,
+    wait: float | None,
+    json_: bool,
+) -> None:
+    """Ask a system questions, one after the other, and print each answer on a line of its own.
+
+    A DATA of - stands for the lines of standard input. The first question without an answer ends
+    it.
+    """
+
+    async def ask(manager: ExternalSystemManager) -> None:
+        for text in questions:
+            for line in read_lines() if text == "-" else [os.fsencode(text)]:
+                answer = await manager.query_system(name, parse_item(line, form), wait)
+                say(fmt.item_as_json(answer) if json_ else fmt.item_as_text(answer))
+
+    attached(directory, ask)
 
 
 @main.command()

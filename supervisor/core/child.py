@@ -76,6 +76,7 @@ class Child:
     """The last of them, oldest first."""
     sent: int = 0
     received: int = 0
+    dropped: int = 0
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""
     open: dict[int, Pending] = attrs.field(factory=dict)
@@ -203,6 +204,7 @@ class Child:
             crashes=self.crashes,
             last_crash=self.crashes[-1].reason if self.crashes else None,
             last_error=self.last_error,
+            dropped=self.dropped,
             next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
         )
 

@@ -217,6 +217,7 @@ class SupervisorCore:
         self._context.guard(connection, self._connecting.heard, child, report)
         for ref, reply in report.replies:
             self._context.guard(f"an answer of {child.name}", self._answered, child, ref, reply)
+        child.dropped += report.dropped
         if report.tapped:
             child.received += len(report.tapped)
             self._events.data_arrived(child, report.tapped)

@@ -27,7 +27,7 @@ from actors.messages import (
 )
 from actors.messages.limits import Admitted, admit, weight_of
 from actors.messages.results import Results
-from actors.messages.tallied import taken_items
+from actors.messages.tallied import received_items, taken_items
 from supervisor.core.actions import Client, TellActor, TellClient
 from supervisor.core.child import Child, why_down
 from supervisor.core.context import Context
@@ -311,8 +311,7 @@ class Router:
         if pending.client is None:
             self.take_back(child, items_in(reply))
             return
-        if not child.tapped:
-            child.received += len(items_in(reply))
+        child.received += received_items(reply, child.tapped)
         self._act(TellClient(pending.client, reply))
 
     def _answer_or_gather(

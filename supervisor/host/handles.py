@@ -31,6 +31,7 @@ class SystemHost(Protocol):
     async def receive_many_from_system(
         self, name: str, max_items: int, timeout: float | None
     ) -> list[Any]: ...
+    async def query_system(self, name: str, data: Any, timeout: float | None) -> Any: ...
     async def check_health(self, name: str) -> bool: ...
     async def call_command(self, name: str, command: str, *args: Any, **kwargs: Any) -> Any: ...
     def is_connected(self, name: str) -> bool: ...
@@ -108,6 +109,9 @@ class _Handle:
         return await self._handle_host.receive_many_from_system(
             self.system_name, max_items, timeout
         )
+
+    async def query_data(self, data: Any, timeout: float | None = None) -> Any:
+        return await self._handle_host.query_system(self.system_name, data, timeout)
 
     async def check_health(self) -> bool:
         return await self._handle_host.check_health(self.system_name)

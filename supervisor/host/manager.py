@@ -24,6 +24,8 @@ from actors.messages import (
     HealthChecked,
     ManyReceived,
     Outcome,
+    QueryAnswered,
+    QueryData,
     ReceiveData,
     ReceiveMany,
     Reply,
@@ -257,6 +259,27 @@ class ExternalSystemManager(Family, Follower, Listens):
             return self._load(reply) or []
         return self._give_up(reply, list[Any]())
 
+    async def query_system(self, name: str, data: Any, timeout: float | None = None) -> Any:
+        """Ask a system a question; its own answer, or None.
+
+        Questions and sends go out in the order of asking. A question is never asked twice, and
+        an answer that comes too late is never taken for another's: see
+        :meth:`~actors.ExternalSystemInterface.query_data`.
+
+        Args:
+            timeout: seconds to wait for the answer, from when the question has gone out; None
+                waits as long as the system's own ``query_timeout`` says.
+        """
+        request = QueryData(name, data, timeout)
+        try:
+            payload_size(request.data)
+        except PayloadError as error:
+            return self._give_up(host_failure(name, str(error)), None)
+        reply = await self._dialog.ask(request)
+        if isinstance(reply, QueryAnswered):
+            return self._load(reply)
+        return self._give_up(reply, None)
+
     async def call_command(self, name: str, command: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of a system that is marked with ``@command``."""
         try:
@@ -355,7 +378,7 @@ class ExternalSystemManager(Family, Follower, Listens):
             _log.warning("%s", failure.text)
         return not failures
 
-    def _load(self, reply: DataReceived | ManyReceived | CommandCalled) -> Any:
+    def _load(self, reply: DataReceived | ManyReceived | QueryAnswered | CommandCalled) -> Any:
         try:
             return reply.load()
         except PayloadError as error:

@@ -117,6 +117,9 @@ class SynchronousManager:
     def receive_data_from_system(self, name: str, timeout: float | None = None) -> Any | None:
         return self._run(self._manager.receive_data_from_system(name, timeout))
 
+    def query_system(self, name: str, data: Any, timeout: float | None = None) -> Any:
+        return self._run(self._manager.query_system(name, data, timeout))
+
     def receive_many_from_system(
         self, name: str, max_items: int, timeout: float | None = None
     ) -> list[Any]:

@@ -71,6 +71,8 @@ class SystemStatus:
     desired: DesiredState = DesiredState.DISCONNECTED
     crashes: tuple[CrashReport, ...] = ()
     """The last of them, oldest first."""
+    dropped: int = 0
+    """Items that came unasked and that nobody got, over all incarnations under this supervisor."""
     next_attempt: float | None = None
     """Seconds until it is tried to be connected again; None while it is connected, or being
     connected, or not meant to be."""

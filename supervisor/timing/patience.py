@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from actors.messages import RECEIVING_KINDS, ConnectSystem, Failure, FailureCode, Outcome, Request
+from actors.messages import (
+    RECEIVING_KINDS,
+    ConnectSystem,
+    Failure,
+    FailureCode,
+    Outcome,
+    QueryData,
+    Request,
+)
 
 
 class Defaults(Protocol):
@@ -23,7 +31,7 @@ def patience_of(request: Request, defaults: Defaults) -> float:
         return request.timeout
     if isinstance(request, ConnectSystem):
         return defaults.connect_timeout
-    if isinstance(request, RECEIVING_KINDS):
+    if isinstance(request, (*RECEIVING_KINDS, QueryData)):
         return defaults.request_timeout + (request.wait or 0.0)
     return defaults.request_timeout
 

@@ -48,6 +48,7 @@ def status_as_text(system: SystemStatus) -> str:
         "restarts": str(system.restarts),
         "sent": str(system.sent),
         "received": str(system.received),
+        "dropped": str(system.dropped),
         "waiting": str(system.waiting),
         "commands": ", ".join(system.commands) or "none",
         "last error": system.last_error or "none",

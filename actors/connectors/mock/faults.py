@@ -45,8 +45,10 @@ class Operation(enum.StrEnum):
     SEND = "send"
     RECEIVE = "receive"
     HEALTH = "health"
+    ANSWER = "answer"
+    """The answer to an item that was sent: a delay makes it late, ``refuse`` loses it."""
     ANY = "any"
-    """All of them but the constructor."""
+    """All of them but the constructor and the answer."""
 
 
 class FaultAction(enum.StrEnum):
@@ -123,6 +125,10 @@ class Fault:
             raise MistakesError(
                 [Mistake(("action",), "must not be refuse, as a constructor returns nothing")]
             )
+        if self.operation is Operation.ANSWER and self.action is FaultAction.FAIL:
+            raise MistakesError(
+                [Mistake(("action",), "must not be fail, as nobody calls for an answer")]
+            )
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Fault:
@@ -136,7 +142,7 @@ class Fault:
     def looks_at(self, operation: Operation) -> bool:
         """Whether calls of ``operation`` are its business."""
         if self.operation is Operation.ANY:
-            return operation is not Operation.CONSTRUCT
+            return operation not in (Operation.CONSTRUCT, Operation.ANSWER)
         return self.operation is operation
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -22,10 +22,12 @@ from actors.connectors.mock.faults import (
 from actors.errors import ConnectorError
 from actors.interface import ExternalSystemInterface, command
 from actors.settings import (
+    Allowed,
     MistakesError,
     flag,
     mistakes_in,
     number,
+    one_of,
     read_details,
     seconds,
     tables_of,
@@ -57,6 +59,17 @@ class MockSettings:
     """What goes wrong, in this order. In TOML an array of tables."""
     echo: bool = attrs.field(default=False, validator=flag())
     """Each item sent comes back as received."""
+    answers: Mapping[Any, Any] = attrs.field(
+        factory=dict,
+        validator=Allowed(text="a table of questions with their answers", types=(dict,)),
+    )
+    """What comes back when an item is sent, such as ``{"*IDN?" = "ACME,MOCK,1,1.0"}``."""
+    query_timeout: float = attrs.field(default=5.0, validator=_WAIT)
+    """Seconds that the answer to a question may take."""
+    unasked: Literal["receive", "drop"] = attrs.field(
+        default="receive", validator=one_of("receive", "drop")
+    )
+    """What becomes of items that come unasked around a question."""
     queue_size: int = attrs.field(default=100_000, validator=whole_number(0))
     """Items waiting to be received above which no more come in."""
     record_size: int = attrs.field(default=1000, validator=whole_number(0))
@@ -76,6 +89,8 @@ class MockExternalSystem(ExternalSystemInterface):
     Args:
         system_name: the name the runtime routes by.
         connection_details: the keys of :class:`MockSettings`; others are ignored.
+        answers: gives the answer to an item that was sent, None for none; in place of the key
+            of this name. Must pickle for an object that goes to another process.
         sleep: waits for some seconds; tests pass one that does not take its time. Must
             pickle for an object that goes to another process.
 
@@ -93,6 +108,7 @@ class MockExternalSystem(ExternalSystemInterface):
         system_name: str,
         connection_details: dict[str, Any],
         *,
+        answers: Callable[[Any], Any] | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         super().__init__(system_name, connection_details)
@@ -100,6 +116,10 @@ class MockExternalSystem(ExternalSystemInterface):
         seed = system_name if settings.seed is None else settings.seed
         self.mock_data_queue: deque[Any] = deque()
         self._settings = settings
+        self._answer = answers if answers is not None else settings.answers.get
+        self._answering: set[asyncio.Task[None]] = set()
+        self.query_timeout = settings.query_timeout
+        self.unasked = settings.unasked
         self._sleep = sleep
         self._script = FaultScript(settings.faults, seed)
         if settings.failure_rate:
@@ -127,7 +147,7 @@ class MockExternalSystem(ExternalSystemInterface):
 
     def __getstate__(self) -> dict[str, Any]:
         # Whoever waits, and the connection, belong to this process.
-        return {**self.__dict__, "_waiting": set(), "is_connected": False}
+        return {**self.__dict__, "_waiting": set(), "_answering": set(), "is_connected": False}
 
     async def connect(self) -> bool:
         if not await self._begin(Operation.CONNECT, self._settings.connect_delay):
@@ -153,7 +173,30 @@ class MockExternalSystem(ExternalSystemInterface):
             self._take_in(data)
         self._sent.append(data)
         self._sent_count += 1
+        answer = self._answer(data) if _is_hashable(data) else None
+        if answer is not None:
+            await self._say(answer)
         return True
+
+    async def _say(self, answer: Any) -> None:
+        """Have the answer come, now or later; or never."""
+        fault = self._script.next(Operation.ANSWER)
+        if fault is None:
+            self._take_in(answer)
+            return
+        task = asyncio.create_task(self._say_later(answer, fault))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _say_later(self, answer: Any, fault: Fault) -> None:
+        try:
+            comes = await carry_out(fault, Operation.ANSWER, self.system_name, sleep=self._sleep)
+        except ConnectionError as error:
+            self._drop_connection()
+            self.report_loss(error)
+            return
+        if comes:
+            self._take_in(answer)
 
     async def receive_data(self) -> Any | None:
         """The next item; None when disconnected, or when none comes in ``receive_timeout``.
@@ -247,6 +290,8 @@ class MockExternalSystem(ExternalSystemInterface):
 
     def _drop_connection(self) -> None:
         self.is_connected = False
+        for task in self._answering:  # what it had to say, it says to nobody
+            task.cancel()
         self._wake_receivers()
 
     def _wake_receivers(self) -> None:
@@ -269,3 +314,11 @@ class MockExternalSystem(ExternalSystemInterface):
                     self._waiting.discard(waiter)
         finally:
             timer.cancel()
+
+
+def _is_hashable(item: Any) -> bool:
+    try:
+        hash(item)
+    except TypeError:
+        return False
+    return True

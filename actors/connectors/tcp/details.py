@@ -116,6 +116,9 @@ class TcpDetails:
         peer_timeout: how long the other end may answer nothing, to what is sent or to being
             asked whether it is there; then the connection is lost. On Linux; other systems
             ask with their own times.
+        query_timeout: how long the answer to a question may take, unless the question says.
+        unasked: what becomes of items that come around a question and are not its answer:
+            ``receive`` keeps them for who receives, ``drop`` drops and counts them.
         tls: TLS options, or None for none.
     """
 
@@ -153,6 +156,10 @@ class TcpDetails:
     read_timeout: float = attrs.field(default=5.0, validator=seconds(LONGEST_WAIT, zero=True))
     write_timeout: float = attrs.field(default=10.0, validator=seconds(LONGEST_WAIT))
     peer_timeout: float = attrs.field(default=120.0, validator=_PEER_TIMEOUT)
+    query_timeout: float = attrs.field(default=5.0, validator=seconds(LONGEST_WAIT))
+    unasked: Literal["receive", "drop"] = attrs.field(
+        default="receive", validator=one_of("receive", "drop")
+    )
     tls: TlsOptions | None = attrs.field(default=None, validator=tls_or_none())
 
     def __attrs_post_init__(self) -> None:

@@ -47,6 +47,8 @@ class TcpSystem(ExternalSystemInterface):
         super().__init__(system_name, connection_details)
         self._details = read_details(TcpDetails, system_name, connection_details)
         self._framing = self._details.make_framing()
+        self.query_timeout = self._details.query_timeout
+        self.unasked = self._details.unasked
         self._queue = FrameQueue()
         self._connection: TcpConnection | None = None
         self._untold: str | None = None
