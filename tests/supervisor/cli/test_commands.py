@@ -45,6 +45,26 @@ SLOW = """
 """
 
 
+def test_questions_are_asked_one_after_the_other_and_their_answers_printed(plant: Path) -> None:
+    done = extsys(plant, "query", "plc-1", "*IDN?", "-", stdin="a\nb\n")
+    assert (done.returncode, done.stdout) == (0, "*IDN?\na\nb\n")
+    done = extsys(plant, "query", "plc-1", "--as", "json", '{"get": "speed"}', "--json")
+    assert json.loads(done.stdout) == {"get": "speed"}
+
+
+def test_the_first_question_without_an_answer_ends_it(plant: Path) -> None:
+    assert extsys(plant, "query", "plc-2", "x").returncode == 1
+    extsys(plant, "connect", "plc-2")
+    done = extsys(plant, "query", "plc-2", "a", "b", "--wait", "0.05")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        done.stderr
+        == "extsys: plc-2: no answer within 0.05 s [timeout, unknown whether it was done]\n"
+    )
+    sent = extsys(plant, "call", "plc-2", "sent_items", "--json")
+    assert json.loads(sent.stdout) == ["a"]
+
+
 def test_the_commands_do_what_they_say(plant: Path) -> None:
     table = extsys(plant, "status").stdout.splitlines()
     assert table[0].split()[:3] == ["NAME", "STATE", "INCARNATION"]

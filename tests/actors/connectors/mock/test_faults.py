@@ -52,10 +52,10 @@ def test_a_fault_strikes_its_operation_only():
     assert script.next(Operation.RECEIVE) is not None
 
 
-def test_any_means_every_operation_but_the_constructor():
+def test_any_means_every_operation_but_the_constructor_and_the_answer():
     script = FaultScript([fault("any", times="always")])
     struck = {operation for operation in CALLS if script.next(operation)}
-    assert struck == set(CALLS) - {Operation.CONSTRUCT}
+    assert struck == set(CALLS) - {Operation.CONSTRUCT, Operation.ANSWER}
 
 
 def test_faults_come_one_after_the_other():
@@ -113,9 +113,9 @@ def test_no_fault_strikes_more_often_than_it_says_nor_where_it_must_not(plan, ca
     ("table", "text"),
     [
         ({"operation": "sned"}, "operation: must be one of construct, connect"),
-        ({"operation": "sned"}, 'receive, health, any; did you mean "send"?'),
-        ({"operation": "xyz"}, "receive, health, any$"),
-        ({"operation": 3}, "receive, health, any, not a whole number"),
+        ({"operation": "sned"}, 'receive, health, answer, any; did you mean "send"?'),
+        ({"operation": "xyz"}, "receive, health, answer, any$"),
+        ({"operation": 3}, "receive, health, answer, any, not a whole number"),
         ({"action": "explode"}, "action: must be one of fail, lose_connection"),
         ({"action": 3}, "action: must be one of"),
         ({"times": 0}, 'times: must be a whole number, 1 or greater, or "always"$'),
