@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from actors.interface import MAX_NAME_LENGTH
-from actors.messages import CallCommand, ConnectSystem, ReceiveData, SendData, SendMany
+from actors.messages import CallCommand, ConnectSystem, QueryData, ReceiveData, SendData, SendMany
 from actors.messages.limits import size_of
 from supervisor.messages import ConnectAll, CountChildren, Subscribe, TerminateChild
 from supervisor.messages.checks import mistake_in
@@ -25,6 +25,7 @@ LIMIT = 100
         (SendMany("plc", ()), 0),
         (ConnectSystem("plc"), 0),
         (ReceiveData("plc"), 0),
+        (QueryData("plc", b"12345"), 5),
     ],
     ids=str,
 )
@@ -52,6 +53,8 @@ def test_a_name_may_be_long_but_not_too_long():
 def test_a_mistake_says_what_was_given():
     assert mistake_in(ConnectAll(timeout=-1), LIMIT).endswith(": -1")
     assert mistake_in(ReceiveData("plc", "soon"), LIMIT).endswith(": 'soon'")
+    assert mistake_in(QueryData("plc", b"", "soon"), LIMIT).endswith(": 'soon'")
+    assert mistake_in(QueryData("plc", b"x" * (LIMIT + 1)), LIMIT).startswith("the data has 101")
     assert mistake_in(SendData(b"plc", b""), LIMIT).endswith("not bytes")
 
 

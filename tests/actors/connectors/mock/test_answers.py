@@ -1,11 +1,7 @@
 """What a mock system answers, when, and whether at all."""
 
-from __future__ import annotations
-
 import asyncio
 import pickle
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
@@ -16,16 +12,16 @@ from tests.helpers.bench import scenario
 IDENTITY = "ACME,MOCK,1,1.0"
 
 
-def asked(
-    work: Callable[[MockExternalSystem], Coroutine[Any, Any, None]], **details: Any
-) -> Callable[[], None]:
+def asked(work):
+    """A test of a connected system with a script of answers."""
+
     @scenario
-    async def play() -> None:
-        system = MockExternalSystem("plc", {"answers": {"*IDN?": IDENTITY}, **details})
+    async def play():
+        system = MockExternalSystem("plc", {"answers": {"*IDN?": IDENTITY}})
         await system.connect()
         await work(system)
 
-    return play  # type: ignore[no-any-return]
+    play()
 
 
 def test_a_question_of_its_script_is_answered_and_another_is_not():
@@ -36,7 +32,7 @@ def test_a_question_of_its_script_is_answered_and_another_is_not():
             await system.query_data("VOLT?", 1.0)
         assert await system.sent_items() == ["*IDN?", "VOLT 5", "VOLT?"]
 
-    asked(work)()
+    asked(work)
 
 
 def test_a_function_answers_what_it_likes():
@@ -60,7 +56,7 @@ def test_an_answer_can_be_late():
         await system.inject_fault("answer", "delay", seconds=0.2)
         assert await system.query_data("*IDN?", 0.5) == IDENTITY
 
-    asked(work)()
+    asked(work)
 
 
 def test_what_it_has_still_to_say_ends_with_the_connection():
@@ -72,12 +68,12 @@ def test_what_it_has_still_to_say_ends_with_the_connection():
         await asyncio.sleep(1.5)
         assert await system.receive_data() is None
 
-    asked(work)()
+    asked(work)
 
 
 def test_an_answer_can_be_lost_with_the_connection():
     async def work(system):
-        reasons: list[Any] = []
+        reasons = []
         system._extsys_on_loss = reasons.append
         await system.inject_fault("answer", "lose_connection")
         await system.send_data("*IDN?")
@@ -85,14 +81,14 @@ def test_an_answer_can_be_lost_with_the_connection():
         assert not system.is_connected
         assert [type(each) for each in reasons] == [ConnectionResetError]
 
-    asked(work)()
+    asked(work)
 
 
 def test_a_table_as_question_is_none_and_harms_nobody():
     async def work(system):
         assert await system.send_data({"a": []}) is True
 
-    asked(work)()
+    asked(work)
 
 
 def test_an_object_pickles_with_its_answers():
@@ -101,7 +97,7 @@ def test_an_object_pickles_with_its_answers():
         await copy.connect()
         assert await copy.query_data("*IDN?", 1.0) == IDENTITY
 
-    asked(work)()
+    asked(work)
 
 
 def test_an_answer_cannot_fail():
