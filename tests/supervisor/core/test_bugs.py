@@ -78,7 +78,7 @@ def test_one_answer_that_cannot_be_dealt_with_costs_no_other_of_the_same_report(
     bad, good = ReceiveData("plc"), SendData("plc", b"")
     plant.tell(bad)
     plant.tell(good)
-    monkeypatch.setattr("supervisor.core.router.items_in", fail)
+    monkeypatch.setattr("supervisor.core.router.received_items", fail)
     actor.report((actor.ref_of(bad), sent(bad)), (actor.ref_of(good), sent(good)))
     monkeypatch.undo()
     assert plant.bugs
