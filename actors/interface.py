@@ -76,6 +76,16 @@ def check_system_name(name: object) -> str:
     return name
 
 
+class _Turn(asyncio.Lock):
+    """To ask an object that is in no runtime."""
+
+    tainted = False
+    """Whether an answer may come that is nobody's."""
+
+    def __reduce__(self) -> tuple[type[_Turn], tuple[()]]:
+        return type(self), ()  # with the object, for another process
+
+
 class ExternalSystemInterface(ABC):
     """A connection to one external system: a device, a broker, a database, an API.
 
@@ -111,18 +121,24 @@ class ExternalSystemInterface(ABC):
         unasked: what becomes of items that come while a question is asked and are not its
             answer, or came before it: ``receive`` keeps them for who receives, ``drop`` drops
             and counts them.
+        quiet_time: seconds for which ``receive_data`` waits in vain before a question is sent, so
+            that what came before it is not taken for its answer. None need be spent by a class
+            that reads on the event loop; one that reads in a thread must have the time to.
         concurrent_queries: of a class whose own :meth:`query_data` pairs answers by itself:
             the runtime begins questions in the order of asking, and waits for none of them.
     """
 
     query_timeout: float = 5.0
     unasked: Literal["receive", "drop"] = "receive"
+    quiet_time: float = 0.01
     concurrent_queries: ClassVar[bool] = False
 
     _extsys_on_loss: Callable[[str | BaseException], None] | None = None
     """Whom :meth:`report_loss` tells; set by the system actor. No subclass has this name."""
     _extsys_ask: Callable[[Any, float], Awaitable[Any]] | None = None
     """What the default :meth:`query_data` does in a system actor, which sets it."""
+    _extsys_turn: _Turn | None = None
+    """Of an object in no runtime: whose turn it is to ask."""
 
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         self.system_name = system_name
@@ -187,19 +203,26 @@ class ExternalSystemInterface(ABC):
         """
         if self._extsys_ask is not None:
             return await self._extsys_ask(data, timeout)
-        await self.receive_many(_STALE_ITEMS, _STALE_WAIT)
-        if not await self.send_data(data):
-            raise NotSentError("the system did not take the question")
-        try:
-            async with asyncio.timeout(timeout):
-                while (item := await self.receive_data()) is None or not self.answers(data, item):
-                    await asyncio.sleep(0)
-            return item
-        except TimeoutError:
-            if not tells_answers_apart(type(self)):
+        turn = self._extsys_turn = self._extsys_turn or _Turn()
+        async with turn:
+            if turn.tainted and not tells_answers_apart(type(self)):
                 await self.disconnect()
                 await self.connect()
-            raise NoAnswerError(f"no answer within {timeout:g} s") from None
+            turn.tainted = False
+            await self.receive_many(_STALE_ITEMS, max(_STALE_WAIT, self.quiet_time))
+            if not await self.send_data(data):
+                raise NotSentError("the system did not take the question")
+            turn.tainted = True  # until its answer has come
+            try:
+                async with asyncio.timeout(timeout):
+                    while (item := await self.receive_data()) is None or not self.answers(
+                        data, item
+                    ):
+                        await asyncio.sleep(0)
+            except TimeoutError:
+                raise NoAnswerError(f"no answer within {timeout:g} s") from None
+            turn.tainted = False
+            return item
 
     def answers(self, question: Any, item: Any) -> bool:
         """Whether ``item`` answers ``question``.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from actors.errors import (
     EXPECTED_ERRORS,
@@ -24,6 +24,9 @@ from actors.messages import Failure, FailureCode, Outcome, QueryAnswered, QueryD
 from actors.payload import PayloadError, unwrap, wrap_encoded
 from actors.system_actor.receiving import Receiver
 from actors.system_actor.sending import NOT_CONNECTED_TEXT, gave
+
+_MOST_SETTLING: Final = 2.0
+"""Seconds for which a system is waited for to fall silent before it is asked."""
 
 
 class Asker:
@@ -47,7 +50,8 @@ class Asker:
         self._on_drop = on_drop
         self._max_payload_bytes = max_payload_bytes
         self._tells_apart = type(system).concurrent_queries or tells_answers_apart(type(system))
-        self.outcome = Outcome.UNKNOWN
+        self._pairs_by_itself = type(system).query_data is not ExternalSystemInterface.query_data
+        self.outcome = Outcome.NOT_SENT
         """What is known of the question that is being asked, should it be cut off."""
         self.why_tainted: str | None = None
         """Why an answer may come that is nobody's; None when none may."""
@@ -67,6 +71,7 @@ class Asker:
             answer = await self._system.query_data(question, wait)
         except EXPECTED_ERRORS as error:
             self._on_error(error)
+            error = self._as_no_answer(error, wait)
             if isinstance(error, NoAnswerError):
                 self._taint(str(error))
             return self._failed(request, error)
@@ -74,6 +79,8 @@ class Asker:
             if self.outcome is Outcome.UNKNOWN:
                 self._taint("a question was given up")
             raise
+        finally:
+            self.outcome = Outcome.NOT_SENT
         try:
             data = wrap_encoded(answer, self._max_payload_bytes)
         except PayloadError as error:
@@ -86,6 +93,12 @@ class Asker:
     def connection_ended(self) -> None:
         """Nothing can come any more on the connection on which something was asked."""
         self.why_tainted = None
+
+    def _as_no_answer(self, error: Exception, wait: float) -> Exception:
+        """A class that pairs by itself may let ``asyncio.timeout`` say that no answer came."""
+        if self._pairs_by_itself and isinstance(error, TimeoutError):
+            return NoAnswerError(str(error) or f"no answer within {wait:g} s")
+        return error
 
     def _failed(self, request: QueryData, error: Exception) -> Failure:
         outcome = Outcome.NOT_SENT if isinstance(error, NotSentError) else Outcome.UNKNOWN
@@ -107,7 +120,11 @@ class Asker:
         self.outcome = Outcome.NOT_SENT
         pairing = _Pairing(self._system, self._on_drop)
         with self._receiver.heard_by(pairing):
-            await self._receiver.settle()
+            if not await self._receiver.settle(_MOST_SETTLING) and not self._tells_apart:
+                raise NotSentError(
+                    "it does not fall silent, and its class has no answers() of its own to tell "
+                    "an answer from what else comes"
+                )
             self.outcome = Outcome.UNKNOWN
             with pairing.asking(question) as answer:
                 try:

@@ -270,6 +270,8 @@ class Engine:
             case QueryData() if type(self._system).concurrent_queries:
                 request = job.request
                 self._run_beside(job.origin, request, lambda: self._asker.ask(request))
+                self._running = None  # it is answered there
+                await asyncio.sleep(0)  # it begins before what was asked for after it
             case QueryData():
                 await self._renew()
                 why = self._asker.why_tainted

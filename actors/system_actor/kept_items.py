@@ -14,11 +14,14 @@ MOST_BYTES: Final = 16 << 20
 
 class KeptItems:
     """A bounded number of wrapped items. What came to nobody, such as what a system says while a
-    question is asked, is dropped from the oldest on; what is put back never is."""
+    question is asked, is dropped from the oldest on; what is put back never is, as somebody had
+    asked for it."""
 
     def __init__(self) -> None:
         self._items: deque[Any] = deque()
         self._size = 0
+        self._put_back = 0
+        """How many of the first ones were."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -32,18 +35,25 @@ class KeptItems:
         self._items.append(item)
         self._size += payload_size(item)
         dropped = 0
-        while len(self) > 1 and (len(self) > DELIVERY_ITEMS or self._size > MOST_BYTES):
-            self.take()
+        while self._came > 1 and (self._came > DELIVERY_ITEMS or self._size > MOST_BYTES):
+            self._size -= payload_size(self._items[self._put_back])
+            del self._items[self._put_back]
             dropped += 1
         return dropped
+
+    @property
+    def _came(self) -> int:
+        return len(self._items) - self._put_back
 
     def put_back(self, items: Sequence[Any]) -> None:
         """Keep items that came before the others."""
         self._items.extendleft(reversed(items))
         self._size += sum(map(payload_size, items))
+        self._put_back += len(items)
 
     def take(self) -> Any:
         """Take the oldest."""
         item = self._items.popleft()
         self._size -= payload_size(item)
+        self._put_back = max(0, self._put_back - 1)
         return item

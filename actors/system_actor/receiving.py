@@ -44,9 +44,8 @@ _ERROR_PAUSE: Final = 1.0
 """Seconds between two calls of a receive_data that fails while only subscribers wait."""
 
 _QUIET_TURNS: Final = 4
-"""Turns of the loop without an item after which what has come is handed out: one reads from the
-socket, one wakes the connector, one the call."""
-_MOST_TURNS: Final = 10_000
+"""Turns of the loop without an item after which what has come is handed out, of a system that
+reads on the loop: one reads from the socket, one wakes the connector, one the call."""
 
 T = TypeVar("T")
 Work = Callable[[], Awaitable[T]]
@@ -109,6 +108,12 @@ class Receiver:
         self._hasten = asyncio.Event()
         """Ends the pause between two calls of the system."""
         self._is_calling = False
+        self._called_at = 0.0
+        """When the system's call began."""
+        self._news = asyncio.Event()
+        """It began or ended."""
+        self._rests = False
+        """Whether it pauses between two calls."""
         self._seen = 0
         """Items that came."""
         self._empty_calls = 0
@@ -189,16 +194,42 @@ class Receiver:
         finally:
             self._listener = None
 
-    async def settle(self) -> None:
-        """Until what has come already is handed out, and the system's call waits for more."""
-        self._hasten.set()
-        quiet, empty_calls = 0, self._empty_calls
-        for _ in range(_MOST_TURNS):
-            if quiet == _QUIET_TURNS or self._empty_calls != empty_calls:
-                return
-            seen = self._seen
-            await asyncio.sleep(0)
+    async def settle(self, most: float) -> bool:
+        """Until what has come already is handed out, and the system's call waits for more.
+
+        Args:
+            most: seconds.
+
+        Returns:
+            False if the system did not fall silent in that time.
+        """
+        loop = asyncio.get_running_loop()
+        ends, empty_calls, quiet = loop.time() + most, self._empty_calls, 0
+        while loop.time() < ends:
+            if self._empty_calls != empty_calls or not self._can_receive():
+                return True
+            seen, rest = self._seen, 0.0
+            if not self._is_calling:
+                rest = _PAUSE if self._rests else 0.0
+            elif quiet >= _QUIET_TURNS:
+                rest = self._called_at + self._system.quiet_time - loop.time()
+                if rest <= 0:
+                    return True
+            self._hasten.set()
+            await self._until_news(min(rest, ends - loop.time()))
             quiet = quiet + 1 if self._is_calling and self._seen == seen else 0
+        return False
+
+    async def _until_news(self, most: float) -> None:
+        """Until a call of the system begins or ends, for so many seconds at most; for one turn at
+        least."""
+        if most <= 0:
+            await asyncio.sleep(0)
+            return
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most):
+                await self._news.wait()
 
     async def pause(self) -> None:
         """Cut off the system's call, before a disconnect. Until :meth:`resume`, those that wait
@@ -238,7 +269,7 @@ class Receiver:
         while self._is_wanted() and self._can_receive():
             self._call = next(self._calls)
             began = loop.time()
-            self._is_calling = True
+            self._called_at = began
             try:
                 items = await self._call_system()
             except EXPECTED_ERRORS as error:
@@ -246,8 +277,6 @@ class Receiver:
                 self._on_error(error)
                 await self._take_error(error)
                 continue
-            finally:
-                self._is_calling = False
             if items:
                 for item in items:
                     self._take(item)
@@ -261,7 +290,7 @@ class Receiver:
             self._take_nothing()
             self._empty_calls += 1
             if loop.time() - began < _PAUSE:
-                await self._wait_a_little()
+                await self._wait_a_little(_PAUSE)
         if not self._can_receive() and not self._is_connecting():
             self.fail_all(FailureCode.NOT_CONNECTED, "the connection was lost")
 
@@ -275,13 +304,27 @@ class Receiver:
         wanted = self._waiters or self._tap or self._listener is not None
         return bool(wanted) and not self._paused and not self._closed
 
-    async def _wait_a_little(self) -> None:
+    async def _wait_a_little(self, seconds: float) -> None:
         self._hasten.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PAUSE):
+        self._rests = True
+        try:
+            async with asyncio.timeout(seconds):
                 await self._hasten.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._rests = False
 
     async def _call_system(self) -> list[Any]:
+        self._is_calling = True
+        self._news.set()
+        try:
+            return await self._items_of_system()
+        finally:  # before an error is dealt with, which may take a while
+            self._is_calling = False
+            self._news.set()
+
+    async def _items_of_system(self) -> list[Any]:
         first = self._waiters[0] if self._waiters else None
         if self._bulk and first is not None and isinstance(first.request, ReceiveMany):
             wait = first.request.wait
@@ -332,7 +375,7 @@ class Receiver:
             "%s: receiving failed: %s", self._system.system_name, describe(error)
         )
         if self._system.is_connected:
-            await asyncio.sleep(_ERROR_PAUSE)
+            await self._wait_a_little(_ERROR_PAUSE)
 
     # ---- waiters ----------------------------------------------------------------------
 

@@ -116,10 +116,11 @@ class MockExternalSystem(ExternalSystemInterface):
         seed = system_name if settings.seed is None else settings.seed
         self.mock_data_queue: deque[Any] = deque()
         self._settings = settings
-        self._answer = answers if answers is not None else settings.answers.get
+        self._answers = answers
         self._answering: set[asyncio.Task[None]] = set()
         self.query_timeout = settings.query_timeout
         self.unasked = settings.unasked
+        self.quiet_time = 0.0
         self._sleep = sleep
         self._script = FaultScript(settings.faults, seed)
         if settings.failure_rate:
@@ -173,10 +174,18 @@ class MockExternalSystem(ExternalSystemInterface):
             self._take_in(data)
         self._sent.append(data)
         self._sent_count += 1
-        answer = self._answer(data) if _is_hashable(data) else None
+        answer = self._answer(data)
         if answer is not None:
             await self._say(answer)
         return True
+
+    def _answer(self, item: Any) -> Any:
+        if self._answers is not None:
+            return self._answers(item)
+        try:
+            return self._settings.answers.get(item)
+        except TypeError:  # it cannot be a key
+            return None
 
     async def _say(self, answer: Any) -> None:
         """Have the answer come, now or later; or never."""
@@ -314,11 +323,3 @@ class MockExternalSystem(ExternalSystemInterface):
                     self._waiting.discard(waiter)
         finally:
             timer.cancel()
-
-
-def _is_hashable(item: Any) -> bool:
-    try:
-        hash(item)
-    except TypeError:
-        return False
-    return True

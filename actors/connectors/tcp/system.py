@@ -49,6 +49,7 @@ class TcpSystem(ExternalSystemInterface):
         self._framing = self._details.make_framing()
         self.query_timeout = self._details.query_timeout
         self.unasked = self._details.unasked
+        self.quiet_time = 0.0
         self._queue = FrameQueue()
         self._connection: TcpConnection | None = None
         self._untold: str | None = None

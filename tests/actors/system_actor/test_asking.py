@@ -31,6 +31,8 @@ FOREVER = 3600.0
 class Instrument(ExternalSystemInterface):
     """Answers what it is asked, when a test says so; ``log`` has what was done to it."""
 
+    quiet_time = 0.0
+
     def __init__(self) -> None:
         super().__init__("plc", {})
         self.is_connected = True
@@ -477,7 +479,9 @@ async def test_an_object_in_no_runtime_pairs_as_well():
     system.by_itself = False
     with pytest.raises(NoAnswerError, match="within 1 s"):
         await system.query_data("SLOW?", 1.0)
-    assert system.log == ["A?", "SLOW?", "disconnect", "connect"]
+    system.by_itself = True
+    assert await system.query_data("B?", 1.0) == "answer to B?"
+    assert system.log == ["A?", "SLOW?", "disconnect", "connect", "B?"]
     system.on_send = lambda _: False
     with pytest.raises(NotSentError):
-        await system.query_data("B?", 1.0)
+        await system.query_data("C?", 1.0)
