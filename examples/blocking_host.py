@@ -36,8 +36,7 @@ def main():
         manager.register_system(SystemSpec("voltmeter", "tcp", details))
         manager.connect_system("voltmeter")
         for question in ("*IDN?", "MEAS:VOLT?", "SET range 10", "GET range"):
-            manager.send_data_to_system("voltmeter", question)
-            answer = manager.receive_data_from_system("voltmeter", timeout=5.0)
+            answer = manager.query_system("voltmeter", question, timeout=5.0)
             print(f"{question} -> {answer}")
         status = manager.status("voltmeter")
         print(f"sent {status.sent}, received {status.received}")

@@ -43,6 +43,13 @@ PRINTED = {
         "exit code 3",
         "the supervisor's own exit code: 0",
     ],
+    "ask_an_instrument.py": [
+        "EXTSYS,Simulated Instrument,1,1.0",
+        "a: 1, b: 2, c: 3",
+        "about 5 volts: True",
+        "no answer: timeout, unknown",
+        "and the next answer is its own: still here",
+    ],
     "custom_system.py": [
         "target: 21.5",
         "connected: True",
