@@ -28,6 +28,8 @@ from actors.messages import (
     ManySent,
     NothingReceived,
     Outcome,
+    QueryAnswered,
+    QueryData,
     ReceiveData,
     Reply,
     SendData,
@@ -84,6 +86,10 @@ class Incarnation:
     """Whether the manager has noticed its end."""
 
 
+def answer_to(question: QueryData) -> str:
+    return f"answer to {question.request_id}"
+
+
 class TwoWays(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
@@ -126,6 +132,10 @@ class TwoWays(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5), stream=st.booleans())
     def send_many(self, count, stream):
         self.ask(SendMany("plc", (b"x",) * count, stream=stream))
+
+    @rule(timeout=st.sampled_from((None, None, 1.0)))
+    def query(self, timeout):
+        self.ask(QueryData("plc", "?", timeout=timeout))
 
     @rule(wait=st.sampled_from((None, 5.0)))
     def receive(self, wait):
@@ -354,6 +364,8 @@ class TwoWays(RuleBasedStateMachine):
                     return NothingReceived(**known)
                 self.given.append(self.items)
                 return DataReceived(**known, data=self.items)
+            case QueryData():
+                return QueryAnswered(**known, data=answer_to(request))
             case CallCommand():
                 return CommandCalled(**known, result=None)
         return SystemConnected(**known)
@@ -448,6 +460,13 @@ class TwoWays(RuleBasedStateMachine):
             assert not (asked.cancelled and asked.finals)
 
     @invariant()
+    def an_answer_belongs_to_its_question(self):
+        for asked in self.asked.values():
+            for reply in asked.finals:
+                if isinstance(asked.request, QueryData) and not isinstance(reply, Failure):
+                    assert reply.data == answer_to(asked.request)
+
+    @invariant()
     def a_bounded_number_of_deliveries_is_not_taken(self):
         for system in (self.alive, self.linked):
             if system is not None:
@@ -468,7 +487,8 @@ class TwoWays(RuleBasedStateMachine):
         assert self.ways.untaken == 0
         for asked in self.asked.values():
             self.check_results(asked)
-        had = [r.data for a in self.asked.values() for r in a.replies if hasattr(r, "data")]
+        replies = [reply for asked in self.asked.values() for reply in asked.replies]
+        had = [reply.data for reply in replies if isinstance(reply, DataReceived)]
         assert sorted(had + self.returned) == self.given
 
     def check_results(self, asked):

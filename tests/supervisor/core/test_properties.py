@@ -24,6 +24,8 @@ from actors.messages import (
     ManyReceived,
     ManySent,
     NothingReceived,
+    QueryAnswered,
+    QueryData,
     ReceiveData,
     ReceiveMany,
     Reply,
@@ -63,6 +65,7 @@ ROUTED = (
     | DisconnectSystem
     | SendData
     | SendMany
+    | QueryData
     | ReceiveData
     | ReceiveMany
     | CallCommand
@@ -93,6 +96,10 @@ class Asked:
     def final(self) -> Reply | None:
         last = self.replies[-1] if self.replies else None
         return None if isinstance(last, ManySent) and not last.final else last
+
+
+def answer_to(question: QueryData) -> str:
+    return f"answer to {question.request_id}"
 
 
 class Supervision(RuleBasedStateMachine):
@@ -163,6 +170,10 @@ class Supervision(RuleBasedStateMachine):
     @rule(who=client, name=name, count=st.integers(0, 5), stream=st.booleans(), burst=st.booleans())
     def send_many(self, who, name, count, stream, burst):
         self.ask(who, SendMany(name, (b"x",) * count, stream=stream), burst)
+
+    @rule(who=client, name=name, timeout=timeout, burst=st.booleans())
+    def query(self, who, name, timeout, burst):
+        self.ask(who, QueryData(name, "?", timeout=timeout), burst)
 
     @rule(who=client, name=name, timeout=timeout, many=st.booleans(), burst=st.booleans())
     def receive(self, who, name, timeout, many, burst):
@@ -290,6 +301,10 @@ class Supervision(RuleBasedStateMachine):
                 done = getattr(actor, "parts", {}).get(request.request_id, 0)
                 results = (True,) * (len(request.items) - done)
                 actor.answer(request, ManySent, results=results)
+            case QueryData():
+                told = len(actor.told)
+                actor.answer(request, QueryAnswered, data=answer_to(request))
+                assert not any(isinstance(each, TakeBack) for each in actor.told[told:])
             case ReceiveData() | ReceiveMany():
                 self.bring_data(actor, request)
             case CallCommand():
@@ -449,7 +464,7 @@ class Supervision(RuleBasedStateMachine):
         assert request.system_name == actor.name
         assert not asked.banned
         assert not asked.final
-        if isinstance(request, SendData | SendMany):
+        if isinstance(request, SendData | SendMany | QueryData):
             key = asked.client, actor.name
             assert self.last_sent.get(key, 0) < request.request_id, "out of order"
             self.last_sent[key] = request.request_id
@@ -459,6 +474,8 @@ class Supervision(RuleBasedStateMachine):
         assert not asked.let_go, f"{reply}, which nobody waits for"
         assert asked.final is None
         asked.replies.append(reply)
+        if isinstance(reply, QueryAnswered):
+            assert reply.data == answer_to(asked.request), "another question's answer"
         if isinstance(asked.request, ROUTED):
             assert reply.system_name == asked.request.system_name
             delivered = asked.request.request_id in self.delivered
