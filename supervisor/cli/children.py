@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from pathlib import Path
 
 import click
 
-from supervisor.cli.client import as_json, attached, load, say
+from supervisor.cli.client import again_and_again, as_json, attached, in_colour, load, say
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.views import tree as fmt
 
@@ -24,20 +21,9 @@ def tree(directory: Path, watch: bool, json_: bool) -> None:
     async def show(manager: ExternalSystemManager) -> None:
         root = await manager.tree()
         assert root is not None
-        say(fmt.tree_as_json(root) if json_ else fmt.tree_as_text(root, colour=_in_colour()))
+        say(fmt.tree_as_json(root) if json_ else fmt.tree_as_text(root, colour=in_colour()))
 
-    async def show_again(manager: ExternalSystemManager) -> None:
-        events = manager.events()
-        await show(manager)
-        async for _ in events:
-            await asyncio.sleep(0.05)
-            if not events.queue.empty():
-                continue  # what happens together is shown together
-            if not json_ and _in_colour():
-                click.clear()
-            await show(manager)
-
-    attached(directory, show_again if watch else show, follows=watch)
+    attached(directory, again_and_again(show, json_) if watch else show, follows=watch)
 
 
 @click.group()
@@ -116,7 +102,3 @@ def spec(directory: Path, name: str, json_: bool) -> None:
     found = attached(directory, lambda manager: manager.get_child_spec(name))
     assert found is not None
     say(fmt.spec_as_json(found) if json_ else fmt.spec_as_text(found))
-
-
-def _in_colour() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ

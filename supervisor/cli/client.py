@@ -71,6 +71,27 @@ def attached(directory: Path, work: Work[T], *, follows: bool = False) -> T:
         sys.exit(EXIT_UNREACHABLE if lost else EXIT_FAILED)
 
 
+def again_and_again(show: Work[None], json_: bool) -> Work[None]:
+    """What shows something now, and again whenever something happens."""
+
+    async def show_again(manager: ExternalSystemManager) -> None:
+        events = manager.events()
+        await show(manager)
+        async for _ in events:
+            await asyncio.sleep(0.05)
+            if not events.queue.empty():
+                continue  # what happens together is shown together
+            if not json_ and in_colour():
+                click.clear()
+            await show(manager)
+
+    return show_again
+
+
+def in_colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
 def _leaves(error: Exception) -> Iterator[ExternalSystemError]:
     if isinstance(error, ExceptionGroup):
         for each in error.exceptions:

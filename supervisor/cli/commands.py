@@ -19,6 +19,7 @@ from supervisor.cli.client import (
     EXIT_NOTHING,
     EXIT_UNREACHABLE,
     Interruptible,
+    again_and_again,
     as_json,
     attached,
     fail,
@@ -133,12 +134,13 @@ def demo(json_: bool, chaos: bool, seconds: float, seed: int | None) -> None:
 
 @main.command()
 @click.argument("name", required=False)
+@click.option("--watch", "watch_", is_flag=True, help="Show it again whenever something happens.")
 @as_json
 @click.pass_obj
-def status(directory: Path, name: str | None, json_: bool) -> None:
+def status(directory: Path, name: str | None, watch_: bool, json_: bool) -> None:
     """Show how all systems fare, or one in detail."""
 
-    async def ask(manager: ExternalSystemManager) -> str:
+    async def text(manager: ExternalSystemManager) -> str:
         if name is None:
             systems = await manager.status_all()
             return fmt.statuses_as_json(systems) if json_ else fmt.statuses_as_table(systems)
@@ -146,7 +148,10 @@ def status(directory: Path, name: str | None, json_: bool) -> None:
         assert one is not None
         return fmt.status_as_json(one) if json_ else fmt.status_as_text(one)
 
-    say(attached(directory, ask))
+    async def show(manager: ExternalSystemManager) -> None:
+        say(await text(manager))
+
+    attached(directory, again_and_again(show, json_) if watch_ else show, follows=watch_)
 
 
 @main.command()

@@ -84,12 +84,20 @@ class SupervisorConnection(DoorConnection):
             OSError: nobody listens there, or the socket is another user's.
         """
 
+        made: list[SupervisorConnection] = []
+
         def make() -> SupervisorConnection:
             connection = cls(on_event, on_lost)
             connection._path = path
+            made.append(connection)
             return connection
 
-        return await cls.connect(path, make)
+        try:
+            return await cls.connect(path, make)
+        except BaseException:
+            for each in made:
+                each._path = None  # it is this process that hangs up
+            raise
 
     @property
     def is_open(self) -> bool:
@@ -144,6 +152,10 @@ class SupervisorConnection(DoorConnection):
         """Answer all that waits, and close at once."""
         self._lose(why)
         self.abort()
+
+    def abort(self) -> None:
+        self._path = None  # nobody else hung up, whom to ask who he was
+        super().abort()
 
     async def close(self) -> None:
         """Close, after what was said is sent."""

@@ -15,10 +15,10 @@ from tests.helpers.commands import extsys, program
 from tests.helpers.support import PATIENCE
 
 WAITS = [
-    ("receive", "plc-2", "--wait", "60"),
-    ("send", "plc-2", "-"),  # it reads its standard input
+    ("receive", "plc-1", "--wait", "60"),
+    ("send", "plc-1", "-"),  # it reads its standard input
 ]
-FOLLOWS = [("watch",), ("logs", "plc-1", "-f"), ("tree", "--watch")]
+FOLLOWS = [("watch",), ("logs", "plc-1", "-f"), ("tree", "--watch"), ("status", "--watch")]
 
 
 def interrupted(directory: Path, *args: str) -> tuple[int, str]:
