@@ -79,7 +79,6 @@ class Connecting:
                 # A disconnect asked for while this connect was on its way has the last word.
                 child.wanted |= ref > child.last_disconnect
         if not child.is_running:
-            self.announce(child)
             return
         match was_connected, child.is_connected:
             case True, False:

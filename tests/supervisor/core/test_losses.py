@@ -8,6 +8,7 @@ from actors.messages import (
     FailureCode,
     Reason,
     Report,
+    SendData,
     SystemConnected,
     SystemDisconnected,
 )
@@ -253,3 +254,46 @@ def test_an_attempt_is_planned_for_one_incarnation(plant):
     assert connects(plant.actor()) == 1
     plant.advance(60 - 0.1)
     assert connects(plant.actor()) == 1
+
+
+def next_attempt(plant):
+    return plant.ask(GetStatus("plc"), "stat").status.next_attempt
+
+
+def test_an_attempt_keeps_its_time_whatever_happens_meanwhile(plant):
+    actor = connected(plant)
+    actor.lose(Reason("lost", "a"))
+    plant.advance(0.6)
+    actor.report()
+    assert next_attempt(plant) == pytest.approx(0.4)
+
+
+def test_nothing_is_planned_while_it_is_being_connected_or_is_connected(plant):
+    actor = connected(plant)
+    actor.lose(Reason("lost", "a"))
+    plant.tell(ConnectSystem("plc"))
+    actor.connect()
+    assert next_attempt(plant) is None
+    actor.lose(Reason("lost", "a"))
+    plant.advance(2)
+    actor.report()
+    assert next_attempt(plant) is None
+    assert plant.ask(GetStatus("plc"), "stat").status.state == "connecting"
+
+
+def test_a_send_that_fails_says_nothing_of_the_connection(plant):
+    actor = connected(plant)
+    send = SendData("plc", b"")
+    plant.tell(send)
+    actor.answer(send, send.failure(FailureCode.CONNECTOR_ERROR, "busy"))
+    status = plant.ask(GetStatus("plc")).status
+    assert (status.state, status.last_error) == ("connected", None)
+
+
+def test_what_a_crashed_system_says_of_its_connection_is_no_loss(plant):
+    actor = connected(plant)
+    plant.tell(Subscribe(), "sue")
+    actor.crash()
+    lose(actor)
+    status = plant.ask(GetStatus("plc")).status
+    assert (status.last_error, status.next_attempt, plant.events("sue")) == (None, None, [])
