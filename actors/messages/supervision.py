@@ -13,6 +13,9 @@ from actors.messages.output import OutputAddress
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
 
+RENEWED: Final = "renewed"
+"""The kind of the reason for which a system actor has ended a connection itself, and makes it
+anew at once: a late answer could have been taken for another question's."""
 MAX_PAYLOAD_BYTES: Final = 16 << 20
 """Unless the supervisor's options say something else."""
 _TRACEBACK: Final = 64 << 10
@@ -28,7 +31,8 @@ class Reason:
 
     kind: str
     """The exception's type, or what ended the process: ``exit``, ``killed``, ``hang``, or
-    :data:`NORMAL_EXIT`; of a connection also ``lost``, or the code of the failed connect."""
+    :data:`NORMAL_EXIT`; of a connection also ``lost``, :data:`RENEWED`, or the code of the
+    failed connect."""
     text: str
     traceback: str = attrs.field(default="", repr=False)
 

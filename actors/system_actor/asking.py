@@ -28,6 +28,8 @@ from actors.system_actor.sending import NOT_CONNECTED_TEXT, gave
 _MOST_SETTLING: Final = 2.0
 """Seconds for which a system is waited for to fall silent before it is asked."""
 
+_GIVEN_UP: Final = "a question was given up"
+
 
 class Asker:
     def __init__(
@@ -77,7 +79,7 @@ class Asker:
             return self._failed(request, error)
         except asyncio.CancelledError:
             if self.outcome is Outcome.UNKNOWN:
-                self._taint("a question was given up")
+                self._taint(_GIVEN_UP)
             raise
         finally:
             self.outcome = Outcome.NOT_SENT
@@ -133,7 +135,7 @@ class Asker:
                 except NotSentError:
                     raise
                 except BaseException as error:
-                    self._taint(str(error) if isinstance(error, NoAnswerError) else describe(error))
+                    self._taint(_why_open(error))
                     raise
 
     async def _send(self, question: Any) -> None:
@@ -145,6 +147,13 @@ class Asker:
     def _taint(self, why: str) -> None:
         if self._system.is_connected and not self._tells_apart and self.why_tainted is None:
             self.why_tainted = why
+
+
+def _why_open(error: BaseException) -> str:
+    """Why an answer may still come."""
+    if isinstance(error, asyncio.CancelledError):
+        return _GIVEN_UP
+    return str(error) if isinstance(error, NoAnswerError) else describe(error)
 
 
 async def _in_time(answer: asyncio.Future[Any], timeout: float) -> Any:

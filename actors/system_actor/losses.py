@@ -11,6 +11,7 @@ from collections.abc import Callable
 from actors.errors import describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import Reason
+from actors.messages.supervision import RENEWED
 
 
 class Losses:
@@ -41,7 +42,7 @@ class Losses:
 
     def renewed(self, why: str) -> None:
         """It was disconnected in order to be connected again."""
-        self._note(Reason("renewed", why))
+        self._note(Reason(RENEWED, why))
 
     def failed(self, error: BaseException) -> None:
         """Its connector raised what may have cost it the connection."""

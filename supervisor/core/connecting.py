@@ -11,6 +11,7 @@ from collections.abc import Set
 from typing import Final
 
 from actors.messages import ConnectSystem, Failure, Reason, Report, SystemConnected
+from actors.messages.supervision import RENEWED
 from actors.resilience.backoff import backoff_delay
 from supervisor.core.child import Attempt, Child
 from supervisor.core.context import Context
@@ -126,7 +127,8 @@ class Connecting:
         if said is None and child.is_disconnecting:
             return None
         held = self._context.now - child.connected_at >= child.spec.reconnect.stable_after
-        child.connect_failures = 1 if held else max(1, child.connect_failures) + 1
+        if said is None or said.kind != RENEWED:  # that is none of the connection's failures
+            child.connect_failures = 1 if held else max(1, child.connect_failures) + 1
         return self._say_lost(child, said or _UNSAID)
 
     def _say_lost(self, child: Child, why: Reason) -> Reason:

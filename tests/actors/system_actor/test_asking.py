@@ -259,6 +259,8 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_nobody_elses():
     bench.system.came.put_nowait("b")
     assert await answer(bench, following) == "b"
     assert bench.system.log == ["A?", "disconnect", "connect", "B?"]
+    [lost] = [report.lost for report in bench.reports if report.lost]
+    assert lost.text.startswith("a question was given up; connecting anew")
 
 
 @scenario

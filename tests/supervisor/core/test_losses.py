@@ -12,6 +12,7 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
+from actors.messages.supervision import RENEWED
 from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import EventKind, GetStatus, Subscribe, TerminateChild
 from tests.helpers.harness import Harness
@@ -48,6 +49,18 @@ def test_a_connection_that_held_is_made_again_at_once(plant):
     why = "plc: lost its connection: its connector did not say why"
     assert plant.ask(GetStatus("plc")).status.last_error == why
     assert plant.logs[-1].text == f"{why}; connecting again at once, until it works"
+
+
+def test_connections_that_are_made_anew_over_late_answers_make_no_later_loss_wait(plant):
+    actor = connected(plant)
+    plant.advance(30)
+    late = Reason(RENEWED, "no answer")
+    for _ in range(5):
+        actor.say(Report(actor.name, actor.incarnation, actor.taken, (), True, lost=late))
+        plant.advance(1)
+    lose(actor)
+    plant.advance(1 + 0.01)
+    assert connects(actor) == 2
 
 
 def test_connections_that_never_hold_are_made_again_after_longer_and_longer_waits(plant):
