@@ -14,7 +14,7 @@ from actors.interface import ExternalSystemInterface
 
 _COROUTINES: Final = (
     *("connect", "disconnect", "send_data", "receive_data"),
-    *("check_health", "send_many", "receive_many"),
+    *("check_health", "send_many", "receive_many", "query_data"),
 )
 _KEPT: Final = ("system_name", "connection_details", "is_connected")
 """Set by the interface's ``__init__``."""
@@ -24,7 +24,7 @@ _CALL: Final = "super().__init__(system_name, connection_details)"
 @functools.cache
 def mistakes_in_class(system_class: type[ExternalSystemInterface]) -> tuple[str, ...]:
     """What keeps a class from being built, or from working, one text per mistake."""
-    mistakes = list(_not_async(system_class))
+    mistakes = [*_not_async(system_class)]
     try:
         check_signature(system_class)
     except ActorSetupError as error:
@@ -59,7 +59,7 @@ def check_coroutines(system_class: type[ExternalSystemInterface]) -> None:
     Raises:
         ActorSetupError: a method that is awaited is none to be awaited.
     """
-    mistakes = list(_not_async(system_class))
+    mistakes = _not_async(system_class)
     if mistakes:
         raise ActorSetupError("; ".join(mistakes))
 
@@ -80,7 +80,9 @@ def check_built(system: ExternalSystemInterface) -> None:
             pass  # a property that fails is told when it is used
 
 
-def _not_async(system_class: type[ExternalSystemInterface]) -> Iterator[str]:
+@functools.cache
+def _not_async(system_class: type[ExternalSystemInterface]) -> tuple[str, ...]:
+    mistakes: list[str] = []
     for name in _COROUTINES:
         method = inspect.getattr_static(system_class, name)
         # Of anything but a plain function only a call could tell what it gives.
@@ -88,7 +90,8 @@ def _not_async(system_class: type[ExternalSystemInterface]) -> Iterator[str]:
             inspect.unwrap(method)
         ):
             who = f"{system_class.__qualname__}.{name}"
-            yield f"{who} is no coroutine; make it 'async def {name}(...)'"
+            mistakes.append(f"{who} is no coroutine; make it 'async def {name}(...)'")
+    return tuple(mistakes)
 
 
 def _leaves_out_base(system_class: type[ExternalSystemInterface]) -> bool:

@@ -13,7 +13,7 @@ import os
 from functools import cache
 from typing import Any, Final
 
-from actors.connectors.classes import check_signature
+from actors.connectors.classes import check_coroutines, check_signature
 from actors.connectors.kinds import KINDS, resolve_kind
 from actors.interface import command_names
 
@@ -42,6 +42,7 @@ def prepare_kind(kind: str) -> None:
         system_class: Any = resolve_kind(kind)
         system_class.check_details({})
         check_signature(system_class)
+        check_coroutines(system_class)
         command_names(system_class)
 
 
