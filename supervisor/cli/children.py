@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from supervisor.cli.client import again_and_again, as_json, attached, in_colour, load, say
+from supervisor.cli.help import WholeCommand, WholeGroup
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.views import tree as fmt
 
 
-@click.command()
+@click.command(cls=WholeCommand)
 @click.option("--watch", is_flag=True, help="Show it again whenever something happens.")
 @as_json
 @click.pass_obj
@@ -26,7 +27,7 @@ def tree(directory: Path, watch: bool, json_: bool) -> None:
     attached(directory, again_and_again(show, json_) if watch else show, follows=watch)
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def child() -> None:
     """Start, terminate, restart and delete systems and groups while the supervisor runs:
     OTP's functions of a supervisor."""

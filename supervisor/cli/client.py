@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from actors.messages import FailureCode
+from supervisor.cli.help import WholeGroup
 from supervisor.config.file import Config, ConfigError, load_config
 from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
@@ -23,6 +24,19 @@ EXIT_UNREACHABLE = 3
 EXIT_BUSY = 4
 EXIT_NOTHING = 5
 EXIT_INTERRUPTED = 130
+EXIT_CODES = (
+    (0, "done"),
+    (EXIT_FAILED, "the request failed; one line on standard error says why"),
+    (EXIT_USAGE, "wrong usage, or mistakes in the configuration"),
+    (EXIT_UNREACHABLE, "no supervisor runs in the runtime directory, or it died meanwhile"),
+    (EXIT_BUSY, "the runtime directory is taken, or cannot be used"),
+    (EXIT_NOTHING, "receive: nothing came"),
+    (70, "run: the supervisor did not start, or died"),
+    (
+        EXIT_INTERRUPTED,
+        "interrupted by Ctrl-C; but 0 of what shows things until then, and of run once it was up",
+    ),
+)
 
 T = TypeVar("T")
 Work = Callable[[ExternalSystemManager], Coroutine[Any, Any, T]]
@@ -30,7 +44,7 @@ Work = Callable[[ExternalSystemManager], Coroutine[Any, Any, T]]
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, one value a line.")
 
 
-class Interruptible(click.Group):
+class Interruptible(WholeGroup):
     """Ends at a Ctrl-C with its exit code, and without a word."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
 
 from supervisor.cli.children import child, tree
 from supervisor.cli.client import (
+    EXIT_CODES,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_NOTHING,
@@ -26,6 +26,7 @@ from supervisor.cli.client import (
     load,
     say,
 )
+from supervisor.cli.completion import completion
 from supervisor.cli.input import parse_args, parse_item, parts, read_lines
 from supervisor.cli.logs import logs
 from supervisor.client.connection import STOPPED
@@ -36,23 +37,9 @@ from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.views import status as fmt
 
 FORMS = click.Choice(["text", "bytes", "hex", "json"])
-_EPILOG = """\b
-Exit codes:
-  0   done
-  1   the request failed; one line on standard error says why
-  2   wrong usage, or mistakes in the configuration
-  3   no supervisor runs in the runtime directory, or it died meanwhile
-  4   the runtime directory is taken, or cannot be used
-  5   receive: nothing came
-  70  run: the supervisor did not start, or died
-  130 interrupted by Ctrl-C; but 0 of what shows things until then, and of run
-      once it was up
-"""
 
 
-@click.group(
-    cls=Interruptible, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=Interruptible, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--runtime-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -65,6 +52,9 @@ def main(context: click.Context, runtime_dir: Path | None) -> None:
     """Supervised connections to external systems: one process each, restarted when it
     crashes."""
     context.obj = runtime_dir or default_directory()
+
+
+main.exit_codes = EXIT_CODES
 
 
 # ---- the process ---------------------------------------------------------------------------
@@ -394,23 +384,7 @@ def _check_one_or_all(name: str | None, all_: bool) -> None:
         raise click.UsageError("give either a NAME or --all")
 
 
-@main.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print what has a shell complete the commands and options of extsys.
-
-    \b
-    bash:  eval "$(extsys completion bash)" in ~/.bashrc
-    zsh:   eval "$(extsys completion zsh)" in ~/.zshrc
-    fish:  extsys completion fish | source in ~/.config/fish/config.fish
-    """
-    completes = get_completion_class(shell)
-    assert completes is not None
-    made = completes(main, {}, "extsys", "_EXTSYS_COMPLETE")
-    # Not its source(), which runs a shell to see how old that is.
-    say(made.source_template % made.source_vars())
-
-
 main.add_command(tree)
 main.add_command(child)
 main.add_command(logs)
+main.add_command(completion)

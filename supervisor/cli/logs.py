@@ -8,12 +8,13 @@ import click
 
 from actors.messages.output import OutputLine
 from supervisor.cli.client import EXIT_UNREACHABLE, as_json, attached, fail, say
+from supervisor.cli.help import WholeCommand
 from supervisor.client.connection import STOPPED
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.output.shown import line_as_json, line_as_log
 
 
-@click.command()
+@click.command(cls=WholeCommand)
 @click.argument("name")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option(
