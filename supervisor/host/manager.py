@@ -33,7 +33,8 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
-from actors.payload import PayloadError, payload_size
+from actors.messages.limits import size_of
+from actors.payload import PayloadError
 from supervisor.errors import error_of
 from supervisor.host.children import Family
 from supervisor.host.dialog import Dialog, host_failure
@@ -270,27 +271,12 @@ class ExternalSystemManager(Family, Follower, Listens):
             timeout: seconds to wait for the answer, from when the question has gone out; None
                 waits as long as the system's own ``query_timeout`` says.
         """
-        request = QueryData(name, data, timeout)
-        try:
-            payload_size(request.data)
-        except PayloadError as error:
-            return self._give_up(host_failure(name, str(error)), None)
-        reply = await self._dialog.ask(request)
-        if isinstance(reply, QueryAnswered):
-            return self._load(reply)
-        return self._give_up(reply, None)
+        return await self._answer_to(QueryData(name, data, timeout))
 
     async def call_command(self, name: str, command: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of a system that is marked with ``@command``."""
-        try:
-            request = CallCommand(name, command, args, kwargs)
-            payload_size(request.args), payload_size(request.kwargs)
-        except PayloadError as error:
-            return self._give_up(host_failure(name, f"{command}: {error}"), None)
-        reply = await self._dialog.ask(request)
-        if isinstance(reply, CommandCalled):
-            return self._load(reply)
-        return self._give_up(reply, None)
+        request = CallCommand(name, command, args, kwargs)
+        return await self._answer_to(request, f"{command}: ")
 
     # ---- looking after -------------------------------------------------------------------
 
@@ -377,6 +363,17 @@ class ExternalSystemManager(Family, Follower, Listens):
         for failure in failures:
             _log.warning("%s", failure.text)
         return not failures
+
+    async def _answer_to(self, request: QueryData | CallCommand, what: str = "") -> Any:
+        """What a system's own answer holds; ``what`` begins the text should it not be askable."""
+        try:
+            size_of(request)
+        except PayloadError as error:
+            return self._give_up(host_failure(request.system_name, f"{what}{error}"), None)
+        reply = await self._dialog.ask(request)
+        if isinstance(reply, QueryAnswered | CommandCalled):
+            return self._load(reply)
+        return self._give_up(reply, None)
 
     def _load(self, reply: DataReceived | ManyReceived | QueryAnswered | CommandCalled) -> Any:
         try:
