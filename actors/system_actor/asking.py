@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, Final
+
+import attrs
 
 from actors.errors import (
     EXPECTED_ERRORS,
@@ -29,6 +32,21 @@ _MOST_SETTLING: Final = 2.0
 """Seconds for which a system is waited for to fall silent before it is asked."""
 
 _GIVEN_UP: Final = "a question was given up"
+LATE: Final = "an answer to an earlier question may still come ({})"
+
+
+@attrs.define(eq=False)
+class _Asked:
+    """What is known of a query under way, for which its class may ask several questions."""
+
+    outcome: Outcome = Outcome.UNKNOWN
+    """What to say should it be cut off."""
+    has_gone_out: bool = False
+    """Whether one of its questions has, or may have."""
+
+
+_asked: ContextVar[_Asked | None] = ContextVar("_asked", default=None)
+"""None where a command asks."""
 
 
 class Asker:
@@ -38,23 +56,27 @@ class Asker:
         receiver: Receiver,
         on_error: Callable[[Exception], None],
         on_drop: Callable[[int], None],
+        on_taint: Callable[[], None],
         max_payload_bytes: int,
     ) -> None:
         """
         Args:
             on_error: told of each expected error of the system's.
             on_drop: told how many items came unasked and are dropped.
+            on_taint: told when the connection has become of no use for a question.
             max_payload_bytes: above which an answer is a failure.
         """
         self._system = system
         self._receiver = receiver
         self._on_error = on_error
         self._on_drop = on_drop
+        self._on_taint = on_taint
         self._max_payload_bytes = max_payload_bytes
         self._tells_apart = type(system).concurrent_queries or tells_answers_apart(type(system))
         self._pairs_by_itself = type(system).query_data is not ExternalSystemInterface.query_data
-        self.outcome = Outcome.NOT_SENT
-        """What is known of the question that is being asked, should it be cut off."""
+        self._running: _Asked | None = None
+        self._turn = asyncio.Lock()
+        """A command may ask as well, while the lane does."""
         self.why_tainted: str | None = None
         """Why an answer may come that is nobody's; None when none may."""
         system._extsys_ask = self._ask_system
@@ -67,8 +89,9 @@ class Asker:
             question = unwrap(request.data)
         except PayloadError as error:
             return request.failure(FailureCode.INVALID_REQUEST, str(error))
-        self.outcome = Outcome.UNKNOWN
         wait = self._system.query_timeout if request.wait is None else request.wait
+        asked = self._running = _Asked()
+        token = _asked.set(asked)
         try:
             answer = await self._system.query_data(question, wait)
         except EXPECTED_ERRORS as error:
@@ -76,13 +99,14 @@ class Asker:
             error = self._as_no_answer(error, wait)
             if isinstance(error, NoAnswerError):
                 self._taint(str(error))
-            return self._failed(request, error)
+            return self._failed(request, error, asked)
         except asyncio.CancelledError:
-            if self.outcome is Outcome.UNKNOWN:
+            if asked.outcome is Outcome.UNKNOWN:
                 self._taint(_GIVEN_UP)
             raise
         finally:
-            self.outcome = Outcome.NOT_SENT
+            _asked.reset(token)
+            self._running = None
         try:
             data = wrap_encoded(answer, self._max_payload_bytes)
         except PayloadError as error:
@@ -96,14 +120,20 @@ class Asker:
         """Nothing can come any more on the connection on which something was asked."""
         self.why_tainted = None
 
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of the question that is being asked, should it be cut off."""
+        return Outcome.NOT_SENT if self._running is None else self._running.outcome
+
     def _as_no_answer(self, error: Exception, wait: float) -> Exception:
         """A class that pairs by itself may let ``asyncio.timeout`` say that no answer came."""
         if self._pairs_by_itself and isinstance(error, TimeoutError):
             return NoAnswerError(str(error) or f"no answer within {wait:g} s")
         return error
 
-    def _failed(self, request: QueryData, error: Exception) -> Failure:
-        outcome = Outcome.NOT_SENT if isinstance(error, NotSentError) else Outcome.UNKNOWN
+    def _failed(self, request: QueryData, error: Exception, asked: _Asked) -> Failure:
+        is_known = isinstance(error, NotSentError) and not asked.has_gone_out
+        outcome = Outcome.NOT_SENT if is_known else Outcome.UNKNOWN
         if isinstance(error, NoAnswerError):
             return request.failure(FailureCode.TIMEOUT, str(error), outcome)
         if not self._system.is_connected and isinstance(error, NotSentError):
@@ -119,24 +149,48 @@ class Asker:
                 f"{type(self._system).__name__} sets concurrent_queries, and calls the default "
                 "query_data, which asks one question at a time"
             )
-        self.outcome = Outcome.NOT_SENT
-        pairing = _Pairing(self._system, self._on_drop)
-        with self._receiver.heard_by(pairing):
-            if not await self._receiver.settle(_MOST_SETTLING) and not self._tells_apart:
-                raise NotSentError(
-                    "it does not fall silent, and its class has no answers() of its own to tell "
-                    "an answer from what else comes"
-                )
-            self.outcome = Outcome.UNKNOWN
-            with pairing.asking(question) as answer:
-                try:
-                    await self._send(question)
-                    return await _in_time(answer, timeout)
-                except NotSentError:
-                    raise
-                except BaseException as error:
-                    self._taint(_why_open(error))
-                    raise
+        asked = _asked.get() or _Asked()
+        if not asked.has_gone_out:
+            asked.outcome = Outcome.NOT_SENT
+        async with self._turn:
+            self._check_connection()
+            pairing = _Pairing(self._system, self._on_drop)
+            with self._receiver.heard_by(pairing):
+                if not await self._receiver.settle(_MOST_SETTLING) and not self._tells_apart:
+                    raise NotSentError(
+                        "it does not fall silent, and its class has no answers() of its own to "
+                        "tell an answer from what else comes"
+                    )
+                self._check_connection()
+                asked.outcome = Outcome.UNKNOWN
+                with pairing.asking(question) as answer:
+                    return await self._have_answered(question, answer, timeout, asked)
+
+    def _check_connection(self) -> None:
+        if not self._system.is_connected:
+            raise NotSentError(NOT_CONNECTED_TEXT)
+        if self.why_tainted is not None:
+            raise NotSentError(LATE.format(self.why_tainted))
+
+    async def _have_answered(
+        self, question: Any, answer: asyncio.Future[Any], timeout: float, asked: _Asked
+    ) -> Any:
+        is_sent = False
+        try:
+            await self._send(question)
+            is_sent = asked.has_gone_out = True
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the connector swallowed it
+                raise asyncio.CancelledError
+            return await _in_time(answer, timeout)
+        except BaseException as error:
+            if isinstance(error, NotSentError) and not is_sent:
+                if answer.done() and answer.exception() is None:
+                    self._receiver.give(answer.result())  # it came unasked, then
+                raise
+            asked.has_gone_out = True
+            self._taint(_why_open(error))
+            raise
 
     async def _send(self, question: Any) -> None:
         taken = await self._system.send_data(question)
@@ -147,6 +201,7 @@ class Asker:
     def _taint(self, why: str) -> None:
         if self._system.is_connected and not self._tells_apart and self.why_tainted is None:
             self.why_tainted = why
+            self._on_taint()
 
 
 def _why_open(error: BaseException) -> str:
@@ -167,6 +222,8 @@ async def _in_time(answer: asyncio.Future[Any], timeout: float) -> Any:
     except TimeoutError as error:
         if not limit.expired():
             raise  # the system's own
+        if answer.done() and not answer.cancelled():
+            return answer.result()  # just in time
         raise NoAnswerError(f"no answer within {timeout:g} s") from error
 
 

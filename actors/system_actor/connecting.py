@@ -5,9 +5,6 @@ Runs on the system actor's event loop.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
-
 from actors.errors import EXPECTED_ERRORS, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
@@ -20,9 +17,6 @@ from actors.messages import (
 )
 from actors.system_actor.losses import Losses
 from actors.system_actor.sending import gave
-
-RENEWAL_TIMEOUT: Final = 30.0
-"""Seconds that a connection may take to be made anew; then its supervisor sees to it."""
 
 
 async def connect(
@@ -42,10 +36,10 @@ async def _try_to_connect(system: ExternalSystemInterface, losses: Losses) -> st
     try:
         connected = await system.connect()
     except EXPECTED_ERRORS as error:
-        await _be_disconnected(system)
+        await be_disconnected(system)
         return describe(error)
     if not connected:
-        await _be_disconnected(system)
+        await be_disconnected(system)
         return f"could not connect (connect {gave(connected)})"
     if system.is_connected:
         return None
@@ -58,7 +52,7 @@ async def _try_to_connect(system: ExternalSystemInterface, losses: Losses) -> st
     )
 
 
-async def _be_disconnected(system: ExternalSystemInterface) -> None:
+async def be_disconnected(system: ExternalSystemInterface) -> None:
     """A connect that did not say that it worked leaves no connection behind: it would be
     shown as connected, and its caller told that it is not."""
     if system.is_connected:
@@ -66,26 +60,6 @@ async def _be_disconnected(system: ExternalSystemInterface) -> None:
             await system.disconnect()
         except EXPECTED_ERRORS:
             pass  # the connect has failed anyway
-
-
-async def close_tainted(system: ExternalSystemInterface, why: str, losses: Losses) -> None:
-    """Close a connection on which something may come that is nobody's."""
-    try:
-        await system.disconnect()
-    except EXPECTED_ERRORS:
-        pass  # what counts is whether it is connected
-    if not system.is_connected:
-        losses.renewed(f"{why}; connecting anew, so that nobody gets a late answer")
-
-
-async def reconnect(system: ExternalSystemInterface, losses: Losses) -> None:
-    """Make a connection anew. Its loss was told: if this fails, its supervisor tries again."""
-    try:
-        async with asyncio.timeout(RENEWAL_TIMEOUT):
-            if await system.connect() and system.is_connected:
-                losses.connected()
-    except EXPECTED_ERRORS:
-        await _be_disconnected(system)
 
 
 async def disconnect(

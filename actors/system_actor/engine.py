@@ -36,11 +36,12 @@ from actors.messages import (
     SendMany,
 )
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
-from actors.system_actor.asking import Asker
+from actors.system_actor.asking import LATE, Asker
 from actors.system_actor.calling import Caller
-from actors.system_actor.connecting import close_tainted, connect, disconnect, reconnect
+from actors.system_actor.connecting import connect, disconnect
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Work
+from actors.system_actor.renewing import NOBODY, Renew, renew
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import gave, send_many, send_one
 
@@ -51,17 +52,6 @@ _STOPPING: Final = "the system is being stopped"
 
 def _stopped(request: Request) -> Failure:
     return request.failure(FailureCode.UNAVAILABLE, _STOPPING, Outcome.UNKNOWN)
-
-
-class Renew(Request):
-    """Asked by the engine itself: see :meth:`Engine._renew`."""
-
-
-class _Nobody:
-    """Whom its own requests are answered to."""
-
-    def reply(self, ref: int, reply: Reply) -> None:
-        pass
 
 
 @attrs.define(eq=False)
@@ -102,8 +92,15 @@ class Engine:
             self._losses.failed,
         )
         self._asker = Asker(
-            system, self._receiver, self._losses.failed, reports.drop, max_payload_bytes
+            system,
+            self._receiver,
+            self._losses.failed,
+            reports.drop,
+            self._tainted,
+            max_payload_bytes,
         )
+        self._must_renew = False
+        """Whether the connection has become of no use for a question, and nothing was done."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
         self._lane: deque[_Job] = deque()
         self._running: _Job | None = None
@@ -135,9 +132,7 @@ class Engine:
             origin.reply(request.failure(FailureCode.UNAVAILABLE, _STOPPING))
             return
         match request:
-            case SendData() | SendMany() | ConnectSystem() | DisconnectSystem():
-                self._enter_lane(_Job(origin, request))
-            case QueryData():
+            case SendData() | SendMany() | QueryData() | ConnectSystem() | DisconnectSystem():
                 self._enter_lane(_Job(origin, request))
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(origin, request)
@@ -248,10 +243,7 @@ class Engine:
                         self._lane_task.uncancel()  # also when the connector swallowed it
                 if isinstance(job.request, ConnectSystem):
                     self._receiver.run()
-                if isinstance(job.request, QueryData) and self._must_renew():
-                    self._lane.appendleft(
-                        _Job(Origin(_Nobody(), 0), Renew(job.request.system_name))
-                    )
+                self._renew_next()
         finally:
             self._lane_task = None
 
@@ -270,13 +262,13 @@ class Engine:
             case QueryData() if type(self._system).concurrent_queries:
                 request = job.request
                 self._run_beside(job.origin, request, lambda: self._asker.ask(request))
-                self._running = None  # it is answered there
-                await asyncio.sleep(0)  # it begins before what was asked for after it
+                self._running = None  # it is answered there, also when it is cut off
+                await asyncio.sleep(0)  # it goes out before what was asked for after it
             case QueryData():
                 await self._renew()
                 why = self._asker.why_tainted
                 if why is not None:
-                    text = f"{why} to an earlier question, and the connection cannot be closed"
+                    text = f"{LATE.format(why)}, and the connection cannot be closed"
                     self._fail(job, FailureCode.NOT_CONNECTED, text)
                     return
                 job.origin.reply(await self._asker.ask(job.request))
@@ -312,22 +304,20 @@ class Engine:
             self._receiver.resume()
 
     async def _renew(self) -> None:
-        """Make the connection anew, should an answer be late that could be taken for another's."""
-        if self._asker.why_tainted is None:
-            return
-        await self._receiver.pause()
-        try:
-            await close_tainted(self._system, self._asker.why_tainted, self._losses)
-            if not self._system.is_connected:
-                self._asker.connection_ended()
-                await reconnect(self._system, self._losses)
-        finally:
-            self._receiver.resume()
+        await renew(self._system, self._asker, self._receiver, self._losses)
 
-    def _must_renew(self) -> bool:
-        """Whether the connection is of no use for a question, and is not about to be closed."""
+    def _tainted(self) -> None:
+        self._must_renew = True
+        if self._lane_task is None and not self.is_stopping and not self._crashed:
+            self._must_renew = False  # a command had asked
+            self._enter_lane(_Job(NOBODY, Renew(self._system.system_name)))
+
+    def _renew_next(self) -> None:
+        """Unless the connection is about to be closed."""
         closing = self._lane and isinstance(self._lane[0].request, DisconnectSystem)
-        return bool(self._asker.why_tainted) and not closing and not self.is_stopping
+        if self._must_renew and not closing and not self.is_stopping:
+            self._lane.appendleft(_Job(NOBODY, Renew(self._system.system_name)))
+        self._must_renew = False
 
     async def _disconnect_last(self, grace: float) -> None:
         if self._lane_task is not None:

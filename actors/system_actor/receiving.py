@@ -337,9 +337,11 @@ class Receiver:
 
     def _take(self, item: Any) -> None:
         self._seen += 1
-        listener = self._listener
-        if listener is not None and listener.takes(item):
-            return
+        if self._listener is None or not self._listener.takes(item):
+            self.give(item)
+
+    def give(self, item: Any) -> None:
+        """Hand out an item, or keep it."""
         try:
             data = wrap_encoded(item, self._max_payload_bytes)
         except PayloadError as error:

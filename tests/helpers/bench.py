@@ -15,22 +15,24 @@ CAP = 2.0
 FOREVER = 3600.0
 
 
-def scenario(function):
+def scenario(function=None, *, cap=CAP):
     """Make a plain test of a coroutine function; its clock jumps. What a task lets escape
     fails it."""
+    if function is None:
+        return functools.partial(scenario, cap=cap)
 
     @functools.wraps(function)
     def test(*args, **kwargs):
         with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-            runner.run(_play(function, args, kwargs))
+            runner.run(_play(function, args, kwargs, cap))
 
     return test
 
 
-async def _play(function, args, kwargs):
+async def _play(function, args, kwargs, cap):
     escaped = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: escaped.append(context))
-    async with asyncio.timeout(CAP):
+    async with asyncio.timeout(cap):
         await function(*args, **kwargs)
     assert escaped == []
 
