@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from supervisor.cli.client import again_and_again, as_json, attached, in_colour, load, say
+from supervisor.cli.client import again_and_again, as_json, attached, columns, in_colour, load, say
 from supervisor.cli.help import WholeCommand, WholeGroup
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.views import tree as fmt
@@ -22,7 +22,11 @@ def tree(directory: Path, watch: bool, json_: bool) -> None:
     async def show(manager: ExternalSystemManager) -> None:
         root = await manager.tree()
         assert root is not None
-        say(fmt.tree_as_json(root) if json_ else fmt.tree_as_text(root, colour=in_colour()))
+        say(
+            fmt.tree_as_json(root)
+            if json_
+            else fmt.tree_as_text(root, colour=in_colour(), width=columns())
+        )
 
     attached(directory, again_and_again(show, json_) if watch else show, follows=watch)
 
@@ -80,7 +84,7 @@ def delete(directory: Path, name: str) -> None:
 def which(directory: Path, group: str | None, json_: bool) -> None:
     """Show the children of a group, in the order of their start."""
     children = attached(directory, lambda manager: manager.which_children(group))
-    say(fmt.children_as_json(children) if json_ else fmt.children_as_text(children))
+    say(fmt.children_as_json(children) if json_ else fmt.children_as_text(children, columns()))
 
 
 @child.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -100,6 +101,11 @@ def again_and_again(show: Work[None], json_: bool) -> Work[None]:
             await show(manager)
 
     return show_again
+
+
+def columns() -> int | None:
+    """Of the terminal; None where the output goes elsewhere, and stays whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def in_colour() -> bool:

@@ -22,6 +22,7 @@ from supervisor.cli.client import (
     again_and_again,
     as_json,
     attached,
+    columns,
     fail,
     load,
     say,
@@ -133,10 +134,14 @@ def status(directory: Path, name: str | None, watch_: bool, json_: bool) -> None
     async def text(manager: ExternalSystemManager) -> str:
         if name is None:
             systems = await manager.status_all()
-            return fmt.statuses_as_json(systems) if json_ else fmt.statuses_as_table(systems)
+            return (
+                fmt.statuses_as_json(systems)
+                if json_
+                else fmt.statuses_as_table(systems, columns())
+            )
         one = await manager.status(name)
         assert one is not None
-        return fmt.status_as_json(one) if json_ else fmt.status_as_text(one)
+        return fmt.status_as_json(one) if json_ else fmt.status_as_text(one, columns())
 
     async def show(manager: ExternalSystemManager) -> None:
         say(await text(manager))

@@ -13,29 +13,29 @@ import attrs
 from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import GroupSpec
+from supervisor.views.table import table, wrap
 
 _LINES_SHOWN = 10
 _CRASH_COLUMNS = ("TIME", "INCARNATION", "UPTIME", "IN PROGRESS", "CAUSE")
+_SPARE_OF_CRASH = ("IN PROGRESS", "INCARNATION", "UPTIME")
+_SPARE = ("PID", "RECEIVED", "SENT", "INCARNATION", "RESTARTS", "UPTIME")
 _COLUMNS = ("NAME", "STATE", "INCARNATION", "UPTIME", "RESTARTS", "SENT", "RECEIVED", "PID")
 
 
-def statuses_as_table(systems: Sequence[SystemStatus]) -> str:
-    """One line a system, under headings."""
+def statuses_as_table(systems: Sequence[SystemStatus], width: int | None = None) -> str:
+    """One line a system, under headings. What does not fit ``width`` columns is left out, but
+    never a name or a state."""
     if not systems:
         return "no systems"
-    return _table([_COLUMNS, *(_row(system) for system in systems)])
+    return table([_COLUMNS, *(_row(system) for system in systems)], width, spare=_SPARE)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+def status_as_text(system: SystemStatus, columns: int | None = None) -> str:
+    """Everything about one system, a line each, and its last crashes, newest first.
 
-
-def status_as_text(system: SystemStatus) -> str:
-    """Everything about one system, a line each, and its last crashes, newest first."""
+    Args:
+        columns: of the terminal, into which long texts are wrapped; None leaves them whole.
+    """
     lines = {
         "name": system.name,
         "kind": system.kind,
@@ -56,14 +56,23 @@ def status_as_text(system: SystemStatus) -> str:
         "last crash": system.last_crash.text if system.last_crash else "none",
     }
     width = max(map(len, lines)) + 2
-    text = "\n".join(f"{key + ':':<{width}}{value}" for key, value in lines.items())
+    room = None if columns is None else max(columns - width, 1)
+    below = "\n" + " " * width
+    text = "\n".join(
+        f"{key + ':':<{width}}{below.join(wrap(value, room))}" for key, value in lines.items()
+    )
     if not system.crashes:
         return text
     said = [line for each in system.crashes[-1].last_lines for line in each.splitlines()]
     if said:
         shown = "\n".join(f"  {line}" for line in said[-_LINES_SHOWN:])
         text = f"{text}\n\nwhat it said before the last crash:\n{shown}"
-    crashes = _table([_CRASH_COLUMNS, *map(_crash_row, reversed(system.crashes))])
+    crashes = table(
+        [_CRASH_COLUMNS, *map(_crash_row, reversed(system.crashes))],
+        columns,
+        spare=_SPARE_OF_CRASH,
+        wraps=True,
+    )
     return f"{text}\n\nlast crashes, newest first:\n{crashes}"
 
 

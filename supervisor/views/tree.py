@@ -12,8 +12,11 @@ from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import ChildInfo, ChildrenCounted, SystemState, TreeNode
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.views.status import duration
+from supervisor.views.table import table, wrap
 
 _RESET: Final = "\x1b[0m"
+_SPARE: Final = ("kind", "uptime", "incarnation", "restarts")
+"""What is left out of a tree where there is no room, the first one first."""
 _DIM: Final = "\x1b[2m"
 _GREEN, _YELLOW, _RED, _CYAN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[36m"
 _COLOURS: Final = {
@@ -30,19 +33,52 @@ _COLOURS: Final = {
 }
 
 
-def tree_as_text(root: TreeNode, *, colour: bool) -> str:
-    """The tree, a line for each child: its name, state, incarnation, uptime and restarts."""
+def tree_as_text(root: TreeNode, *, colour: bool, width: int | None = None) -> str:
+    """The tree, a line for each child: its name, state, incarnation, uptime and restarts.
+
+    Args:
+        width: columns there are; what does not fit is left out from the right, but the state
+            and the cause of a quarantine, which go on below.
+    """
     rows = list(_rows(root, "", ""))
-    name_width = max(len(label) for label, _ in rows)
-    state_width = max(len(node.state.value) for _, node in rows)
-    return "\n".join(
-        _line(label.ljust(name_width), node, state_width, colour) for label, node in rows
-    )
+    name_width = max(len(label) for label, _, _ in rows)
+    state_width = max(len(node.state.value) for _, node, _ in rows)
+    # Without colours, which take no room, and without causes, which may go on below.
+    left_out: set[str] = set()
+    for part in _SPARE:
+        lines = (
+            _line(label.ljust(name_width), node, state_width, left_out) for label, node, _ in rows
+        )
+        if width is None or max(map(len, lines)) <= width:
+            break
+        left_out.add(part)
+    shown: list[str] = []
+    for label, node, rest in rows:
+        padded = label.ljust(name_width)
+        plain = _line(padded, node, state_width, left_out)
+        line = _line(padded, node, state_width, left_out, colour=colour)
+        cause = "" if node.cause is None else node.cause
+        if width is not None and len(plain) > width:
+            # A name is never cut: what is told of it stands below.
+            under = _line("", node, 0, left_out, colour=colour).lstrip()
+            shown += [label, f"{rest}  {under}"]
+        elif not cause:
+            shown.append(line)
+        elif width is None or len(plain) + 2 + len(cause) <= width:
+            shown.append(f"{line}  {cause}")
+            continue
+        else:
+            shown.append(line)
+        if cause:
+            room = max(1, (width or 0) - len(rest) - 2)
+            shown += [f"{rest}  {part}" for part in wrap(cause, room)]
+    return "\n".join(shown)
 
 
-def _rows(node: TreeNode, first: str, rest: str) -> Iterator[tuple[str, TreeNode]]:
-    """Each child with its label: the branches before it, and its name."""
-    yield first + node.name, node
+def _rows(node: TreeNode, first: str, rest: str) -> Iterator[tuple[str, TreeNode, str]]:
+    """Each child with its label, the branches before it and its name; and the branches that
+    go on below."""
+    yield first + node.name, node, rest + ("│" if node.children else " ")
     for number, child in enumerate(node.children, 1):
         last = number == len(node.children)
         yield from _rows(
@@ -52,36 +88,36 @@ def _rows(node: TreeNode, first: str, rest: str) -> Iterator[tuple[str, TreeNode
         )
 
 
-def _line(label: str, node: TreeNode, state_width: int, colour: bool) -> str:
+def _line(
+    label: str, node: TreeNode, state_width: int, left_out: set[str], *, colour: bool = False
+) -> str:
     state = node.state.value.ljust(state_width)
     if colour:
         state = f"{_COLOURS[node.state]}{state}{_RESET}"
-    about = [f"#{node.incarnation}".ljust(5), duration(node.uptime).rjust(7)]
-    about.append(f"restarts {node.restarts}".ljust(12) if node.restarts else " " * 12)
     what = node.strategy if node.strategy is not None else node.kind or ""
-    about.append(f"{_DIM}{what}{_RESET}" if colour and what else what)
-    if node.cause is not None:
-        about.append(node.cause)
-    return f"{label}  {state}  {'  '.join(about)}".rstrip()
+    about = {
+        "incarnation": f"#{node.incarnation}".ljust(5),
+        "uptime": duration(node.uptime).rjust(7),
+        "restarts": f"restarts {node.restarts}".ljust(12) if node.restarts else " " * 12,
+        "kind": f"{_DIM}{what}{_RESET}" if colour and what else what,
+    }
+    parts = [text for key, text in about.items() if key not in left_out]
+    return "  ".join([label, state, *parts]).rstrip()
 
 
 def tree_as_json(root: TreeNode) -> str:
     return json.dumps(attrs.asdict(root))
 
 
-def children_as_text(children: Sequence[ChildInfo]) -> str:
-    """A line for each child of a group."""
+def children_as_text(children: Sequence[ChildInfo], width: int | None = None) -> str:
+    """A line for each child of a group, with what fits ``width`` columns."""
     if not children:
         return "no children"
     rows = [("NAME", "TYPE", "STATE", "PID")]
     for child in children:
         pid = "-" if child.pid is None else str(child.pid)
         rows.append((child.name, child.type.value, child.state.value, pid))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return table(rows, width, spare=("PID", "TYPE"))
 
 
 def children_as_json(children: Sequence[ChildInfo]) -> str:
