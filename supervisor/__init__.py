@@ -7,45 +7,44 @@ that speak in actor messages, what they are configured with, and their errors.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.resilience.backoff import BackoffPolicy
-from supervisor.errors import (
-    AlreadyPresentError,
-    AlreadyStartedError,
-    ChildNotFoundError,
-    ChildRestartingError,
-    ChildRunningError,
-    ConnectorFailedError,
-    DuplicateSystemError,
-    EventsLostError,
-    ExternalSystemError,
-    InvalidRequestError,
-    InvalidSpecError,
-    NotConnectedError,
-    OverloadedError,
-    RequestTimeoutError,
-    SystemCrashedError,
-    UnavailableError,
-    UnknownCommandError,
-    UnknownSystemError,
-)
-from supervisor.specs.options import SupervisorOptions
-from supervisor.specs.policies import (
-    AutoShutdown,
-    GiveUp,
-    OnStartFailure,
-    ReconnectPolicy,
-    RestartPolicy,
-    RestartType,
-    Strategy,
-)
-from supervisor.specs.spec import GroupSpec, SystemSpec
-
 if TYPE_CHECKING:
+    from actors.resilience.backoff import BackoffPolicy
+    from supervisor.errors import (
+        AlreadyPresentError,
+        AlreadyStartedError,
+        ChildNotFoundError,
+        ChildRestartingError,
+        ChildRunningError,
+        ConnectorFailedError,
+        DuplicateSystemError,
+        EventsLostError,
+        ExternalSystemError,
+        InvalidRequestError,
+        InvalidSpecError,
+        NotConnectedError,
+        OverloadedError,
+        RequestTimeoutError,
+        SystemCrashedError,
+        UnavailableError,
+        UnknownCommandError,
+        UnknownSystemError,
+    )
     from supervisor.host.manager import ExternalSystemManager
     from supervisor.host.streams import FellBehindError
     from supervisor.host.synchronous import SynchronousManager
     from supervisor.runtime.frozen import freeze_support
     from supervisor.runtime.supervisor_actor import Supervisor
+    from supervisor.specs.options import SupervisorOptions
+    from supervisor.specs.policies import (
+        AutoShutdown,
+        GiveUp,
+        OnStartFailure,
+        ReconnectPolicy,
+        RestartPolicy,
+        RestartType,
+        Strategy,
+    )
+    from supervisor.specs.spec import GroupSpec, SystemSpec
 
 __all__ = [
     "AlreadyPresentError",
@@ -86,17 +85,52 @@ __all__ = [
 
 
 _MODULES: Final = {
-    "ExternalSystemManager": "host.manager",
-    "FellBehindError": "host.streams",
-    "Supervisor": "runtime.supervisor_actor",
-    "SynchronousManager": "host.synchronous",
-    "freeze_support": "runtime.frozen",
+    "AlreadyPresentError": "supervisor.errors",
+    "AlreadyStartedError": "supervisor.errors",
+    "AutoShutdown": "supervisor.specs.policies",
+    "BackoffPolicy": "actors.resilience.backoff",
+    "ChildNotFoundError": "supervisor.errors",
+    "ChildRestartingError": "supervisor.errors",
+    "ChildRunningError": "supervisor.errors",
+    "ConnectorFailedError": "supervisor.errors",
+    "DuplicateSystemError": "supervisor.errors",
+    "EventsLostError": "supervisor.errors",
+    "ExternalSystemError": "supervisor.errors",
+    "ExternalSystemManager": "supervisor.host.manager",
+    "FellBehindError": "supervisor.host.streams",
+    "GiveUp": "supervisor.specs.policies",
+    "GroupSpec": "supervisor.specs.spec",
+    "InvalidRequestError": "supervisor.errors",
+    "InvalidSpecError": "supervisor.errors",
+    "NotConnectedError": "supervisor.errors",
+    "OnStartFailure": "supervisor.specs.policies",
+    "OverloadedError": "supervisor.errors",
+    "ReconnectPolicy": "supervisor.specs.policies",
+    "RequestTimeoutError": "supervisor.errors",
+    "RestartPolicy": "supervisor.specs.policies",
+    "RestartType": "supervisor.specs.policies",
+    "Strategy": "supervisor.specs.policies",
+    "Supervisor": "supervisor.runtime.supervisor_actor",
+    "SupervisorOptions": "supervisor.specs.options",
+    "SynchronousManager": "supervisor.host.synchronous",
+    "SystemCrashedError": "supervisor.errors",
+    "SystemSpec": "supervisor.specs.spec",
+    "UnavailableError": "supervisor.errors",
+    "UnknownCommandError": "supervisor.errors",
+    "UnknownSystemError": "supervisor.errors",
+    "freeze_support": "supervisor.runtime.frozen",
 }
 """Where to find what is imported when it is first used: a host needs no Thespian in its
-process, and the runtime's own processes, which are to start quickly, no manager."""
+process, the runtime's own processes, which are to start quickly, no manager, and a Ctrl-C at the
+start of the command line is met by it before anything that takes time is imported."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -48,6 +48,12 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, one va
 class Interruptible(WholeGroup):
     """Ends at a Ctrl-C with its exit code, and without a word."""
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
