@@ -24,10 +24,12 @@ PATIENCE = 10.0
 
 looking.load_profile()
 
-# A shell has what it starts in the background ignore Ctrl-C, and all that this starts as well:
-# also what a test means to interrupt.
+# A shell has what it starts in the background ignore Ctrl-C, and nohup the end of a terminal, and
+# all that this starts as well: also what a test means to interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 T = TypeVar("T", bound=Collection[Any])
 
