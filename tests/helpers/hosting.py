@@ -167,7 +167,8 @@ class Host:
 
     def close(self):
         """Have the host end, and so, if it is still there, its actor system."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it was killed with an order unread
+            self.process.stdin.close()
         try:
             self.process.wait(CAP)
         finally:
