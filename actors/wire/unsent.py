@@ -22,6 +22,11 @@ class Unsent:
         return bool(self._frames)
 
     @property
+    def size(self) -> int:
+        """Bytes of all."""
+        return self._bytes
+
+    @property
     def waiting(self) -> int:
         """Bytes behind the frame that is being written: that one counts as being read, however
         long it is."""

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Iterator
 from typing import Any, Final
 
-from actors.wire.frames import FrameDecoder, WireError, encode_frame
+from actors.wire.frames import FrameDecoder, WireError
+from actors.wire.unsent import Unsent
 
 _MOST: Final = 8 * 1024 * 1024
 """Bytes that a supervisor may leave unread; what is more is not said to it."""
@@ -20,7 +21,7 @@ class ScribeLink:
         self.sock: socket.socket | None = None
         """None while there is none."""
         self._reader = FrameDecoder()
-        self._unsent = bytearray()
+        self._unsent = Unsent()
 
     @property
     def wants_to_write(self) -> bool:
@@ -29,7 +30,7 @@ class ScribeLink:
     @property
     def is_full(self) -> bool:
         """Whether the supervisor has so much to read that it is to be told no more."""
-        return len(self._unsent) > _MOST
+        return self._unsent.size > _MOST
 
     def open(self) -> bool:
         """Try to reach it; whether it is there."""
@@ -42,13 +43,13 @@ class ScribeLink:
             return False
         self.sock = sock
         self._reader = FrameDecoder()
-        self._unsent.clear()
+        self._unsent = Unsent()
         return True
 
     def say(self, *messages: Any) -> None:
         """Have it told; nothing, if it is not there."""
         if self.sock is not None:
-            self._unsent += encode_frame(messages)
+            self._unsent.add(list(messages))
             self.write()
 
     def write(self) -> None:
@@ -56,12 +57,9 @@ class ScribeLink:
         if self.sock is None:
             return
         try:
-            while self._unsent:
-                del self._unsent[: self.sock.send(self._unsent)]
-        except BlockingIOError:
-            pass
+            self._unsent.write(self.sock)
         except OSError:
-            self._unsent.clear()  # the end shows when it is read
+            self._unsent = Unsent()  # the end shows when it is read
 
     def read(self) -> Iterator[Any]:
         """What it has said; at its end the link is closed."""

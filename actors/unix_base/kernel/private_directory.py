@@ -226,16 +226,6 @@ class PrivateDirectory:
         return False
 
 
-def make_private(path: str) -> None:
-    """Make a directory that only this user may enter, or make sure that an existing one is.
-
-    Raises:
-        FileNotFoundError: it was removed meanwhile.
-        NotPrivateError: it is not, or cannot be made.
-    """
-    PrivateDirectory(path, make=True).close()
-
-
 def is_locked(path: str) -> bool:
     """Whether somebody has the lock of a directory. Nothing is made.
 
