@@ -114,3 +114,8 @@ def _shown(line: bytes) -> str:
 
 def _decoded(line: bytes) -> str:
     return line.decode(errors="backslashreplace")
+
+
+def lines_were(count: int) -> str:
+    """How many lines something was done to, for a sentence: ``3 lines were``."""
+    return "1 line was" if count == 1 else f"{count} lines were"

@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import IO, Any, Final
 
-from actors.messages.output import NOTICE_MARK, STDOUT_MARK
+from actors.messages.output import NOTICE_MARK, STDOUT_MARK, lines_were
 
 _PIECE: Final = select.PIPE_BUF
 """Bytes for which there is room in a pipe that may be written to,"""
@@ -62,8 +62,7 @@ class Outlet:
                 self._dropped += max(1, data.count(b"\n"))
 
     def _say_dropped(self) -> bool:
-        lines = "1 line was" if self._dropped == 1 else f"{self._dropped} lines were"
-        text = f"[{lines} dropped: whoever reads the output was too slow]\n"
+        text = f"[{lines_were(self._dropped)} dropped: whoever reads the output was too slow]\n"
         if not self._write_all(self._notice_mark + text.encode(), own_line=True):
             return False
         self._dropped = 0

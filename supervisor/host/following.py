@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
 
 from actors import loggers
 from actors.payload import PayloadError, unwrap
 from supervisor.host.dialog import Dialog
-from supervisor.host.streams import EventStream
+from supervisor.host.streams import DataStream, EventStream, LineStream
 
 _log = logging.getLogger(loggers.MANAGER)
+
+S = TypeVar("S", DataStream, LineStream)
 
 
 class _Talks(Protocol):
     _dialog: Dialog
 
     async def _is_ready(self) -> bool: ...
+
+
+@asynccontextmanager
+async def subscribed(dialog: Dialog, stream: S) -> AsyncIterator[S]:
+    """Let a stream have what it is for, while this lasts."""
+    dialog.streams.add(stream)
+    try:
+        await dialog.subscribe()
+        yield stream
+    finally:
+        dialog.streams.remove(stream)
+        await dialog.subscribe()
 
 
 class Follower:
@@ -46,9 +61,7 @@ class Follower:
         """
         if not await self._is_ready():
             return
-        stream = self._dialog.streams.add_data(names)
-        try:
-            await self._dialog.subscribe()
+        async with subscribed(self._dialog, DataStream(names)) as stream:
             while (event := await stream.take()) is not None:
                 for data in event.items:
                     try:
@@ -57,6 +70,3 @@ class Follower:
                         _log.warning("%s: an item is lost: %s", event.system_name, error)
                         continue
                     yield event.system_name, item
-        finally:
-            self._dialog.streams.remove_data(stream)
-            await self._dialog.subscribe()

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from actors.messages import Reply, Request
 from actors.messages.output import OutputLine
 from supervisor.host.dialog import Dialog
+from supervisor.host.following import subscribed
+from supervisor.host.streams import LineStream
 from supervisor.messages import GetLogs, LogsGiven, SupervisorRequest
 
 
@@ -49,9 +51,7 @@ class Listens:
         """
         if not await self._is_ready():
             return
-        stream = self._dialog.streams.add_lines(names)
-        try:
-            await self._dialog.subscribe()
+        async with subscribed(self._dialog, LineStream(names)) as stream:
             seen = 0
             for name in names if last else ():
                 given = await self._ask_for(GetLogs(name, last), LogsGiven)
@@ -61,6 +61,3 @@ class Listens:
             while (line_ := await stream.take()) is not None:
                 if line_.sequence > seen:
                     yield line_
-        finally:
-            self._dialog.streams.remove_lines(stream)
-            await self._dialog.subscribe()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 from weakref import WeakSet
 
 from actors.payload import payload_size
@@ -12,6 +12,7 @@ from supervisor.client.connection import Event
 from supervisor.messages import DataArrived, DataLost, LifecycleEvent, LinesSaid, OutputLine
 
 T = TypeVar("T")
+S = TypeVar("S", bound="DataStream | LineStream")
 
 CatchUp = Callable[["EventStream"], Awaitable[None]]
 
@@ -44,37 +45,26 @@ class Streams:
             stream.queue.put_nowait(None)
         return stream
 
-    def add_data(self, names: Sequence[str]) -> DataStream:
-        """A stream of the data of these systems, or of all; to be removed again."""
-        stream = DataStream(names)
-        self._data.append(stream)
+    def add(self, stream: S) -> S:
+        """Let a stream have what comes from now on; to be removed again."""
+        self._of_kind(stream).append(stream)
         return stream
 
-    def remove_data(self, stream: DataStream) -> None:
-        self._data.remove(stream)
+    def remove(self, stream: DataStream | LineStream) -> None:
+        self._of_kind(stream).remove(stream)
 
-    def add_lines(self, names: Sequence[str]) -> LineStream:
-        """A stream of what these systems say, or all; to be removed again."""
-        stream = LineStream(names)
-        self._lines.append(stream)
-        return stream
-
-    def remove_lines(self, stream: LineStream) -> None:
-        self._lines.remove(stream)
+    def _of_kind(self, stream: DataStream | LineStream) -> list[Any]:
+        return self._data if isinstance(stream, DataStream) else self._lines
 
     @property
     def line_names(self) -> set[str] | None:
         """The systems whose words somebody wants; None for all."""
-        if any(not stream.names for stream in self._lines):
-            return None
-        return {name for stream in self._lines for name in stream.names}
+        return _names_of(self._lines)
 
     @property
     def data_names(self) -> set[str] | None:
         """The systems whose data somebody wants; None for all."""
-        if any(not stream.names for stream in self._data):
-            return None
-        return {name for stream in self._data for name in stream.names}
+        return _names_of(self._data)
 
     def hear(self, event: Event) -> None:
         """Pass an event on to those it is for."""
@@ -85,13 +75,14 @@ class Streams:
             return
         if isinstance(event, LinesSaid):
             for line in event.lines:
-                for each_stream in self._lines:
-                    each_stream.hear(line)
+                for lines in self._lines:
+                    if lines.wants(line.system_name):
+                        lines.put(line)
             return
         for each in self._data:
             if isinstance(event, DataLost):
                 each.fall_behind(event.text)
-            elif not each.names or event.system_name in each.names:
+            elif each.wants(event.system_name):
                 each.put(event)
 
     def count_anew(self, last: int) -> None:
@@ -204,24 +195,30 @@ class EventStream(_Backlog[LifecycleEvent], AsyncIterator[LifecycleEvent]):
         return event
 
 
-class DataStream(_Backlog[DataArrived]):
-    """The data of some systems, or of all if it has no names."""
+class _OfSystems(_Backlog[T]):
+    """Of some systems, or of all if it has no names."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = names
+
+    def wants(self, name: str) -> bool:
+        return not self.names or name in self.names
+
+
+class DataStream(_OfSystems[DataArrived]):
+    """The data of systems."""
 
     def _size(self, item: DataArrived) -> int:
         return sum(map(payload_size, item.items))
 
 
-class LineStream(_Backlog[OutputLine]):
-    """What some systems say, or all if it has no names."""
+class LineStream(_OfSystems[OutputLine]):
+    """What systems say."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()
-        self.names = names
 
-    def hear(self, line: OutputLine) -> None:
-        if not self.names or line.system_name in self.names:
-            self.put(line)
+def _names_of(streams: Sequence[_OfSystems[Any]]) -> set[str] | None:
+    """The systems that they are of together; None is all."""
+    if any(not stream.names for stream in streams):
+        return None
+    return {name for stream in streams for name in stream.names}

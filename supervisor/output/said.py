@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from actors.messages.output import LEVELS, OutputLine, Said, Source, said_in
+from actors.messages.output import LEVELS, OutputLine, Said, Source, lines_were, said_in
 from supervisor.messages.output import FindLines
 from supervisor.output.flow import Flow
 from supervisor.output.memory import Memory
@@ -108,6 +108,5 @@ class Output:
 
 
 def _lost(count: int) -> Said:
-    lines = "1 line was" if count == 1 else f"{count} lines were"
-    text = f"[{lines} dropped: more than this system may say]"
+    text = f"[{lines_were(count)} dropped: more than this system may say]"
     return Said(Source.LOST, LEVELS[Source.LOST], "", text)

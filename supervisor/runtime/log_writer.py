@@ -14,6 +14,7 @@ from collections import deque
 from typing import Final
 
 from actors import loggers
+from actors.messages.output import lines_were
 
 _MOST: Final = 4 * 1024 * 1024
 """Bytes that may wait to be written."""
@@ -87,6 +88,5 @@ class LogWriter:
 
 def _dropped(count: int) -> bytes:
     time_ = time.strftime("%Y-%m-%d %H:%M:%S")
-    lines = "1 line was" if count == 1 else f"{count} lines were"
     why = "whoever reads this log was too slow"
-    return f"{time_},000 WARNING {loggers.LOG}: {lines} dropped: {why}\n".encode()
+    return f"{time_},000 WARNING {loggers.LOG}: {lines_were(count)} dropped: {why}\n".encode()

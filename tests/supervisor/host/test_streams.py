@@ -8,7 +8,7 @@ import pytest
 
 from supervisor import FellBehindError
 from supervisor.host import streams
-from supervisor.host.streams import EventStream, Streams
+from supervisor.host.streams import DataStream, EventStream, Streams
 from supervisor.messages import DataArrived, DataLost, EventKind, LifecycleEvent
 
 
@@ -56,8 +56,8 @@ def test_a_stream_that_still_asks_for_past_events_asks_for_the_ones_it_was_made_
 def test_data_goes_to_the_streams_that_are_for_its_system() -> None:
     async def main() -> None:
         all_streams = Streams()
-        everything = all_streams.add_data([])
-        some = all_streams.add_data(["b"])
+        everything = all_streams.add(DataStream([]))
+        some = all_streams.add(DataStream(["b"]))
         for name in "ab":
             all_streams.hear(DataArrived(name, ("item",)))
         all_streams.end()
@@ -91,7 +91,7 @@ def test_data_that_waits_is_bounded_by_its_bytes_too(monkeypatch: pytest.MonkeyP
 
     async def follow() -> None:
         all_streams = Streams()
-        slow, other = all_streams.add_data(("plc",)), all_streams.add_data(("pump",))
+        slow, other = all_streams.add(DataStream(("plc",))), all_streams.add(DataStream(("pump",)))
         for _ in range(3):
             all_streams.hear(DataArrived("plc", (bytes(400),)))
         assert await slow.take() == await slow.take() == DataArrived("plc", (bytes(400),))
@@ -109,7 +109,7 @@ def test_data_that_waits_is_bounded_by_its_bytes_too(monkeypatch: pytest.MonkeyP
 def test_a_supervisor_that_was_read_too_slowly_ends_the_data_and_not_the_events() -> None:
     async def follow() -> None:
         all_streams = Streams()
-        events, data = all_streams.events(), all_streams.add_data(())
+        events, data = all_streams.events(), all_streams.add(DataStream(()))
         all_streams.hear(DataArrived("plc", (1,)))
         all_streams.hear(DataLost("more than so much waited"))
         assert await data.take() == DataArrived("plc", (1,))
