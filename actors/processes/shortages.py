@@ -56,4 +56,9 @@ def _what_is_full(file: object) -> str:
         inodes = os.statvfs(place).f_favail
     except OSError:
         inodes = 1
-    return f"no {'space is' if inodes else 'inodes are'} left on the file system of {place}"
+    return is_full(place, inodes=inodes == 0)
+
+
+def is_full(directory: str, *, inodes: bool) -> str:
+    """That a file system is full; ``inodes`` is whether it is these that are short."""
+    return f"no {'inodes are' if inodes else 'space is'} left on the file system of {directory}"

@@ -7,7 +7,7 @@ import os
 import resource
 from typing import Final
 
-from actors.processes.shortages import RAISE, ShortageError
+from actors.processes.shortages import RAISE, ShortageError, is_full
 
 _HIGHEST: Final = 1 << 20
 """Descriptors above which the limit is not raised, for the sake of programs that go through all
@@ -75,11 +75,9 @@ def require_files(directory: str) -> None:
         room = os.statvfs(directory)
     except OSError:
         return  # who makes the files will say why that cannot be
-    short = "space is" if room.f_bavail == 0 and room.f_blocks else None
-    if room.f_files and room.f_favail < _FILES:
-        short = "inodes are"
-    if short is not None:
-        text = f"no {short} left on the file system of {directory}, where its sockets are to be"
+    no_inodes = bool(room.f_files) and room.f_favail < _FILES
+    if no_inodes or (room.f_bavail == 0 and room.f_blocks):
+        text = f"{is_full(directory, inodes=no_inodes)}, where its sockets are to be"
         raise ShortageError(errno.ENOSPC, text)
 
 
