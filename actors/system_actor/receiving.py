@@ -11,31 +11,22 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Protocol, TypeVar
-
-import attrs
 
 from actors import loggers
 from actors.errors import EXPECTED_ERRORS, ConnectorError, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
-    DataReceived,
     FailureCode,
-    ManyReceived,
-    NothingReceived,
     ReceiveData,
     ReceiveMany,
-    Reply,
 )
-from actors.payload import PayloadError, payload_size, wrap_encoded
-from actors.system_actor.kept_items import KeptItems
+from actors.payload import PayloadError, wrap_encoded
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import NOT_CONNECTED_TEXT
+from actors.system_actor.waiters import Waiters
 
-_LINGER: Final = 0.01
-"""Seconds a ReceiveMany that has an item waits for the next."""
 _PAUSE: Final = 0.02
 """Seconds between two calls of a receive_data that returns nothing at once."""
 _TURN: Final = 0.002
@@ -63,22 +54,6 @@ class Listener(Protocol):
         """Whether it takes this error for its own."""
 
 
-@attrs.define(eq=False)
-class _Waiter:
-    origin: Origin
-    request: ReceiveData | ReceiveMany
-    since_call: int
-    """The number of the system's call that was in progress when this waiter came."""
-    items: list[Any] = attrs.field(factory=list)
-    size: int = 0
-    """Their bytes."""
-    timer: asyncio.TimerHandle | None = None
-
-    @property
-    def capacity(self) -> int:
-        return self.request.max_items if isinstance(self.request, ReceiveMany) else 1
-
-
 class Receiver:
     def __init__(
         self,
@@ -102,8 +77,7 @@ class Receiver:
         self._is_connecting = is_connecting
         self._on_error = on_error
         self._max_payload_bytes = max_payload_bytes
-        self._waiters: deque[_Waiter] = deque()
-        self._kept = KeptItems()
+        self._waiters = Waiters(max_payload_bytes)
         self._listener: Listener | None = None
         self._hasten = asyncio.Event()
         """Ends the pause between two calls of the system."""
@@ -136,32 +110,23 @@ class Receiver:
 
     def add(self, origin: Origin, request: ReceiveData | ReceiveMany) -> None:
         """Let a caller wait, or answer it from what was kept."""
-        waiter = _Waiter(origin, request, self._call)
-        self._waiters.append(waiter)
-        if request.wait is not None:
-            loop = asyncio.get_running_loop()
-            waiter.timer = loop.call_later(request.wait, self._finish, waiter)
-        self._hand_out_kept()
+        self._waiters.add(origin, request, self._call)
         self.run()
 
     def forget(self, origins: frozenset[Origin]) -> None:
         """Their callers have left. Items already gathered for one are kept."""
-        for waiter in [each for each in self._waiters if each.origin in origins]:
-            self._remove(waiter)
-            self._kept.put_back(waiter.items)
-        self._hand_out_kept()
+        self._waiters.forget(origins)
 
     def take_back(self, items: tuple[Any, ...]) -> None:
         """Items that reached nobody: the next callers get them first."""
-        self._kept.put_back(items)
-        self._hand_out_kept()
+        self._waiters.put_back(items)
 
     def set_tap(self, on: bool) -> None:
         """Receive also when no caller waits, and show every item to the subscribers."""
         self._tap = on
         if on:
-            while self._kept and not self._waiters:
-                self._reports.tap(self._kept.take())
+            for item in self._waiters.take_kept():
+                self._reports.tap(item)
         self.run()
 
     def run(self) -> None:
@@ -182,7 +147,7 @@ class Receiver:
         if self._listener is not None:
             self._listener.fails(ConnectorError(text))
         while self._waiters:
-            self._fail_first(code, text)
+            self._waiters.fail_first(code, text)
 
     @contextlib.contextmanager
     def heard_by(self, listener: Listener) -> Iterator[None]:
@@ -251,10 +216,7 @@ class Receiver:
     def close(self) -> None:
         """After a crash: receive no more. What was gathered is an answer."""
         self._closed = True
-        for waiter in list(self._waiters):
-            if waiter.items:
-                self._finish(waiter)
-            self._remove(waiter)
+        self._waiters.close()
         if self._pump is not None and self._pump is not asyncio.current_task():
             self._pump.cancel()
 
@@ -287,7 +249,7 @@ class Receiver:
             self._may_hold_items = self._system.is_connected
             if not self._may_hold_items:
                 break
-            self._take_nothing()
+            self._waiters.nothing_came(self._call)
             self._empty_calls += 1
             if loop.time() - began < _PAUSE:
                 await self._wait_a_little(_PAUSE)
@@ -325,7 +287,7 @@ class Receiver:
             self._news.set()
 
     async def _items_of_system(self) -> list[Any]:
-        first = self._waiters[0] if self._waiters else None
+        first = self._waiters.first
         if self._bulk and first is not None and isinstance(first.request, ReceiveMany):
             wait = first.request.wait
             items = await self._system.receive_many(
@@ -349,89 +311,29 @@ class Receiver:
             return
         if self._tap:
             self._reports.tap(data)
-        if not self._hand_out(data) and not self._tap and (lost := self._kept.add(data)):
-            self._reports.drop(lost)
+        if not self._waiters.hand_out(data) and not self._tap:
+            lost = self._waiters.keep(data)
+            if lost:
+                self._reports.drop(lost)
 
     def _lose(self, text: str) -> None:
         """An item cannot be handed out: whoever was to have it is told, or the log."""
-        if not self._waiters or self._waiters[0].items:
+        first = self._waiters.first
+        if first is None or first.items:
             log = logging.getLogger(loggers.SYSTEM_ACTOR)
             log.warning("%s: %s", self._system.system_name, text)
-        if self._waiters:
-            self._fail_first(FailureCode.CONNECTOR_ERROR, text)
-
-    def _take_nothing(self) -> None:
-        # Only who waited during the whole call has waited for one call.
-        for waiter in list(self._waiters):
-            if waiter.items or (waiter.request.wait is None and waiter.since_call < self._call):
-                self._finish(waiter)
+        if first is not None:
+            self._waiters.fail_first(FailureCode.CONNECTOR_ERROR, text)
 
     async def _take_error(self, error: Exception) -> None:
         if self._listener is not None and self._listener.fails(error):
             await asyncio.sleep(0)
             return
         if self._waiters:
-            self._fail_first(FailureCode.CONNECTOR_ERROR, describe(error))
+            self._waiters.fail_first(FailureCode.CONNECTOR_ERROR, describe(error))
             return
         logging.getLogger(loggers.SYSTEM_ACTOR).warning(
             "%s: receiving failed: %s", self._system.system_name, describe(error)
         )
         if self._system.is_connected:
             await self._wait_a_little(_ERROR_PAUSE)
-
-    # ---- waiters ----------------------------------------------------------------------
-
-    def _hand_out_kept(self) -> None:
-        while self._kept and self._waiters:
-            item = self._kept.take()
-            if not self._hand_out(item):  # it does not fit into the last one's answer
-                self._kept.put_back([item])
-
-    def _hand_out(self, data: Any) -> bool:
-        if not self._waiters:
-            return False
-        waiter = self._waiters[0]
-        size = payload_size(data)
-        if waiter.items and waiter.size + size > self._max_payload_bytes:
-            self._finish(waiter)  # an answer is as long as an item may be, and no longer
-            return self._hand_out(data)
-        waiter.items.append(data)
-        waiter.size += size
-        if len(waiter.items) >= waiter.capacity:
-            self._finish(waiter)
-        else:
-            if waiter.timer is not None:
-                waiter.timer.cancel()
-            loop = asyncio.get_running_loop()
-            waiter.timer = loop.call_later(_LINGER, self._finish, waiter)
-        return True
-
-    def _finish(self, waiter: _Waiter) -> None:
-        reply: Reply
-        request_id, system_name = waiter.request.request_id, waiter.request.system_name
-        if isinstance(waiter.request, ReceiveMany):
-            reply = ManyReceived(
-                request_id=request_id, system_name=system_name, items=tuple(waiter.items)
-            )
-        elif waiter.items:
-            reply = DataReceived(
-                request_id=request_id, system_name=system_name, data=waiter.items[0]
-            )
-        else:
-            reply = NothingReceived(request_id=request_id, system_name=system_name)
-        self._remove(waiter)
-        waiter.origin.reply(reply)
-
-    def _fail_first(self, code: FailureCode, text: str) -> None:
-        waiter = self._waiters[0]
-        if waiter.items:  # what was gathered is an answer
-            self._finish(waiter)
-            return
-        self._remove(waiter)
-        waiter.origin.reply(waiter.request.failure(code, text))
-
-    def _remove(self, waiter: _Waiter) -> None:
-        if waiter.timer is not None:
-            waiter.timer.cancel()
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from actors.system_actor import receiving
+from actors.system_actor import waiters
 from tests.helpers.bench import FOREVER
 
 
 @pytest.fixture
 def no_linger(monkeypatch):
-    monkeypatch.setattr(receiving, "_LINGER", 0.0)
+    monkeypatch.setattr(waiters, "_LINGER", 0.0)
 
 
 @pytest.fixture
 def long_linger(monkeypatch):
-    monkeypatch.setattr(receiving, "_LINGER", FOREVER)
+    monkeypatch.setattr(waiters, "_LINGER", FOREVER)

@@ -16,7 +16,7 @@ from actors.messages import (
     SendData,
     SendMany,
 )
-from actors.system_actor import receiving
+from actors.system_actor import waiters
 from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, Source, scenario, turns
 
 FOREVER = 3600.0
@@ -237,7 +237,7 @@ async def test_after_a_disconnect_that_crashed_no_more_is_received():
 
 @scenario
 async def test_items_gathered_before_the_crash_are_reported(monkeypatch):
-    monkeypatch.setattr(receiving, "_LINGER", FOREVER)
+    monkeypatch.setattr(waiters, "_LINGER", FOREVER)
     system = Puppet()
     system.on["receive"] = source = Source()
     source.put(1, 2, RuntimeError("bug"))
