@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from typing import Any
 
 import pytest
@@ -14,77 +12,15 @@ from actors.messages import (
     DataReceived,
     DataSent,
     DisconnectSystem,
-    Failure,
     FailureCode,
     Outcome,
-    QueryAnswered,
     QueryData,
     ReceiveData,
     SendData,
     SystemDisconnected,
 )
+from tests.helpers.asked import FOREVER, Instrument, Multiplexed, Numbered, answer, failed, silent
 from tests.helpers.bench import Bench, scenario, turns
-
-FOREVER = 3600.0
-
-
-class Instrument(ExternalSystemInterface):
-    """Answers what it is asked, when a test says so; ``log`` has what was done to it."""
-
-    quiet_time = 0.0
-
-    def __init__(self) -> None:
-        super().__init__("plc", {})
-        self.is_connected = True
-        self.log: list[Any] = []
-        self.came: asyncio.Queue[Any] = asyncio.Queue()
-        self.by_itself = True
-        self.on_send: Any = None
-
-    async def connect(self) -> bool:
-        self.log.append("connect")
-        self.is_connected = True
-        return True
-
-    async def disconnect(self) -> bool:
-        self.log.append("disconnect")
-        self.is_connected = False
-        return True
-
-    async def send_data(self, data: Any) -> bool:
-        self.log.append(data)
-        if self.on_send is not None:
-            result = self.on_send(data)
-            if isinstance(result, BaseException):
-                raise result
-            if result is not None:
-                return bool(result)
-        if self.by_itself and str(data).endswith("?"):
-            self.came.put_nowait(f"answer to {data}")
-        return True
-
-    async def receive_data(self) -> Any:
-        item = await self.came.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
-
-
-class Numbered(Instrument):
-    """Sees from its number which question an item answers."""
-
-    def answers(self, question: Any, item: Any) -> bool:
-        return str(item).split(":")[0] == str(question).split(":")[0]
-
-
-async def answer(bench: Bench, ref: int) -> Any:
-    reply = await bench.answer(ref)
-    return reply.load() if isinstance(reply, QueryAnswered | DataReceived) else reply
-
-
-def failed(reply: Any) -> tuple[Any, Any]:
-    assert isinstance(reply, Failure)
-    return reply.code, reply.outcome
 
 
 @scenario
@@ -109,8 +45,7 @@ async def test_questions_and_sends_go_out_in_the_order_of_asking():
 
 @scenario
 async def test_nothing_is_sent_while_an_answer_is_awaited():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
     query, send = bench.submit(QueryData("plc", "A?")), bench.submit(SendData("plc", "x"))
     await turns(100)
     assert bench.system.log == ["A?"]
@@ -158,8 +93,7 @@ async def test_who_waits_for_data_gets_no_answer_of_anybodys():
 
 @scenario
 async def test_what_is_seen_to_be_no_answer_is_data():
-    bench = Bench(Numbered())
-    bench.system.by_itself = False
+    bench = silent(Numbered)
     receive = bench.submit(ReceiveData("plc", wait=FOREVER))
     query = bench.submit(QueryData("plc", "7:A?"))
     await turns(50)
@@ -168,124 +102,6 @@ async def test_what_is_seen_to_be_no_answer_is_data():
     assert not bench.is_answered(query)
     bench.system.came.put_nowait("7:a")
     assert await answer(bench, query) == "7:a"
-
-
-# ---- late answers ------------------------------------------------------------------------------
-
-
-@scenario
-async def test_a_late_answer_is_nobody_elses():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
-    late = bench.submit(QueryData("plc", "SLOW?", wait=1.0))
-    following = bench.submit(QueryData("plc", "B?"))
-    reply = await bench.answer(late)
-    assert failed(reply) == (FailureCode.TIMEOUT, Outcome.UNKNOWN)
-    assert reply.text == "plc: no answer within 1 s"
-    bench.system.came = asyncio.Queue()  # the old connection's is of the past
-    await turns(50)
-    bench.system.came.put_nowait("b")
-    assert await answer(bench, following) == "b"
-    assert bench.system.log == ["SLOW?", "disconnect", "connect", "B?"]
-
-
-@scenario
-async def test_the_connection_is_made_anew_at_once_and_its_loss_is_told():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
-    await bench.answer(bench.submit(QueryData("plc", "SLOW?", wait=1.0)))
-    await turns(50)
-    assert bench.system.log == ["SLOW?", "disconnect", "connect"]
-    [lost] = [report.lost for report in bench.reports if report.lost]
-    assert lost.text.startswith("no answer within 1 s; connecting anew")
-
-
-@scenario
-async def test_where_late_answers_are_told_apart_the_connection_stays():
-    bench = Bench(Numbered())
-    bench.system.by_itself = False
-    late = bench.submit(QueryData("plc", "1:SLOW?", wait=1.0))
-    assert failed(await bench.answer(late)) == (FailureCode.TIMEOUT, Outcome.UNKNOWN)
-    following = bench.submit(QueryData("plc", "2:B?"))
-    await turns(50)
-    for item in ("1:slow", "2:b"):
-        bench.system.came.put_nowait(item)
-    assert await answer(bench, following) == "2:b"
-    assert bench.system.log == ["1:SLOW?", "2:B?"]
-    assert await answer(bench, bench.submit(ReceiveData("plc"))) == "1:slow"
-
-
-@scenario
-async def test_no_question_is_asked_on_a_connection_that_cannot_be_closed():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
-
-    async def refuse() -> bool:
-        return False
-
-    bench.system.disconnect = refuse
-    await bench.answer(bench.submit(QueryData("plc", "SLOW?", wait=1.0)))
-    reply = await bench.answer(bench.submit(QueryData("plc", "B?")))
-    assert failed(reply) == (FailureCode.NOT_CONNECTED, Outcome.NOT_SENT)
-    assert "cannot be closed" in reply.text
-    assert bench.system.log == ["SLOW?"]
-
-
-@scenario
-async def test_a_connection_that_cannot_be_made_anew_is_lost():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
-
-    async def fail() -> bool:
-        raise ConnectionRefusedError("refused")
-
-    bench.system.connect = fail
-    await bench.answer(bench.submit(QueryData("plc", "SLOW?", wait=1.0)))
-    reply = await bench.answer(bench.submit(QueryData("plc", "B?")))
-    assert failed(reply) == (FailureCode.NOT_CONNECTED, Outcome.NOT_SENT)
-    assert bench.reports[-1].is_connected is False
-    assert bench.crashes == []
-
-
-@scenario
-async def test_an_answer_that_nobody_waits_for_any_more_is_nobody_elses():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
-    query = bench.submit(QueryData("plc", "A?", wait=FOREVER))
-    await turns(50)
-    bench.forget(query)
-    following = bench.submit(QueryData("plc", "B?"))
-    await turns(50)
-    bench.system.came.put_nowait("b")
-    assert await answer(bench, following) == "b"
-    assert bench.system.log == ["A?", "disconnect", "connect", "B?"]
-    [lost] = [report.lost for report in bench.reports if report.lost]
-    assert lost.text.startswith("a question was given up; connecting anew")
-
-
-@scenario
-async def test_what_was_not_asked_yet_leaves_the_connection_alone():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
-    first, second = (bench.submit(QueryData("plc", f"{n}?")) for n in "AB")
-    await turns(50)
-    bench.forget(second)
-    bench.system.came.put_nowait("a")
-    assert await answer(bench, first) == "a"
-    await turns(50)
-    assert bench.system.log == ["A?"]
-
-
-@scenario
-async def test_those_who_wait_for_data_wait_on_while_the_connection_is_made_anew():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
-    receive = bench.submit(ReceiveData("plc", wait=FOREVER))
-    await bench.answer(bench.submit(QueryData("plc", "SLOW?", wait=1.0)))
-    await turns(50)
-    assert not bench.is_answered(receive)
-    bench.system.came.put_nowait("data")
-    assert await answer(bench, receive) == "data"
 
 
 # ---- failures ----------------------------------------------------------------------------------
@@ -342,8 +158,7 @@ async def test_a_connection_lost_over_a_question_says_so():
 
 @scenario
 async def test_a_disconnect_cuts_a_question_off_and_the_connection_is_not_made_anew():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
     query = bench.submit(QueryData("plc", "A?", wait=FOREVER))
     await turns(50)
     disconnect = bench.submit(DisconnectSystem("plc"))
@@ -360,8 +175,7 @@ async def test_a_disconnect_cuts_a_question_off_and_the_connection_is_not_made_a
 
 @scenario
 async def test_a_stop_answers_who_has_asked():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
     refs = [bench.submit(QueryData("plc", f"{n}?", wait=FOREVER)) for n in "AB"]
     await turns(50)
     await bench.engine.stop(0.5)
@@ -387,8 +201,7 @@ async def test_a_bug_in_answers_is_a_crash():
 
 @scenario
 async def test_an_answer_that_cannot_be_sent_on_is_a_failure():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
     query = bench.submit(QueryData("plc", "A?"))
     await turns(50)
     bench.system.came.put_nowait(lambda: (_ for _ in ()))
@@ -404,25 +217,6 @@ async def test_an_answer_that_cannot_be_sent_on_is_a_failure():
 
 
 # ---- protocols that pair by themselves -----------------------------------------------------------
-
-
-class Multiplexed(Instrument):
-    """Has many questions under way, and answers them in any order."""
-
-    concurrent_queries = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: deque[tuple[Any, asyncio.Future[Any]]] = deque()
-
-    async def query_data(self, data: Any, timeout: float) -> Any:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.asked.append((data, future))
-        try:
-            async with asyncio.timeout(timeout):
-                return await future
-        except TimeoutError:
-            raise NoAnswerError(f"no answer to {data} within {timeout:g} s") from None
 
 
 @scenario

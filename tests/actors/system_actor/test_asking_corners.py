@@ -19,13 +19,7 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.system_actor.renewing import RENEWAL_TIMEOUT
-from tests.actors.system_actor.test_asking import (
-    FOREVER,
-    Instrument,
-    Numbered,
-    answer,
-    failed,
-)
+from tests.helpers.asked import FOREVER, Instrument, Numbered, answer, failed, silent
 from tests.helpers.bench import Bench, scenario, turns
 
 
@@ -44,8 +38,7 @@ class Commanded(Instrument):
 
 @scenario
 async def test_a_command_that_asks_has_its_own_answer_while_others_ask():
-    bench = Bench(Commanded())
-    bench.system.by_itself = False
+    bench = silent(Commanded)
     query = bench.submit(QueryData("plc", "A?"))
     await turns(50)
     called = bench.submit(CallCommand("plc", "identify"))
@@ -63,8 +56,7 @@ async def test_a_command_that_asks_has_its_own_answer_while_others_ask():
 
 @scenario
 async def test_a_late_answer_to_a_command_is_nobody_elses():
-    bench = Bench(Commanded())
-    bench.system.by_itself = False
+    bench = silent(Commanded)
     called = bench.submit(CallCommand("plc", "identify"))
     assert isinstance(await bench.answer(called), Failure)
     query = bench.submit(QueryData("plc", "A?"))
@@ -76,8 +68,7 @@ async def test_a_late_answer_to_a_command_is_nobody_elses():
 
 @scenario
 async def test_who_asks_again_by_himself_gets_no_late_answer():
-    bench = Bench(Commanded())
-    bench.system.by_itself = False
+    bench = silent(Commanded)
     called = bench.submit(CallCommand("plc", "ask_twice"))
     assert isinstance(await bench.answer(called), CommandCalled)
     await turns(50)
@@ -100,8 +91,7 @@ async def test_of_a_question_in_two_parts_it_is_not_said_that_nothing_went_out()
 
 @scenario(cap=3 * RENEWAL_TIMEOUT)
 async def test_a_disconnect_that_hangs_does_not_hold_up_the_lane_for_ever():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
 
     async def hang():
         await asyncio.Event().wait()
@@ -114,8 +104,7 @@ async def test_a_disconnect_that_hangs_does_not_hold_up_the_lane_for_ever():
 
 @scenario
 async def test_a_connection_that_was_lost_is_not_made_anew_for_a_question():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
 
     async def refuse():
         return False
@@ -177,8 +166,7 @@ async def test_receiving_that_failed_does_not_delay_an_answer():
 
 @scenario
 async def test_giving_up_a_question_says_why_the_connection_is_made_anew():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
     query = bench.submit(QueryData("plc", "A?", wait=FOREVER))
     await turns(50)
     bench.forget(query)
@@ -189,8 +177,7 @@ async def test_giving_up_a_question_says_why_the_connection_is_made_anew():
 
 @scenario
 async def test_the_late_answer_that_is_told_apart_may_be_received():
-    bench = Bench(Numbered())
-    bench.system.by_itself = False
+    bench = silent(Numbered)
     query = bench.submit(QueryData("plc", "1:A?", wait=FOREVER))
     await turns(50)
     bench.forget(query)

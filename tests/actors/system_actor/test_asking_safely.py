@@ -18,13 +18,7 @@ from actors.messages import (
     SendData,
 )
 from actors.messages.limits import DELIVERY_ITEMS
-from tests.actors.system_actor.test_asking import (
-    FOREVER,
-    Instrument,
-    Multiplexed,
-    answer,
-    failed,
-)
+from tests.helpers.asked import FOREVER, Instrument, Multiplexed, answer, failed, silent
 from tests.helpers.bench import Bench, scenario, turns
 
 
@@ -76,8 +70,7 @@ async def test_a_time_out_of_a_class_of_its_own_is_an_answer_that_may_come_late(
 
 @scenario
 async def test_a_question_that_waits_for_a_new_connection_was_not_sent():
-    bench = Bench(Instrument())
-    bench.system.by_itself = False
+    bench = silent()
     renewal = asyncio.Event()
 
     async def connect() -> bool:
