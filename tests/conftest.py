@@ -67,6 +67,18 @@ def runtime_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """Both ends of one, which a test may close."""
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        try:
+            os.close(fd)
+        except OSError:
+            pass  # by the test
+
+
+@pytest.fixture
 def nothing_left() -> Iterator[None]:
     """Every process started by the test is gone after it, and so are its threads, files and
     descriptors."""

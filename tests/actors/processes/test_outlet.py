@@ -7,23 +7,11 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from actors.processes import outlet as module
 from actors.processes.outlet import Outlet
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    ends = os.pipe()
-    yield ends
-    for fd in ends:
-        try:
-            os.close(fd)
-        except OSError:
-            pass  # by the test
 
 
 @pytest.fixture(autouse=True)

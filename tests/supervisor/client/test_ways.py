@@ -18,12 +18,7 @@ from actors.messages import (
 from actors.messages.limits import WINDOW
 from supervisor.client import ways
 from supervisor.client.way_actions import GiveBack, Unroute
-from tests.helpers.plant import LARGEST, MAILBOX, Plant, part, received, sent
-
-
-@pytest.fixture
-def plant():
-    return Plant()
+from tests.helpers.plant import LARGEST, MAILBOX, part, received, sent
 
 
 def test_without_a_link_all_goes_through_the_supervisor(plant):

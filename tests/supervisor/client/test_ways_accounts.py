@@ -1,7 +1,5 @@
 """What waits for a system is counted, has its time, and leaves nothing behind."""
 
-import pytest
-
 from actors.messages import (
     Deliver,
     FencePassed,
@@ -11,13 +9,7 @@ from actors.messages import (
 )
 from actors.messages.limits import WINDOW
 from supervisor.client.way_actions import Tell
-from tests.helpers.plant import MAILBOX, Plant, received, sent
-
-
-@pytest.fixture
-def plant():
-    return Plant()
-
+from tests.helpers.plant import MAILBOX, received, sent
 
 # ---- limits ------------------------------------------------------------------------------------
 

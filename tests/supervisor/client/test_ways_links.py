@@ -1,7 +1,5 @@
 """What becomes of requests when a link opens, closes and is lost, and of what is owed then."""
 
-import pytest
-
 from actors.messages import (
     Answered,
     ConnectSystem,
@@ -16,12 +14,7 @@ from actors.messages import (
 )
 from supervisor.client.fencing import FENCE_PATIENCE
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute
-from tests.helpers.plant import Plant, part, received, sent
-
-
-@pytest.fixture
-def plant():
-    return Plant()
+from tests.helpers.plant import part, received, sent
 
 
 def fences(plant):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,17 +10,6 @@ from supervisor.runtime.log_writer import LogWriter
 from tests.helpers.support import PATIENCE
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    ends = os.pipe()
-    yield ends
-    for fd in ends:
-        try:
-            os.close(fd)
-        except OSError:
-            pass  # by the test
 
 
 def test_all_is_written_in_order(pipe: tuple[int, int]) -> None:

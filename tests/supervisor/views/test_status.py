@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 import attrs
 import pytest
 
 from actors.messages import Reason
-from supervisor.messages import DesiredState, EventKind, LifecycleEvent, SystemState, SystemStatus
-from supervisor.messages.crashes import CrashReport
+from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.specs.spec import GroupSpec, SystemSpec
 from supervisor.views import status as fmt
-
-NOON = datetime(2024, 2, 29, 12, 30, 15, 250_000).timestamp()
-BUG = Reason("ZeroDivisionError", "division by zero", "Traceback...")
-CRASH = CrashReport(
-    reason=BUG,
-    incarnation=1,
-    time=NOON,
-    uptime=61.0,
-    exit_code=None,
-    signal=None,
-    out_of_memory=False,
-    in_progress=None,
-)
-
-
-def status(**fields: Any) -> SystemStatus:
-    one = SystemStatus(
-        name="plc",
-        kind="mock",
-        state=SystemState.CONNECTED,
-        desired=DesiredState.CONNECTED,
-        is_connected=True,
-        incarnation=2,
-        pid=4711,
-        uptime=5.25,
-        restarts=1,
-        sent=3,
-        received=4,
-        waiting=5,
-        commands=("reset", "sent_count"),
-        last_crash=None,
-        last_error=None,
-    )
-    return attrs.evolve(one, **fields)
+from tests.helpers.shown import BUG, CRASH, NOON, status
 
 
 def test_systems_are_a_table_whose_columns_are_as_wide_as_what_is_in_them() -> None:

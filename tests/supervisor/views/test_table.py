@@ -8,8 +8,7 @@ from supervisor.messages import ChildInfo, ChildType, SystemState
 from supervisor.views.status import status_as_text, statuses_as_table
 from supervisor.views.table import table, wrap
 from supervisor.views.tree import children_as_text, tree_as_text
-from tests.supervisor.views.test_status import CRASH, status
-from tests.supervisor.views.test_tree import TREE, group, system
+from tests.helpers.shown import CRASH, TREE, group, status, system
 
 LONG = "a-system-whose-name-has-38-characters-"
 CAUSE = "cannot connect to 192.0.2.17:502: connection refused; check that it runs"

@@ -4,47 +4,12 @@ from __future__ import annotations
 
 import json
 
-import attrs
 import pytest
 
 from supervisor import GroupSpec, SystemSpec
-from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState, TreeNode
+from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState
 from supervisor.views import tree as fmt
-
-
-def system(name: str, state: SystemState = SystemState.CONNECTED, **fields: object) -> TreeNode:
-    node = TreeNode(
-        name=name,
-        type=ChildType.WORKER,
-        state=state,
-        incarnation=1,
-        uptime=5.0,
-        restarts=0,
-        kind="mock",
-    )
-    return attrs.evolve(node, **fields)
-
-
-def group(name: str, *children: TreeNode, **fields: object) -> TreeNode:
-    node = TreeNode(
-        name=name,
-        type=ChildType.SUPERVISOR,
-        state=SystemState.UP,
-        incarnation=1,
-        uptime=60.0,
-        restarts=0,
-        strategy="one_for_all",
-        children=children,
-    )
-    return attrs.evolve(node, **fields)
-
-
-TREE = group(
-    "root",
-    system("a"),
-    group("g", system("b", restarts=2, incarnation=3), system("c")),
-    group("h", system("d")),
-)
+from tests.helpers.shown import TREE, group, system
 
 
 def test_branches_show_what_is_in_what() -> None:
