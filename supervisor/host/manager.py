@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -229,12 +229,7 @@ class ExternalSystemManager(Family, Follower, Listens):
         With ``strict``, the failures are raised together as an ExceptionGroup.
         """
         results = await self._dialog.send_many(name, tuple(items))
-        failures = [result for result in results if isinstance(result, Failure)]
-        if failures and self._strict:
-            raise ExceptionGroup(
-                f"{len(failures)} of {len(results)} items were not sent to {name!r}",
-                [error_of(failure) for failure in failures],
-            )
+        failures = self._failures_in(results, f"items were not sent to {name!r}")
         if failures:
             _log.warning("%s (%d items in all)", failures[0].text, len(failures))
         return [result is True for result in results]
@@ -354,15 +349,18 @@ class ExternalSystemManager(Family, Follower, Listens):
         reply = await self._dialog.ask(request)
         if not isinstance(reply, AllConnected | AllDisconnected):
             return self._give_up(reply, False)
-        failures = [each for each in reply.results.values() if isinstance(each, Failure)]
-        if failures and self._strict:
-            raise ExceptionGroup(
-                f"{len(failures)} of {len(reply.results)} systems failed",
-                [error_of(failure) for failure in failures],
-            )
+        failures = self._failures_in(reply.results.values(), "systems failed")
         for failure in failures:
             _log.warning("%s", failure.text)
         return not failures
+
+    def _failures_in(self, results: Collection[bool | Failure], what: str) -> list[Failure]:
+        """Those among the results of several; with ``strict`` they are raised together."""
+        failures = [each for each in results if isinstance(each, Failure)]
+        if failures and self._strict:
+            text = f"{len(failures)} of {len(results)} {what}"
+            raise ExceptionGroup(text, [error_of(failure) for failure in failures])
+        return failures
 
     async def _answer_to(self, request: QueryData | CallCommand, what: str = "") -> Any:
         """What a system's own answer holds; ``what`` begins the text should it not be askable."""
