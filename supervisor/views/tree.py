@@ -62,9 +62,7 @@ def tree_as_text(root: TreeNode, *, colour: bool, width: int | None = None) -> s
             # A name is never cut: what is told of it stands below.
             under = _line("", node, 0, left_out, colour=colour).lstrip()
             shown += [label, f"{rest}  {under}"]
-        elif not cause:
-            shown.append(line)
-        elif width is None or len(plain) + 2 + len(cause) <= width:
+        elif cause and (width is None or len(plain) + 2 + len(cause) <= width):
             shown.append(f"{line}  {cause}")
             continue
         else:
