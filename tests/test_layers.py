@@ -30,10 +30,10 @@ LAYERS = """
     actors
     actors.processes actors.testing
     actors.system_actor
-    supervisor.specs supervisor.errors
+    supervisor.specs supervisor.errors supervisor.durable.entry
     supervisor.timing supervisor.messages
-    supervisor.tree supervisor.views supervisor.config supervisor.output
-    supervisor.core
+    supervisor.tree supervisor.views supervisor.config supervisor.output supervisor.durable
+    supervisor.core supervisor.durable.store
     supervisor.runtime
     supervisor.client
     supervisor.host
@@ -48,6 +48,7 @@ PURE = """
     actors.errors actors.loggers actors.messages actors.settings actors.resilience
     supervisor.specs supervisor.errors supervisor.timing supervisor.messages
     supervisor.tree supervisor.views supervisor.output supervisor.core
+    supervisor.durable supervisor.durable.entry
 """
 """Rooms that decide or describe: no clock, socket, file, process or event loop."""
 SEEN_BY_THE_PURE = {"actors.payload", "actors.interface"}
