@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from actors.connectors.mock.system import MockExternalSystem
 from actors.errors import ConnectorError, ItemRefusedError, NoAnswerError, NotSentError
 from actors.interface import ExternalSystemInterface, command
+from actors.resilience.policy import Policy
+from actors.resilience.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from actors.connectors.tcp.system import TcpSystem
@@ -19,7 +21,9 @@ __all__ = [
     "MockExternalSystem",
     "NoAnswerError",
     "NotSentError",
+    "Policy",
     "TcpSystem",
+    "Timeouts",
     "command",
 ]
 

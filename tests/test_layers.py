@@ -24,8 +24,10 @@ LAYERS = """
     actors.unix_base
     actors.errors actors.loggers
     actors.payload
-    actors.interface actors.messages actors.settings
-    actors.resilience actors.wire
+    actors.interface actors.settings
+    actors.resilience
+    actors.messages
+    actors.wire
     actors.connectors
     actors
     actors.processes actors.testing

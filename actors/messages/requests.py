@@ -78,6 +78,8 @@ class Failure(Reply):
     text: str
     """What happened, to which system, and what to do, in one line."""
     outcome: Outcome = Outcome.NOT_SENT
+    retry_after: float | None = None
+    """Seconds after which it is worth to try again, where that is known."""
 
     @classmethod
     def to(
@@ -87,6 +89,7 @@ class Failure(Reply):
         code: FailureCode,
         text: str,
         outcome: Outcome = Outcome.NOT_SENT,
+        retry_after: float | None = None,
     ) -> Self:
         """The failed answer to a request; its text begins with the name of the system
         concerned, if there is one."""
@@ -96,6 +99,7 @@ class Failure(Reply):
             code=code,
             text=text if system_name is None else f"{system_name}: {text}",
             outcome=outcome,
+            retry_after=retry_after,
         )
 
 
@@ -114,9 +118,15 @@ class Request:
     """Seconds until the request is answered with ``timeout``; None takes the
     supervisor's default."""
 
-    def failure(self, code: FailureCode, text: str, outcome: Outcome = Outcome.NOT_SENT) -> Failure:
+    def failure(
+        self,
+        code: FailureCode,
+        text: str,
+        outcome: Outcome = Outcome.NOT_SENT,
+        retry_after: float | None = None,
+    ) -> Failure:
         """The failed answer to this request; its text begins with the system's name."""
-        return Failure.to(self, self.system_name, code, text, outcome)
+        return Failure.to(self, self.system_name, code, text, outcome, retry_after)
 
 
 def invalid_request(message: object, text: str) -> Failure:

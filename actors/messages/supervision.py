@@ -12,6 +12,7 @@ from actors.errors import describe, shorten
 from actors.messages.output import OutputAddress
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
+from actors.resilience.policy import NO_POLICY, Policy
 
 RENEWED: Final = "renewed"
 """The kind of the reason for which a system actor has ended a connection itself, and makes it
@@ -57,6 +58,8 @@ class SystemDefinition:
     connection_details: dict[str, Any] | Payload = attrs.field(factory=dict, repr=False)
     snapshot: bytes | None = attrs.field(default=None, repr=False)
     """The pickled object; None builds ``Class(system_name, connection_details)``."""
+    policy: Policy = NO_POLICY
+    """What stands around its calls."""
 
 
 @attrs.frozen

@@ -58,6 +58,7 @@ from actors.processes.shortages import in_words
 from actors.processes.speaking import flush_streams, speak_into
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
+from actors.system_actor.guards import Guards
 from actors.system_actor.loop_thread import LoopThread, Mailslot
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.unheeded import Unheeded
@@ -240,7 +241,13 @@ class _LoopSide:
             return
         self._system = system
         self._reports = Reports(name, incarnation, self._connected, self._say)
-        self._engine = Engine(system, self._reports, self._say_crash, self._start.max_payload_bytes)
+        self._engine = Engine(
+            system,
+            self._reports,
+            self._say_crash,
+            self._start.max_payload_bytes,
+            Guards.of(definition.policy),
+        )
         if self._start.door is not None:
             self._direct = open_door(
                 self._start.door,

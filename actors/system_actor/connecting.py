@@ -5,6 +5,8 @@ Runs on the system actor's event loop.
 
 from __future__ import annotations
 
+import asyncio
+
 from actors.errors import EXPECTED_ERRORS, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
@@ -38,6 +40,9 @@ async def _try_to_connect(system: ExternalSystemInterface, losses: Losses) -> st
     except EXPECTED_ERRORS as error:
         await be_disconnected(system)
         return describe(error)
+    except asyncio.CancelledError:
+        await be_disconnected(system)
+        raise
     if not connected:
         await be_disconnected(system)
         return f"could not connect (connect {gave(connected)})"

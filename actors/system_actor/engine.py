@@ -39,6 +39,7 @@ from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.system_actor.asking import LATE, Asker
 from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect, disconnect
+from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Work
 from actors.system_actor.renewing import NOBODY, Renew, renew
@@ -71,16 +72,19 @@ class Engine:
         reports: Reports,
         on_crash: Callable[[Reason], None],
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        guards: Guards | None = None,
     ) -> None:
         """
         Args:
             max_payload_bytes: above which an answer is a failure.
+            guards: stand around the calls of the connector; None if nothing does.
             on_crash: called once, with the reason, when the connector raised something
                 it must not; the engine does nothing more after that.
         """
         self._system = system
         self._reports = reports
         self._on_crash = on_crash
+        self._guards = guards
         self._losses = Losses(system, self._lost)
         reports.take_loss = self._losses.take
         self._receiver = Receiver(
@@ -248,19 +252,21 @@ class Engine:
             self._lane_task = None
 
     async def _run_job(self, job: _Job) -> None:
-        match job.request:
+        match request := job.request:
             case SendData():
-                job.origin.reply(await send_one(self._system, job.request, self._losses.failed))
+                await self._guarded(
+                    job, lambda: send_one(self._system, request, self._losses.failed)
+                )
             case SendMany():
                 await send_many(
                     self._system,
                     job.origin,
-                    job.request,
+                    request,
                     lambda: job.cut is not None,
                     self._losses.failed,
+                    self._guards,
                 )
             case QueryData() if type(self._system).concurrent_queries:
-                request = job.request
                 self._run_beside(job.origin, request, lambda: self._asker.ask(request))
                 self._running = None  # it is answered there, also when it is cut off
                 await asyncio.sleep(0)  # it goes out before what was asked for after it
@@ -271,15 +277,19 @@ class Engine:
                     text = f"{LATE.format(why)}, and the connection cannot be closed"
                     self._fail(job, FailureCode.NOT_CONNECTED, text)
                     return
-                job.origin.reply(await self._asker.ask(job.request))
+                await self._guarded(job, lambda: self._asker.ask(request))
             case Renew():
                 await self._renew()
             case ConnectSystem():
                 if not self._system.is_connected:
                     self._asker.connection_ended()
-                job.origin.reply(await connect(self._system, job.request, self._losses))
+                await self._guarded(job, lambda: connect(self._system, request, self._losses))
             case DisconnectSystem():
-                job.origin.reply(await self._disconnect(job.request))
+                await self._guarded(job, lambda: self._disconnect(request))
+
+    async def _guarded(self, job: _Job, work: Work[Reply]) -> None:
+        """Answer a request with what the call gives that it is for."""
+        job.origin.reply(await guarded(self._guards, job.request, work))
 
     def _is_connecting(self) -> bool:
         jobs = (self._running, *self._lane)
@@ -341,13 +351,13 @@ class Engine:
     # ---- beside the lane ----------------------------------------------------------------
 
     def _run_beside(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
-        task = asyncio.create_task(self._guard(lambda: self._answer(origin, work)))
+        task = asyncio.create_task(self._guard(lambda: self._answer(origin, request, work)))
         self._side_tasks[origin] = task
         self._side_requests[origin] = request
         task.add_done_callback(lambda _: self._side_tasks.pop(origin, None))
 
-    async def _answer(self, origin: Origin, work: Work[Reply]) -> None:
-        reply = await work()
+    async def _answer(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
+        reply = await guarded(self._guards, request, work)
         self._receiver.run()  # a command may have brought data, or the connection
         if self._side_requests.pop(origin, None) is not None:
             origin.reply(reply)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from actors.errors import (
@@ -27,6 +28,7 @@ from actors.messages import (
     SendMany,
 )
 from actors.payload import PayloadError, unwrap
+from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.reports import Origin
 
 NOT_CONNECTED_TEXT: Final = "not connected; its status says why, if it is meant to be"
@@ -61,15 +63,22 @@ async def send_many(
     request: SendMany,
     is_cut: Callable[[], bool],
     on_error: OnError,
+    guards: Guards | None,
 ) -> None:
     """Carry out a send of several items, and answer it. A cancellation leaves results so far
     reported.
 
     Args:
         is_cut: whether it was cancelled; a connector may have swallowed that.
+        guards: stand around the call for each item, or for all where that is one.
     """
     if type(system).send_many is not ExternalSystemInterface.send_many:
-        results = await _send_bulk(system, request, on_error)
+        count = len(request.items)
+        results = await guarded(
+            guards, request, lambda: _send_bulk(system, request, on_error), count
+        )
+        if isinstance(results, Failure):
+            results = (results,) * count
         origin.reply(_part(request, results, final=True))
         return
     parts = _Parts(origin, request)
@@ -79,7 +88,9 @@ async def send_many(
                 await asyncio.sleep(0)
             if is_cut():
                 raise asyncio.CancelledError
-            result = await _send_item(system, request, item, on_error)
+            result = await guarded(
+                guards, request, partial(_send_item, system, request, item, on_error)
+            )
             parts.results.append(result)  # only now: a part may have gone out meanwhile
     except BaseException:
         parts.close(final=False)

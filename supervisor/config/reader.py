@@ -18,6 +18,7 @@ from actors.settings import (
     read_table,
     unknown_key,
 )
+from supervisor.config.policies import POLICY_KEYS, NamedPolicies
 from supervisor.config.variables import expand_variables
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import GiveUp, RestartType, Strategy
@@ -34,7 +35,7 @@ CheckKind = Callable[[str, Mapping[str, Any]], list[str]]
 """Says what is wrong with a kind and its connection details, one text per mistake. A text
 names the key it is about and never quotes a value of the details."""
 
-_TABLES: Final = ("supervisor", "system", "group")
+_TABLES: Final = ("supervisor", "policy", "system", "group")
 _OPTION_KEYS: Final = tuple(field.name for field in attrs.fields(SupervisorOptions))
 _ROOT_KEYS: Final = (
     "strategy",
@@ -45,6 +46,7 @@ _ROOT_KEYS: Final = (
     "auto_shutdown",
 )
 """The fields of the root group; the others are about a child of a group, which it is not."""
+_SYSTEM_KEYS: Final = tuple(f.name for f in attrs.fields(SystemSpec) if f.name != "snapshot")
 _GROUP_KEYS: Final = tuple(f.name for f in attrs.fields(GroupSpec) if f.name != "children")
 _CHILD_KEYS: Final = ("order", "system", "group")
 """Keys of a ``[[group]]`` that are no fields of its spec."""
@@ -85,12 +87,14 @@ class Reader:
         self._check_kind = check_kind
         self._places: dict[str, str] = {}
         """Where each name was first given."""
+        self._policies = NamedPolicies()
         self._wrong_kinds: dict[str, _WrongKind] = {}
         """Those that no system of them could be built, whatever its details."""
 
     def read(self, document: dict[str, Any]) -> tuple[SupervisorOptions, GroupSpec] | None:
         """The options and the root group; None if there are mistakes."""
         self._add(unknown_key(key, _TABLES, "table") for key in document if key not in _TABLES)
+        self._add(self._policies.read(document.get("policy", {})))
         table = document.get("supervisor", {})
         options, own, rest = self._read_supervisor(table)
         order = table.get("order") if isinstance(table, dict) else None
@@ -175,9 +179,14 @@ class Reader:
             details, missing = expand_variables(details, self._environ)
             mistakes += [mistake.under("connection_details") for mistake in missing]
             table = {**table, "connection_details": details}
+        known = (*_SYSTEM_KEYS, *POLICY_KEYS)
+        mistakes += [unknown_key(key, known) for key in table if key not in known]
+        policy, wrong = self._policies.of_system(table)
+        mistakes += wrong
+        own = {key: table[key] for key in table if key in _SYSTEM_KEYS} | {"policy": policy}
         spec = rest = None
         try:
-            spec = read_table(SystemSpec, table, show_values=True, leave_out=("snapshot",))
+            spec = read_table(SystemSpec, own, show_values=True, leave_out=("snapshot",))
         except MistakesError as error:
             mistakes += error.mistakes
             rest = error.rest

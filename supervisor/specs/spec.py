@@ -15,6 +15,7 @@ from actors.interface import ExternalSystemInterface, check_system_name
 from actors.messages import SystemDefinition
 from actors.payload import Payload, encode
 from actors.resilience.backoff import BackoffPolicy
+from actors.resilience.policy import NO_POLICY, Policy
 from actors.settings import Allowed, flag, one_of, seconds, table_of, text, whole_number
 from supervisor.specs.policies import (
     INFINITY,
@@ -104,6 +105,8 @@ class SystemSpec:
     is killed and counts as crashed. ``"infinity"`` looks for no hang."""
     mailbox_size: int = attrs.field(default=10_000, kw_only=True, validator=whole_number(1))
     """Unanswered items above which the system is ``overloaded``."""
+    policy: Policy = attrs.field(default=NO_POLICY, kw_only=True, validator=table_of(Policy))
+    """How its calls are looked after; in a file its fields are keys of the system itself."""
     snapshot: bytes | None = attrs.field(
         default=None,
         kw_only=True,
@@ -133,7 +136,9 @@ class SystemSpec:
 
     def definition(self) -> SystemDefinition:
         """The part that the system actor needs."""
-        return SystemDefinition(self.name, self.kind, self.connection_details, self.snapshot)
+        return SystemDefinition(
+            self.name, self.kind, self.connection_details, self.snapshot, self.policy
+        )
 
 
 @attrs.frozen

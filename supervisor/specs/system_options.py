@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from actors.resilience.backoff import BackoffPolicy
+from actors.resilience.policy import Policy
 from supervisor.specs.policies import RestartPolicy, RestartType, Shutdown
 
 
@@ -21,3 +22,4 @@ class SystemOptions(TypedDict, total=False):
     shutdown: Shutdown
     hang_timeout: float | str
     mailbox_size: int
+    policy: Policy

@@ -6,7 +6,9 @@ from collections import defaultdict
 
 from actors import ExternalSystemInterface, command
 from actors.messages import ManySent
+from actors.resilience.policy import NO_POLICY
 from actors.system_actor.engine import Engine
+from actors.system_actor.guards import Guards
 from actors.system_actor.reports import Origin, Reports
 from tests.helpers.jumping_loop import JumpingLoop
 
@@ -165,7 +167,7 @@ class BulkPuppet(Puppet):
 class Bench:
     """An engine, and all that it said."""
 
-    def __init__(self, system):
+    def __init__(self, system, policy=NO_POLICY):
         self.system = system
         self.reports = []
         self.crashes = []
@@ -175,7 +177,7 @@ class Bench:
         self._refs = 0
         self._news = asyncio.Event()
         self.to_supervisor = Reports("plc", 1, lambda: system.is_connected, self._hear)
-        self.engine = Engine(system, self.to_supervisor, self._crash)
+        self.engine = Engine(system, self.to_supervisor, self._crash, guards=Guards.of(policy))
 
     def _hear(self, report):
         self.reports.append(report)

@@ -35,7 +35,7 @@ def answers_to(request, system_class=Picky):
         if isinstance(request, SendData):
             origin.reply(await send_one(system, request, lambda error: None))
         else:
-            await send_many(system, origin, request, lambda: False, lambda error: None)
+            await send_many(system, origin, request, lambda: False, lambda error: None, None)
         reports.flush()
         return [reply for report in said for _, reply in report.replies]
 

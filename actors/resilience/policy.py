@@ -1,0 +1,25 @@
+"""All that is done about the calls of one system, beside the calls themselves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from actors.resilience.timeouts import Timeouts
+from actors.settings import table_of
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """How the calls of one system are looked after, in its own process; of one system, or of
+    several that share it. What is None, or not set, costs nothing.
+
+    In a configuration the fields are keys of a ``[[system]]``, or of a ``[policy.NAME]`` that
+    systems name by ``policy = "NAME"``.
+    """
+
+    timeouts: Timeouts | None = attrs.field(default=None, validator=table_of(Timeouts).or_none())
+
+
+NO_POLICY: Final = Policy()

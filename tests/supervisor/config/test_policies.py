@@ -1,0 +1,77 @@
+"""Policies in a configuration: of one system, and named ones that systems share."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.resilience.policy import NO_POLICY, Policy
+from actors.resilience.timeouts import Timeouts
+from tests.helpers.configurations import mistakes, parse, system
+
+SLOW = '[policy.slow]\ntimeouts = { send = "2s", query = 5 }\n'
+
+
+def policies(text):
+    _, root = parse(text)
+    return {child.name: child.policy for child in root.children}
+
+
+def test_a_system_has_no_policy_unless_it_says_so():
+    assert policies(system()) == {"plc-1": NO_POLICY}
+
+
+def test_a_policy_s_keys_are_keys_of_the_system():
+    read = policies(system('timeouts = { send = "500ms" }'))
+    assert read["plc-1"] == Policy(timeouts=Timeouts(send=0.5))
+
+
+def test_systems_share_a_policy_by_its_name():
+    read = policies(SLOW + system('policy = "slow"') + system('policy = "slow"', name="plc-2"))
+    assert read["plc-1"] == read["plc-2"] == Policy(timeouts=Timeouts(send=2.0, query=5.0))
+
+
+def test_a_key_of_the_system_takes_the_place_of_the_shared_one():
+    read = policies(SLOW + system('policy = "slow"\ntimeouts = { connect = 1 }'))
+    assert read["plc-1"] == Policy(timeouts=Timeouts(connect=1.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            system('policy = "slwo"') + SLOW,
+            'system "plc-1": policy: names "slwo", and there is no [policy.slwo]; '
+            'did you mean "slow"?',
+        ),
+        (
+            system('policy = "other"'),
+            'system "plc-1": policy: names "other", and there is no [policy.other]; '
+            "there are: none",
+        ),
+        (
+            system("policy = 3"),
+            'system "plc-1": policy: must be the name of a [policy.NAME], not a whole number',
+        ),
+        (
+            system("timeouts = { sent = 1 }"),
+            'system "plc-1": timeouts.sent: is no known key; did you mean "send"?',
+        ),
+        (
+            system("timeuts = { send = 1 }"),
+            'system "plc-1": timeuts: is no known key; did you mean "timeouts"?',
+        ),
+        (
+            "policy = 3\n" + system(),
+            "policy: must be a table of tables, not a whole number; begin each with [policy.NAME]",
+        ),
+    ],
+)
+def test_a_mistake_names_its_place(text, expected):
+    assert mistakes(text) == [expected]
+
+
+def test_a_mistake_in_a_shared_policy_is_said_once():
+    text = "[policy.slow]\ntimeouts = { send = 0 }\n"
+    told = mistakes(text + system('policy = "slow"') + system('policy = "slow"', name="plc-2"))
+    assert len(told) == 1
+    assert told[0].startswith("policy.slow.timeouts.send: must be a finite number of seconds")
