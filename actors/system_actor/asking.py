@@ -75,6 +75,8 @@ class Asker:
         self._tells_apart = type(system).concurrent_queries or tells_answers_apart(type(system))
         self._pairs_by_itself = type(system).query_data is not ExternalSystemInterface.query_data
         self._running: _Asked | None = None
+        self._pairing: _Pairing | None = None
+        """Of the question that is out."""
         self._turn = asyncio.Lock()
         """A command may ask as well, while the lane does."""
         self.why_tainted: str | None = None
@@ -120,6 +122,11 @@ class Asker:
         """Nothing can come any more on the connection on which something was asked."""
         self.why_tainted = None
 
+    def connection_lost(self, why: str) -> None:
+        """Its connector said so: no answer comes to the question that is out."""
+        if self._pairing is not None:
+            self._pairing.fails(ConnectorError(f"the connection was lost: {why}"))
+
     @property
     def outcome(self) -> Outcome:
         """What is known of the question that is being asked, should it be cut off."""
@@ -163,8 +170,12 @@ class Asker:
                     )
                 self._check_connection()
                 asked.outcome = Outcome.UNKNOWN
-                with pairing.asking(question) as answer:
-                    return await self._have_answered(question, answer, timeout, asked)
+                self._pairing = pairing
+                try:
+                    with pairing.asking(question) as answer:
+                        return await self._have_answered(question, answer, timeout, asked)
+                finally:
+                    self._pairing = None
 
     def _check_connection(self) -> None:
         if not self._system.is_connected:

@@ -200,7 +200,9 @@ class Engine:
             return Reason("timeout", f"did not disconnect within {grace:g} s")
         return self._not_disconnected
 
-    def _lost(self) -> None:
+    def _lost(self, why: str) -> None:
+        if not self._system.is_connected:
+            self._asker.connection_lost(why)
         asyncio.get_running_loop().call_soon(self.look)
         self._reports.schedule()
 

@@ -17,11 +17,11 @@ from actors.messages.supervision import RENEWED
 class Losses:
     """Of one system. The first reason that is known of a loss is the one that counts."""
 
-    def __init__(self, system: ExternalSystemInterface, on_news: Callable[[], None]) -> None:
+    def __init__(self, system: ExternalSystemInterface, on_news: Callable[[str], None]) -> None:
         """Listen to the system.
 
         Args:
-            on_news: called when a reason has become known.
+            on_news: called with a reason that has become known.
         """
         self._system = system
         self._on_news = on_news
@@ -75,4 +75,4 @@ class Losses:
         self._may_be_lost = False
         if self._why is None:
             self._why = reason
-            self._on_news()
+            self._on_news(reason.text)

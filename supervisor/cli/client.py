@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from actors import loggers
 from actors.messages import FailureCode
 from supervisor.cli.help import WholeGroup
 from supervisor.config.file import Config, ConfigError, load_config
@@ -72,6 +74,8 @@ def attached(directory: Path, work: Work[T], *, follows: bool = False) -> T:
         async with ExternalSystemManager.attach(directory, strict=True, direct=False) as manager:
             return await work(manager)
 
+    if not follows:  # what is logged on the way is what the last line says
+        logging.getLogger(loggers.ALL).addHandler(logging.NullHandler())
     try:
         RuntimeDirectory(directory).check_length()
         return asyncio.run(attach())

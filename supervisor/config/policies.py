@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -27,7 +27,7 @@ class NamedPolicies:
             return [Mistake(("policy",), f"{text}; begin each with [policy.NAME]")]
         mistakes = []
         for name, table in tables.items():
-            found: list[Mistake] = []
+            found: Sequence[Mistake] = ()
             try:
                 read_table(Policy, table, show_values=True)
             except MistakesError as error:
@@ -55,7 +55,7 @@ class NamedPolicies:
         try:
             return read_table(Policy, {**named, **own}, show_values=True), mistakes
         except MistakesError as error:
-            return NO_POLICY, mistakes + error.mistakes
+            return NO_POLICY, [*mistakes, *error.mistakes]
 
     def _refusal(self, name: object) -> str:
         known = ", ".join(f'"{each}"' for each in self._tables) or "none"

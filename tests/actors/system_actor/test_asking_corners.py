@@ -120,6 +120,18 @@ async def test_a_connection_that_was_lost_is_not_made_anew_for_a_question():
 
 
 @scenario
+async def test_a_loss_that_the_connector_reports_ends_the_question_that_is_out():
+    bench = silent()
+    ref = bench.submit(QueryData("plc", "SLOW?", wait=FOREVER))
+    await turns(50)
+    assert bench.system.log == ["SLOW?"]
+    bench.system.report_loss("plc:1 closed the connection")
+    reply = await bench.answer(ref)
+    assert failed(reply) == (FailureCode.CONNECTOR_ERROR, Outcome.UNKNOWN)
+    assert reply.text.endswith("the connection was lost: plc:1 closed the connection")
+
+
+@scenario
 async def test_what_came_while_a_question_was_refused_is_data():
     class Refusing(Instrument):
         async def send_data(self, data):

@@ -65,7 +65,7 @@ def in_supervisor(line):
         ),
         ("supervisor = 3", "supervisor: must be a table of keys, not a whole number"),
         ("[systems]", 'systems: is no known table; did you mean "system"?'),
-        ('["a\\nb"]', '"a\\nb": is no known table; known are group, supervisor, system'),
+        ('["a\\nb"]', '"a\\nb": is no known table; known are group, policy, supervisor, system'),
         (
             "[system]",
             "system: must be an array of tables, not a table; begin each system with [[system]]",

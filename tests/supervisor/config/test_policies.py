@@ -12,8 +12,7 @@ SLOW = '[policy.slow]\ntimeouts = { send = "2s", query = 5 }\n'
 
 
 def policies(text):
-    _, root = parse(text)
-    return {child.name: child.policy for child in root.children}
+    return {spec.name: spec.policy for spec in parse(text).systems}
 
 
 def test_a_system_has_no_policy_unless_it_says_so():
