@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import attrs
 
-from actors.resilience.backoff import BackoffPolicy
 from supervisor.messages import ChildInfo, ChildrenCounted, SystemState, TreeNode
-from supervisor.specs.spec import ChildSpec, GroupSpec
+from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 from supervisor.views.status import duration
 from supervisor.views.table import table, wrap
 
@@ -149,22 +148,36 @@ def spec_as_json(spec: ChildSpec) -> str:
 
 
 def _fields(spec: ChildSpec) -> dict[str, Any]:
-    return {
+    """By the keys of a configuration: what a policy asks for stands with the rest."""
+    fields = {
         field.name: getattr(spec, field.name)
         for field in attrs.fields(type(spec))
-        if field.name not in ("connection_details", "snapshot", "children")
+        if field.name not in ("connection_details", "snapshot", "children", "policy")
     }
+    if isinstance(spec, SystemSpec):
+        asked_for = _set_in(spec.policy)
+        fields |= {key: getattr(spec.policy, key) for key in asked_for}
+    return fields
 
 
-def _as_text(value: object) -> str:
-    if isinstance(value, BackoffPolicy):
-        return ", ".join(f"{key} {each:g}" for key, each in attrs.asdict(value).items())
-    return str(value)
+def _set_in(settings: Any) -> dict[str, Any]:
+    """What is not None of an object of a settings class."""
+    return {key: each for key, each in attrs.asdict(settings).items() if each is not None}
+
+
+def _as_text(value: Any) -> str:
+    if not attrs.has(type(value)):
+        return str(value)
+    return ", ".join(f"{key} {_short(each)}" for key, each in _set_in(value).items())
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _for_json(spec: ChildSpec) -> dict[str, Any]:
     fields = {
-        key: attrs.asdict(value) if isinstance(value, BackoffPolicy) else value
+        key: attrs.asdict(value) if attrs.has(type(value)) else value
         for key, value in _fields(spec).items()
     }
     if isinstance(spec, GroupSpec):

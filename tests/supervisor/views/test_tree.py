@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from actors import Policy, Timeouts
 from supervisor import GroupSpec, SystemSpec
 from supervisor.messages import ChildInfo, ChildrenCounted, ChildType, SystemState
 from supervisor.views import tree as fmt
@@ -97,6 +98,16 @@ def test_a_spec_is_shown_without_connection_details() -> None:
         assert "permanent" in text
     shown = json.loads(fmt.spec_as_json(spec))
     assert shown["children"][0]["restart"]["max_restarts"] == 3
+
+
+def test_what_a_policy_asks_for_is_shown_by_the_keys_of_a_configuration() -> None:
+    policy = Policy(timeouts=Timeouts(send=2.0, query=0.5))
+    spec = SystemSpec("a", "mock", policy=policy)
+    assert "timeouts: send 2, query 0.5" in fmt.spec_as_text(spec).splitlines()
+    assert json.loads(fmt.spec_as_json(spec))["timeouts"]["query"] == 0.5
+    plain = SystemSpec("a", "mock")
+    assert "policy" not in fmt.spec_as_text(plain)
+    assert "timeouts" not in json.loads(fmt.spec_as_json(plain))
 
 
 def test_a_tree_is_a_table() -> None:
