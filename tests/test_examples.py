@@ -50,6 +50,15 @@ PRINTED = {
         "no answer: timeout, unknown",
         "and the next answer is its own: still here",
     ],
+    "bad_network.py": [
+        "all is well: hello",
+        "reset while a question was out: connector_error, unknown",
+        "connected again: here again",
+        "the server hangs: timeout, unknown",
+        "and goes on: still here",
+        "nothing listens: not_connected, not_sent",
+        "and it is back: back",
+    ],
     "custom_system.py": [
         "target: 21.5",
         "connected: True",
