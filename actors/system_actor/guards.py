@@ -7,65 +7,12 @@ made as they are.
 from __future__ import annotations
 
 import asyncio
-import enum
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
 
-import attrs
-
-from actors.messages import (
-    CallCommand,
-    CheckHealth,
-    ConnectSystem,
-    DisconnectSystem,
-    Failure,
-    FailureCode,
-    Outcome,
-    QueryData,
-    Request,
-    SendData,
-    SendMany,
-)
+from actors.messages import Failure, FailureCode, Outcome, Request
 from actors.resilience.policy import Policy
 from actors.resilience.timeouts import Timeouts
-
-T = TypeVar("T")
-
-Work = Callable[[], Awaitable[T]]
-
-
-class Operation(enum.StrEnum):
-    """What a connector is called for."""
-
-    CONNECT = "connect"
-    DISCONNECT = "disconnect"
-    SEND = "send"
-    QUERY = "query"
-    COMMAND = "command"
-    CHECK_HEALTH = "check_health"
-
-
-@attrs.frozen
-class Call:
-    """One call of a connector."""
-
-    operation: Operation
-    request: Request
-    """That it is made for."""
-    weight: int = 1
-    """Items that are sent with it."""
-
-
-class Guard(Protocol):
-    """One of those that stand around a call. It has no knowledge of the others."""
-
-    async def around(self, call: Call, go_on: Work[T | Failure]) -> T | Failure:
-        """Make the call, once, never or again; or say why not.
-
-        Args:
-            go_on: makes it; what it gives is its result, or why it failed. Whatever it raises
-                is not this guard's to hold.
-        """
+from actors.system_actor.calls import Call, Guard, T, Work, operation_of
 
 
 class Guards:
@@ -99,24 +46,6 @@ async def guarded(
     if guards is None:
         return await work()
     return await guards.run(Call(operation_of(request), request, weight), work)
-
-
-def operation_of(request: Request) -> Operation:
-    """What a connector is called for by a request."""
-    match request:
-        case SendData() | SendMany():
-            return Operation.SEND
-        case QueryData():
-            return Operation.QUERY
-        case CallCommand():
-            return Operation.COMMAND
-        case ConnectSystem():
-            return Operation.CONNECT
-        case DisconnectSystem():
-            return Operation.DISCONNECT
-        case CheckHealth():
-            return Operation.CHECK_HEALTH
-    raise TypeError(f"no connector is called for {type(request).__name__}")
 
 
 class TimeLimit:

@@ -21,7 +21,8 @@ from actors.messages import (
 )
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.resilience.timeouts import Timeouts
-from actors.system_actor.guards import Call, Guards, Operation
+from actors.system_actor.calls import Call, Operation
+from actors.system_actor.guards import Guards
 from tests.helpers.bench import Bench, BulkPuppet, Held, Puppet, scenario
 
 LIMIT = 0.5
