@@ -5,6 +5,7 @@ from __future__ import annotations
 import psutil
 
 from actors.unix_base import prepare_children, use_nursery
+from tests.helpers.descriptors import held_by
 from tests.helpers.hosting import is_running, wait_until
 
 
@@ -33,7 +34,22 @@ def pids_of_children(actor):
 
 
 def wait_for_spare(host, parent):
-    return wait_until(lambda: spares_of(host, parent), "a spare")
+    """Those that are parted from their nursery. Just forked, a spare still has the nursery's line,
+    and the nursery the spare's, into which an order to a spare that is killed then would go."""
+
+    def parted():
+        nursery, spares = host.ask(parent, pid_of_nursery), spares_of(host, parent)
+        return spares and not any(sockets_shared_by(nursery, each) for each in spares) and spares
+
+    return wait_until(parted, "a spare")
+
+
+def sockets_shared_by(one, other):
+    try:
+        both = held_by(one) & held_by(other)
+    except FileNotFoundError:  # one has ended
+        return []
+    return [link for link in both if link.startswith("socket:")]
 
 
 def kinds_of_children(actor):

@@ -56,8 +56,6 @@ def test_neither_nursery_nor_children_hold_anything_of_the_actor_or_of_one_anoth
         one, *others = pids = [host.pid_of(each) for each in (parent, *children)]
         [spare] = wait_for_spare(host, parent)
         nursery = host.ask(parent, pid_of_nursery)
-        # Just forked, the spare still has the nursery's line, and the nursery the spare's.
-        wait_until(lambda: not sockets_shared_by(nursery, spare), "a line of their own")
         held = {each: held_by(each) for each in [*pids, nursery, spare]}
 
         # One end each of the pipes that tell of the nursery's end, and of the actor's.
@@ -69,10 +67,6 @@ def test_neither_nursery_nor_children_hold_anything_of_the_actor_or_of_one_anoth
         for each in [spare, *others]:
             assert not [x for x in held[nursery] & held[each] if x not in pipes]
         assert sum(held[nursery].values()) <= 2  # its line, and the sign of the actor's end
-
-
-def sockets_shared_by(one, other):
-    return [link for link in held_by(one) & held_by(other) if link.startswith("socket:")]
 
 
 def hold_and_use(actor):
