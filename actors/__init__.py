@@ -6,7 +6,17 @@ The door to the package: what a user subclasses, raises and registers.
 from typing import TYPE_CHECKING, Any
 
 from actors.connectors.mock.system import MockExternalSystem
-from actors.errors import ConnectorError, ItemRefusedError, NoAnswerError, NotSentError
+from actors.errors import (
+    AuthenticationRefusedError,
+    BadConfigurationError,
+    CertificateInvalidError,
+    ConnectorError,
+    FatalError,
+    ItemRefusedError,
+    NoAnswerError,
+    NotSentError,
+    map_exceptions,
+)
 from actors.interface import ExternalSystemInterface, command
 from actors.resilience.policy import Policy
 from actors.resilience.timeouts import Timeouts
@@ -15,8 +25,12 @@ if TYPE_CHECKING:
     from actors.connectors.tcp.system import TcpSystem
 
 __all__ = [
+    "AuthenticationRefusedError",
+    "BadConfigurationError",
+    "CertificateInvalidError",
     "ConnectorError",
     "ExternalSystemInterface",
+    "FatalError",
     "ItemRefusedError",
     "MockExternalSystem",
     "NoAnswerError",
@@ -25,6 +39,7 @@ __all__ = [
     "TcpSystem",
     "Timeouts",
     "command",
+    "map_exceptions",
 ]
 
 

@@ -104,6 +104,8 @@ class ExternalSystemInterface(ABC):
       ``is_connected`` to False if the connection is gone.
     - Of them, :class:`~actors.NotSentError` from ``send_data`` says that the item did
       not go out: the ``Failure`` then has the outcome ``not_sent``, and else ``unknown``.
+    - Of them, :class:`~actors.FatalError` says that trying again is of no use: the connection is
+      closed, if there is one, and the system is ``failed`` until somebody connects or restarts it.
     - If ``is_connected`` is False after an expected error, and was True before, the error is
       the reason why the connection was lost. Whoever loses it between two calls says the
       reason with :meth:`report_loss`.
@@ -137,6 +139,9 @@ class ExternalSystemInterface(ABC):
     """Whom :meth:`report_loss` tells; set by the system actor. No subclass has this name."""
     _extsys_ask: Callable[[Any, float], Awaitable[Any]] | None = None
     """What the default :meth:`query_data` does in a system actor, which sets it."""
+    _extsys_failed: str | None = None
+    """Why it is not connected and not connected again by itself, and what to do; None if that is
+    not so. Set by the system actor."""
     _extsys_turn: _Turn | None = None
     """Of an object in no runtime: whose turn it is to ask."""
 

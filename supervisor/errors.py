@@ -56,6 +56,11 @@ class NotConnectedError(ExternalSystemError):
     """The system is not connected."""
 
 
+class SystemFailedError(NotConnectedError):
+    """The system cannot be connected for a reason that somebody must mend first; it is not tried
+    again by itself: restart or connect it then."""
+
+
 class SystemCrashedError(ExternalSystemError):
     """The system's process ended while it had the request."""
 
@@ -102,6 +107,7 @@ _ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {
     FailureCode.INVALID_SPEC: InvalidSpecError,
     FailureCode.EVENTS_LOST: EventsLostError,
     FailureCode.NOT_CONNECTED: NotConnectedError,
+    FailureCode.FAILED: SystemFailedError,
     FailureCode.SYSTEM_CRASHED: SystemCrashedError,
     FailureCode.TIMEOUT: RequestTimeoutError,
     FailureCode.OVERLOADED: OverloadedError,

@@ -12,7 +12,12 @@ from typing import Any, Final
 import attrs
 
 from actors import loggers
-from actors.errors import ConnectorError
+from actors.errors import (
+    AuthenticationRefusedError,
+    BadConfigurationError,
+    CertificateInvalidError,
+    ConnectorError,
+)
 from actors.settings import (
     Allowed,
     Mistake,
@@ -92,14 +97,14 @@ def make_context(options: TlsOptions, system: str) -> ssl.SSLContext:
         system: how to name the system in a log line, such as ``host:port``.
 
     Raises:
-        ConnectorError: a file is missing, unreadable or no good, with its option's name.
+        BadConfigurationError: a file is missing, unreadable or no good, with its option's name.
     """
     for option in ("ca_file", "cert_file", "key_file"):
         _check_readable(option, getattr(options, option))
     try:
         context = ssl.create_default_context(cafile=options.ca_file)
     except ssl.SSLError as error:
-        raise ConnectorError(
+        raise BadConfigurationError(
             f"tls.ca_file {options.ca_file!r} holds no certificates in PEM format "
             f"({_reason(error)})"
         ) from None
@@ -125,7 +130,8 @@ def _check_readable(option: str, path: str | None) -> None:
             file.read(1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConnectorError(f"tls.{option} {path!r} cannot be read: {reason}") from None
+        text = f"tls.{option} {path!r} cannot be read: {reason}"
+        raise BadConfigurationError(text) from None
 
 
 def _load_own_certificate(context: ssl.SSLContext, options: TlsOptions) -> None:
@@ -158,13 +164,48 @@ def _load_own_certificate(context: ssl.SSLContext, options: TlsOptions) -> None:
                 f"tls.cert_file {options.cert_file!r} must hold a certificate, and "
                 f"tls.{key_option} {key_path!r} its private key, in PEM format ({_reason(error)})"
             )
-        raise ConnectorError(text) from None
+        raise BadConfigurationError(text) from None
 
 
 _HOSTNAME_MISMATCH: Final = 62
 _ADDRESS_MISMATCH: Final = 64
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
-_OUT_OF_DATE: Final = frozenset({9, 10})
+_NOT_YET_VALID: Final = 9
+_OUT_OF_DATE: Final = frozenset({_NOT_YET_VALID, 10})
+
+_REFUSES_US: Final = frozenset(
+    {
+        *("ACCESS_DENIED", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "CERTIFICATE_REQUIRED"),
+        *("CERTIFICATE_REVOKED", "CERTIFICATE_UNKNOWN", "NO_CERTIFICATE", "UNKNOWN_CA"),
+        "UNSUPPORTED_CERTIFICATE",
+    }
+)
+"""Alerts by which the other end says that it does not take our certificate, or misses one."""
+_NOTHING_IN_COMMON: Final = frozenset(
+    {"HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY", "PROTOCOL_VERSION"}
+)
+"""Alerts for versions or ciphers of which both ends have none in common."""
+_NOT_FOR_US: Final = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "DH_KEY_TOO_SMALL", "EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"}
+)
+"""The same, said by our end."""
+
+
+def class_for(error: ssl.SSLError) -> type[ConnectorError]:
+    """Of which class, and so of which kind, what went wrong in a handshake or after is.
+
+    What time can mend is tried again, such as a certificate that is not valid yet for a machine
+    whose clock is still to be set, and so is an answer that is no TLS: it may be a proxy's.
+    """
+    reason = (error.reason or "").upper()
+    if isinstance(error, ssl.SSLCertVerificationError):
+        is_too_soon = error.verify_code == _NOT_YET_VALID
+        return ConnectorError if is_too_soon else CertificateInvalidError
+    alert = reason.partition("_ALERT_")[2]
+    if alert in _REFUSES_US:
+        return AuthenticationRefusedError
+    is_hopeless = alert in _NOTHING_IN_COMMON or reason in _NOT_FOR_US
+    return BadConfigurationError if is_hopeless else ConnectorError
 
 
 def explain(error: ssl.SSLError) -> str:

@@ -43,6 +43,9 @@ class FailureCode(enum.StrEnum):
     EVENTS_LOST = "events_lost"
     """The events asked for are not kept any more."""
     NOT_CONNECTED = "not_connected"
+    FAILED = "failed"
+    """The system cannot be connected, or lost its connection, for a reason that somebody must mend
+    first; it is not tried again by itself."""
     SYSTEM_CRASHED = "system_crashed"
     TIMEOUT = "timeout"
     OVERLOADED = "overloaded"

@@ -36,6 +36,8 @@ class Reason:
     failed connect."""
     text: str
     traceback: str = attrs.field(default="", repr=False)
+    is_fatal: bool = False
+    """Of a connection: whether it is of no use to try again before somebody has mended it."""
 
     @classmethod
     def of(cls, error: BaseException) -> Reason:
@@ -85,6 +87,8 @@ class StartSystem:
     """The size of an item above which it is neither taken nor given."""
     output: OutputAddress | None = None
     """None when what it says goes where its supervisor's own words go."""
+    failed: str | None = None
+    """Why it is not going to be connected before somebody asks for it, and what to do."""
 
 
 @attrs.frozen

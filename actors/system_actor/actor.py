@@ -240,6 +240,7 @@ class _LoopSide:
             self._fail_start(FailureCode.CONNECTOR_ERROR, error)
             return
         self._system = system
+        system._extsys_failed = self._start.failed
         self._reports = Reports(name, incarnation, self._connected, self._say)
         self._engine = Engine(
             system,

@@ -25,8 +25,9 @@ from actors.errors import (
 from actors.interface import ExternalSystemInterface, tells_answers_apart
 from actors.messages import Failure, FailureCode, Outcome, QueryAnswered, QueryData
 from actors.payload import PayloadError, unwrap, wrap_encoded
+from actors.system_actor.losses import why_not_connected
 from actors.system_actor.receiving import Receiver
-from actors.system_actor.sending import NOT_CONNECTED_TEXT, gave
+from actors.system_actor.sending import gave
 
 _MOST_SETTLING: Final = 2.0
 """Seconds for which a system is waited for to fall silent before it is asked."""
@@ -86,7 +87,7 @@ class Asker:
     async def ask(self, request: QueryData) -> QueryAnswered | Failure:
         """Carry out a query; the answer to it."""
         if not self._system.is_connected:
-            return request.failure(FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT)
+            return request.failure(*why_not_connected(self._system))
         try:
             question = unwrap(request.data)
         except PayloadError as error:
@@ -179,7 +180,7 @@ class Asker:
 
     def _check_connection(self) -> None:
         if not self._system.is_connected:
-            raise NotSentError(NOT_CONNECTED_TEXT)
+            raise NotSentError(why_not_connected(self._system)[1])
         if self.why_tainted is not None:
             raise NotSentError(LATE.format(self.why_tainted))
 

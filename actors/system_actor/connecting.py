@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from actors.errors import EXPECTED_ERRORS, describe
+from actors.errors import EXPECTED_ERRORS, FatalError, describe, with_remedy
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     ConnectSystem,
@@ -25,36 +25,46 @@ async def connect(
     system: ExternalSystemInterface, request: ConnectSystem, losses: Losses
 ) -> SystemConnected | Failure:
     """Carry out a connect; the answer to it."""
-    why = None if system.is_connected else await _try_to_connect(system, losses)
+    why = None if system.is_connected else await make_connection(system, losses)
     if why is not None:
-        losses.disconnected()
-        return request.failure(FailureCode.CONNECTOR_ERROR, why)
+        code, text = why
+        losses.disconnected(text if code is FailureCode.FAILED else None)
+        return request.failure(code, text)
     losses.connected()
     return SystemConnected(request_id=request.request_id, system_name=request.system_name)
 
 
-async def _try_to_connect(system: ExternalSystemInterface, losses: Losses) -> str | None:
+Trouble = tuple[FailureCode, str]
+"""Why something did not work."""
+
+
+async def make_connection(system: ExternalSystemInterface, losses: Losses) -> Trouble | None:
     """Why it could not be connected, if it could not."""
     try:
         connected = await system.connect()
     except EXPECTED_ERRORS as error:
         await be_disconnected(system)
-        return describe(error)
+        return _trouble(error)
     except asyncio.CancelledError:
         await be_disconnected(system)
         raise
     if not connected:
         await be_disconnected(system)
-        return f"could not connect (connect {gave(connected)})"
+        return FailureCode.CONNECTOR_ERROR, f"could not connect (connect {gave(connected)})"
     if system.is_connected:
         return None
     lost = losses.take(is_connected=False)
     if lost is not None:
-        return f"the connection was lost at once: {lost.text}"
-    return (
-        "connect gave True, but is_connected is False; "
-        "the connector must set is_connected in connect"
-    )
+        code = FailureCode.FAILED if lost.is_fatal else FailureCode.CONNECTOR_ERROR
+        return code, f"the connection was lost at once: {lost.text}"
+    text = "connect gave True, but is_connected is False; "
+    return FailureCode.CONNECTOR_ERROR, f"{text}the connector must set is_connected in connect"
+
+
+def _trouble(error: Exception) -> Trouble:
+    if isinstance(error, FatalError):
+        return FailureCode.FAILED, with_remedy(describe(error))
+    return FailureCode.CONNECTOR_ERROR, describe(error)
 
 
 async def be_disconnected(system: ExternalSystemInterface) -> None:

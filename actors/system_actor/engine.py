@@ -39,6 +39,7 @@ from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.system_actor.asking import LATE, Asker
 from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect, disconnect
+from actors.system_actor.giving_up import GiveUp, give_up
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Work
@@ -85,7 +86,7 @@ class Engine:
         self._reports = reports
         self._on_crash = on_crash
         self._guards = guards
-        self._losses = Losses(system, self._lost)
+        self._losses = Losses(system, self._lost, lambda: self._put_first(GiveUp))
         reports.take_loss = self._losses.take
         self._receiver = Receiver(
             system,
@@ -100,11 +101,11 @@ class Engine:
             self._receiver,
             self._losses.failed,
             reports.drop,
-            self._tainted,
+            lambda: self._put_first(Renew),
             max_payload_bytes,
         )
-        self._must_renew = False
-        """Whether the connection has become of no use for a question, and nothing was done."""
+        self._urgent: type[Renew | GiveUp] | None = None
+        """What is to be done about the connection before all that waits."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
         self._lane: deque[_Job] = deque()
         self._running: _Job | None = None
@@ -249,7 +250,7 @@ class Engine:
                         self._lane_task.uncancel()  # also when the connector swallowed it
                 if isinstance(job.request, ConnectSystem):
                     self._receiver.run()
-                self._renew_next()
+                self._urgent_next()
         finally:
             self._lane_task = None
 
@@ -282,6 +283,8 @@ class Engine:
                 await self._guarded(job, lambda: self._asker.ask(request))
             case Renew():
                 await self._renew()
+            case GiveUp():
+                await give_up(self._system, self._receiver, self._losses)
             case ConnectSystem():
                 if not self._system.is_connected:
                     self._asker.connection_ended()
@@ -318,18 +321,20 @@ class Engine:
     async def _renew(self) -> None:
         await renew(self._system, self._asker, self._receiver, self._losses)
 
-    def _tainted(self) -> None:
-        self._must_renew = True
+    def _put_first(self, kind: type[Renew | GiveUp]) -> None:
+        """The connection has become of no use, for a question or for anything."""
+        if self._urgent is not GiveUp:
+            self._urgent = kind
         if self._lane_task is None and not self.is_stopping and not self._crashed:
-            self._must_renew = False  # a command had asked
-            self._enter_lane(_Job(NOBODY, Renew(self._system.system_name)))
+            self._urgent = None  # it came of what runs beside the lane
+            self._enter_lane(_Job(NOBODY, kind(self._system.system_name)))
 
-    def _renew_next(self) -> None:
+    def _urgent_next(self) -> None:
         """Unless the connection is about to be closed."""
+        kind, self._urgent = self._urgent, None
         closing = self._lane and isinstance(self._lane[0].request, DisconnectSystem)
-        if self._must_renew and not closing and not self.is_stopping:
-            self._lane.appendleft(_Job(NOBODY, Renew(self._system.system_name)))
-        self._must_renew = False
+        if kind is not None and not closing and not self.is_stopping:
+            self._lane.appendleft(_Job(NOBODY, kind(self._system.system_name)))
 
     async def _disconnect_last(self, grace: float) -> None:
         if self._lane_task is not None:

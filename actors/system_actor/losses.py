@@ -7,38 +7,63 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
-from actors.errors import describe
+from actors.errors import FatalError, describe, with_remedy
 from actors.interface import ExternalSystemInterface
-from actors.messages import Reason
+from actors.messages import FailureCode, Reason
 from actors.messages.supervision import RENEWED
+
+NOT_CONNECTED_TEXT: Final = "not connected; its status says why, if it is meant to be"
+
+
+def why_not_connected(system: ExternalSystemInterface) -> tuple[FailureCode, str]:
+    """What to answer to whom a system that is not connected cannot serve."""
+    if system._extsys_failed is not None:
+        return FailureCode.FAILED, system._extsys_failed
+    return FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT
 
 
 class Losses:
     """Of one system. The first reason that is known of a loss is the one that counts."""
 
-    def __init__(self, system: ExternalSystemInterface, on_news: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        system: ExternalSystemInterface,
+        on_news: Callable[[str], None],
+        on_fatal: Callable[[], None],
+    ) -> None:
         """Listen to the system.
 
         Args:
             on_news: called with a reason that has become known.
+            on_fatal: called when a connection that stands is to be given up.
         """
         self._system = system
         self._on_news = on_news
+        self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
         self._why: Reason | None = None
         self._may_be_lost = False
         """Whether it has been connected, and nobody knows yet why it is not any more."""
+        self._given_up_for: FatalError | None = None
+        """What its connection is being closed for."""
         system._extsys_on_loss = self._told
 
     def connected(self) -> None:
         """It is connected."""
         self._may_be_lost = True
+        self._system._extsys_failed = None
 
-    def disconnected(self) -> None:
-        """It was told to disconnect, or could not be connected: that is no loss."""
+    def disconnected(self, failed: str | None = None) -> None:
+        """It was told to disconnect, or could not be connected: that is no loss.
+
+        Args:
+            failed: why it is of no use to connect it again, and what to do.
+        """
         self._may_be_lost = False
-        self._why = None
+        self._why = self._given_up_for = None
+        self._system._extsys_failed = failed
 
     def renewed(self, why: str) -> None:
         """It was disconnected in order to be connected again."""
@@ -46,22 +71,32 @@ class Losses:
 
     def failed(self, error: BaseException) -> None:
         """Its connector raised what may have cost it the connection."""
-        if self._may_be_lost and not self._system.is_connected:
-            self._note(Reason(type(error).__name__, describe(error)))
+        if not self._may_be_lost:
+            return
+        if not self._system.is_connected:
+            self._note(_reason_of(error))
+        elif isinstance(error, FatalError) and self._given_up_for is None:
+            self._given_up_for = error
+            self._on_fatal()
+
+    def gave_up(self) -> None:
+        """It was disconnected for an error for which it was to be given up, or could not be."""
+        error, self._given_up_for = self._given_up_for, None
+        if error is not None and not self._system.is_connected:
+            self.failed(error)
 
     def take(self, is_connected: bool) -> Reason | None:
         """The reason, to be reported; once."""
         if is_connected:
             self.connected()
+        elif self._given_up_for is not None:
+            self.gave_up()
         why, self._why = self._why, None
         return why
 
     def _told(self, why: str | BaseException) -> None:
         """By the connector itself, in whatever thread."""
-        if isinstance(why, BaseException):
-            reason = Reason(type(why).__name__, describe(why))
-        else:
-            reason = Reason("lost", str(why))
+        reason = _reason_of(why)
         try:
             on_loop = asyncio.get_running_loop() is self._loop
         except RuntimeError:
@@ -75,4 +110,15 @@ class Losses:
         self._may_be_lost = False
         if self._why is None:
             self._why = reason
+            if reason.is_fatal:
+                self._system._extsys_failed = reason.text
             self._on_news(reason.text)
+
+
+def _reason_of(why: str | BaseException) -> Reason:
+    if not isinstance(why, BaseException):
+        return Reason("lost", str(why))
+    kind, text = type(why).__name__, describe(why)
+    if isinstance(why, FatalError):
+        return Reason(kind, with_remedy(text), is_fatal=True)
+    return Reason(kind, text)

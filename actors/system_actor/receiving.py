@@ -23,8 +23,8 @@ from actors.messages import (
     ReceiveMany,
 )
 from actors.payload import PayloadError, wrap_encoded
+from actors.system_actor.losses import why_not_connected
 from actors.system_actor.reports import Origin, Reports
-from actors.system_actor.sending import NOT_CONNECTED_TEXT
 from actors.system_actor.waiters import Waiters
 
 _PAUSE: Final = 0.02
@@ -135,7 +135,7 @@ class Receiver:
             return
         if not self._can_receive():
             if not self._is_connecting():
-                self.fail_all(FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT)
+                self.fail_all(*why_not_connected(self._system))
             return
         # Asks the task itself: one that is cancelled before its first step runs no "finally".
         idle = self._pump is None or self._pump.done()

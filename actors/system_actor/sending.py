@@ -29,9 +29,9 @@ from actors.messages import (
 )
 from actors.payload import PayloadError, unwrap
 from actors.system_actor.guards import Guards, guarded
+from actors.system_actor.losses import why_not_connected
 from actors.system_actor.reports import Origin
 
-NOT_CONNECTED_TEXT: Final = "not connected; its status says why, if it is meant to be"
 _TURN: Final = 100
 """Items after which a system that never waits lets others have the event loop."""
 _PART_EVERY: Final = 0.005
@@ -103,7 +103,7 @@ async def _send_item(
 ) -> bool | Failure:
     """True when the system took the item, or why not."""
     if not system.is_connected:
-        return request.failure(FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT)
+        return request.failure(*why_not_connected(system))
     try:
         item = unwrap(data)
     except PayloadError as error:
@@ -122,7 +122,7 @@ async def _send_bulk(
     """The same for a system with a bulk operation of its own."""
     count = len(request.items)
     if not system.is_connected:
-        return (request.failure(FailureCode.NOT_CONNECTED, NOT_CONNECTED_TEXT),) * count
+        return (request.failure(*why_not_connected(system)),) * count
     items: list[Any] = []
     unreadable: dict[int, Failure] = {}
     for position, data in enumerate(request.items):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from actors import loggers
-from actors.errors import EXPECTED_ERRORS, describe
+from actors.errors import EXPECTED_ERRORS, FatalError, describe
 
 GRACE: Final = 1.0
 """Seconds in which whoever made a task may take its exception."""
@@ -63,7 +63,8 @@ class Unheeded:
         error = task.exception()
         assert error is not None
         # Of a connector that knows of its loss: it is connected again, like after any other.
-        if isinstance(error, EXPECTED_ERRORS) and not self._is_connected():
+        knows = isinstance(error, FatalError) or not self._is_connected()
+        if isinstance(error, EXPECTED_ERRORS) and knows:
             _log().warning("the task %s ended: %s", task.get_name(), describe(error))
             self._on_loss(error)
         else:

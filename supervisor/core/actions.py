@@ -24,6 +24,8 @@ class StartActor:
     max_payload_bytes: int
     log_level: int
     """The least severe record of ``logging`` that its process is to say."""
+    failed: str | None = None
+    """Why it is not to be connected before somebody asks for it, and what to do."""
 
 
 @attrs.frozen

@@ -60,10 +60,16 @@ class Child:
     """The ref of the last order to disconnect."""
     is_connected: bool = False
     connect_failures: int = 0
-    """How often in a row it could not be connected, or lost its connection soon."""
+    """How often in a row it could not be connected, or lost its connection soon. It outlives the
+    process: a crash is no reason to be hasty."""
+    failed: Reason | None = None
+    """Why it is not connected, and of no use to try again before somebody has mended it. It
+    outlives the process as well, unless somebody restarts it."""
     connected_at: float = 0.0
     attempt: Attempt | None = None
     """The next one to connect it, while one is planned."""
+    next_due: float = 0.0
+    """When the next attempt is, or was, to be made; of use when its process has ended meanwhile."""
     announced: EventKind | None = None
     """The last event that told of its connection."""
     last_error: str | None = None
@@ -127,7 +133,9 @@ class Child:
             return SystemState.RESTARTING if self.crashed else state_of(self.node)
         if self.is_connected:
             return SystemState.CONNECTED
-        return SystemState.CONNECTING if self.is_connecting() else SystemState.DISCONNECTED
+        if self.is_connecting():
+            return SystemState.CONNECTING
+        return SystemState.DISCONNECTED if self.failed is None else SystemState.FAILED
 
     def is_connecting(self, ended: Set[int] = frozenset()) -> bool:
         """Whether a connect is asked for, by anybody.
@@ -142,10 +150,11 @@ class Child:
 
     @property
     def is_stranded(self) -> bool:
-        """Whether it is up and meant to be connected, and nothing is done about it: there is
-        never such a system when a core has dealt with what it was told."""
+        """Whether it is up and meant to be connected, and nothing is done about it, though there
+        is something to be done: there is never such a system when a core has dealt with what it
+        was told."""
         looked_after = self.is_connected or self.attempt is not None or self.is_connecting()
-        return self.wanted and self.is_running and not looked_after
+        return self.wanted and self.failed is None and self.is_running and not looked_after
 
     @property
     def is_disconnecting(self) -> bool:
@@ -163,12 +172,17 @@ class Child:
         self.start_code = None
         self.pid = None
         self.is_connected = False
-        self.announced = EventKind.DISCONNECTED
-        self.connect_failures = 0
+        self.announced = EventKind.DISCONNECTED if self.failed is None else EventKind.FAILED
         self.attempt = None
         self.deliveries = Deliveries()
         self.tapped = False
         self.has_direct_clients = False
+
+    def pardon(self) -> None:
+        """Somebody restarts it: its connections so far count no more."""
+        self.failed = None
+        self.connect_failures = 0
+        self.next_due = 0.0
 
     def look_at_tally(self, doors: Doors) -> None:
         """Learn what its process has of its direct clients, if it has any."""

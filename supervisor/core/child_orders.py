@@ -137,6 +137,8 @@ class ChildOrders:
         order = self._open(client, request)
         try:
             call(order)
+            if isinstance(request, RestartChild | RestartSystem):
+                self._pardon(order.system_name)
         except RefusedError as error:
             text = str(error).removeprefix(f"{order.system_name}: ")
             self._orders.fail(order, error.code, text)
@@ -159,6 +161,15 @@ class ChildOrders:
                 spec = self._spec(name)
         patience = self._context.options.request_timeout + _longest(spec)
         return self._orders.open(client, request, name, patience, lambda: self._turn_of(name))
+
+    def _pardon(self, name: str | None) -> None:
+        """Somebody restarts it: all that is in it connects as if for the first time."""
+        node = self._tree.nodes.get(name or "")
+        nodes = () if node is None else node.walk() if isinstance(node, Group) else (node,)
+        for each in nodes:
+            child = self._context.children.get(each.name)
+            if child is not None:
+                child.pardon()
 
     def _turn_of(self, name: str) -> float:
         """When the last of the systems that are meant was to be made; now, if one still waits,

@@ -1,16 +1,24 @@
 """Keeps systems connected that are meant to be, and tells whether they are, and why not. Pure.
 
 What always holds of a system that is up and meant to be connected: it is connected, or a connect
-is under way, or an attempt is planned. :meth:`Connecting.look` sees to it, whenever anything has
-changed about a system, whatever that was.
+is under way, or an attempt is planned, or somebody must mend something first.
+:meth:`Connecting.look` sees to it, whenever anything has changed about a system, whatever that was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import Final
 
-from actors.messages import ConnectSystem, Failure, Reason, Report, SystemConnected
+from actors.messages import (
+    ConnectSystem,
+    Failure,
+    FailureCode,
+    Reason,
+    Report,
+    SystemConnected,
+    SystemDisconnected,
+)
 from actors.messages.supervision import RENEWED
 from actors.resilience.backoff import backoff_delay
 from supervisor.core.child import Attempt, Child
@@ -18,27 +26,44 @@ from supervisor.core.context import Context
 from supervisor.core.router import Router
 from supervisor.messages import EventKind, SystemState
 from supervisor.tree.decisions import Happened
-from supervisor.tree.nodes import Status
+from supervisor.tree.nodes import Node, Status
 
 _KINDS: Final = {
     SystemState.CONNECTED: EventKind.CONNECTED,
     SystemState.CONNECTING: EventKind.CONNECTING,
     SystemState.DISCONNECTED: EventKind.DISCONNECTED,
+    SystemState.FAILED: EventKind.FAILED,
 }
 _UNSAID: Final = Reason("lost", "its connector did not say why")
 _NOTHING: Final[Set[int]] = frozenset()
 
 
 class Connecting:
-    def __init__(self, context: Context, router: Router) -> None:
+    def __init__(self, context: Context, router: Router, keep: Callable[[Node], None]) -> None:
+        """
+        Args:
+            keep: told of a system of which something has changed that outlives the supervisor.
+        """
         self._context = context
         self._router = router
+        self._keep = keep
         router.connect_ran_out = self._ran_out
 
     def begin(self, child: Child) -> None:
-        """It is up: connect it before anything else, if it is meant to be connected."""
-        if child.wanted:
+        """It is up: connect it before anything else, if it is meant to be connected, and the end
+        of its last process has not come before an attempt that was to be waited for."""
+        if not child.wanted or child.failed is not None:
+            return
+        if child.next_due > self._context.now:
+            self._plan_attempt(child, child.next_due)
+        else:
             self._router.connect_on_its_own(child)
+
+    def restored(self, child: Child) -> None:
+        """It is one of a supervisor before this one, of which a next attempt may have been
+        waited for."""
+        delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._context.random)
+        child.next_due = self._context.now + delay
 
     def look(self, child: Child, ended: Set[int] = _NOTHING) -> None:
         """See that it is connected, or about to be, if it is meant to be.
@@ -46,15 +71,19 @@ class Connecting:
         Args:
             ended: connects, by ref, that are open and have ended all the same.
         """
-        if child.is_connected or not (child.wanted and child.is_running):
+        is_meant = child.wanted and child.failed is None
+        if child.is_connected or not (is_meant and child.is_running):
             self._drop_attempt(child)
         elif child.attempt is None and not child.is_connecting(ended):
-            self._plan_attempt(child)
+            failures = child.connect_failures
+            delay = backoff_delay(child.spec.reconnect, failures, self._context.random)
+            self._plan_attempt(child, self._context.now + delay)
 
     def announce(self, child: Child) -> None:
         """Publish whether it is connected, or about to be, if that is new."""
         kind = _KINDS.get(child.state)
-        if child.node.status is Status.STOPPING and not child.is_connected:
+        is_stopping = child.node.status is Status.STOPPING
+        if is_stopping and not child.is_connected and child.failed is None:
             kind = EventKind.DISCONNECTED
         if kind is not None:
             self._tell(child, kind)
@@ -70,6 +99,8 @@ class Connecting:
         ended: set[int] = set()
         for ref, reply in report.replies:
             pending = child.open.get(ref)
+            if isinstance(reply, SystemDisconnected):
+                child.failed = None  # it is left alone now
             if pending is None or not isinstance(pending.request, ConnectSystem):
                 continue
             ended.add(ref)
@@ -103,19 +134,39 @@ class Connecting:
     def _go_on(self, child: Child, trouble: Reason | None, ended: Set[int]) -> None:
         self.look(child, ended)
         if child.is_running and not child.is_connected and not child.is_connecting(ended):
-            self._tell(child, EventKind.DISCONNECTED, trouble)
+            has_failed = child.failed is not None
+            self._tell(child, EventKind.FAILED if has_failed else EventKind.DISCONNECTED, trouble)
 
     def _made(self, child: Child) -> None:
-        child.connected_at = self._context.now
-        child.last_error = None
+        child.connected_at = made_at = self._context.now
+        child.last_error = child.failed = None
+        child.next_due = 0.0
         self._tell(child, EventKind.CONNECTED)
+        self._keep(child.node)
+        if not child.connect_failures:
+            return
+        incarnation = child.incarnation
+
+        def has_held() -> None:
+            is_same = child.incarnation == incarnation and child.connected_at == made_at
+            if is_same and child.is_connected:
+                child.connect_failures = 0
+                self._keep(child.node)
+
+        self._context.timers.after(child.spec.reconnect.stable_after, has_held)
 
     def _failed(self, child: Child, failure: Failure) -> Reason:
         """It could not be connected."""
-        # The first attempt was made for a reason of its own: an order, a start or a loss.
-        child.connect_failures = max(1, child.connect_failures) + 1
+        is_fatal = failure.code is FailureCode.FAILED
+        text = failure.text.removeprefix(f"{child.name}: ")
+        why = Reason(str(failure.code), text, is_fatal=is_fatal)
         child.last_error = failure.text
-        return Reason(str(failure.code), failure.text.removeprefix(f"{child.name}: "))
+        child.failed = why if is_fatal else None
+        if not is_fatal:
+            # The first attempt was made for a reason of its own: an order, a start or a loss.
+            child.connect_failures = max(1, child.connect_failures) + 1
+        self._keep(child.node)
+        return why
 
     def _lost(self, child: Child, said: Reason | None) -> Reason | None:
         """It is not connected any more: connect it again at once if this one held, and later
@@ -133,13 +184,15 @@ class Connecting:
 
     def _say_lost(self, child: Child, why: Reason) -> Reason:
         child.last_error = f"{child.name}: lost its connection: {why.text}"
+        if why.is_fatal:
+            child.failed = why
+        self._keep(child.node)
         return why
 
     # ---- attempts ---------------------------------------------------------------------------
 
-    def _plan_attempt(self, child: Child) -> None:
-        delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._context.random)
-        due = self._context.now + delay
+    def _plan_attempt(self, child: Child, due: float) -> None:
+        child.next_due = due
 
         def connect() -> None:
             if child.attempt is not attempt:  # it was of an earlier incarnation
@@ -161,6 +214,8 @@ class Connecting:
         if kind is child.announced:
             return
         child.announced = kind
+        if kind is EventKind.FAILED:
+            trouble = child.failed
         delay = None
         if kind is EventKind.DISCONNECTED and child.attempt is not None:
             delay = max(0.0, child.attempt.due - self._context.now)

@@ -54,6 +54,11 @@ class ConnectionLog:
         trouble.said_over = True
         return f"{name}: connected again"
 
+    def failed(self, name: str, why: str) -> str:
+        """It is not connected again before somebody has mended something."""
+        self._troubles[name] = _Trouble()
+        return f"{name}: failed: {why}"
+
     def forget(self, name: str) -> None:
         """It is gone."""
         self._troubles.pop(name, None)

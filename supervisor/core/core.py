@@ -84,7 +84,7 @@ class SupervisorCore:
         self._events = Events(context, past)
         self._keepers = Keepers(context, self._tree)
         self._router = Router(context)
-        self._connecting = Connecting(context, self._router)
+        self._connecting = Connecting(context, self._router, self._keepers.touch)
         self._watchdog = Watchdog(context)
         orders = Orders(context)
         child_orders = ChildOrders(context, self._tree, orders)
@@ -117,6 +117,8 @@ class SupervisorCore:
         else:
             self._lifecycle.take_over()
             restore(self._tree, self._record, self._context.children)
+            for child in self._context.children.values():
+                self._connecting.restored(child)
             self._tell_losses()
             self._tree.start(recovering=True)
             self._record = None

@@ -22,10 +22,10 @@ from supervisor.tree.nodes import Down, Group, Node, Status
 from supervisor.tree.tree import Tree
 
 _PASSING: Final = {
-    *(EventKind.CONNECTING, EventKind.CONNECTED, EventKind.DISCONNECTED),
+    *(EventKind.CONNECTING, EventKind.CONNECTED, EventKind.DISCONNECTED, EventKind.FAILED),
     *(EventKind.HUNG, EventKind.ABANDONED),
 }
-"""Events that change nothing that is kept of a system."""
+"""Events that by themselves change nothing that is kept of a system."""
 
 
 class Keepers:
@@ -126,6 +126,8 @@ class Keepers:
             wanted=child is not None and child.wanted,
             ended=down and node.down is Down.ENDED,
             quarantine=node.cause if down and node.down is Down.QUARANTINED else None,
+            connect_failures=0 if child is None else child.connect_failures,
+            failed=None if child is None else child.failed,
         )
 
 
@@ -147,4 +149,5 @@ def restore(tree: Tree, record: Record, children: Mapping[str, Child]) -> None:
         child = children.get(name)
         if child is not None:
             child.wanted = kept.wanted
+            child.connect_failures, child.failed = kept.connect_failures, kept.failed
             child.crashes = record.crashes.get(name, ())

@@ -42,6 +42,8 @@ class LogLines:
                 self._gave_up(name, why)
             case EventKind.DISCONNECTED if event.delay is not None:
                 self._connecting_again(name, event.delay)
+            case EventKind.FAILED:
+                self._say(logging.ERROR, self._connections.failed(name, why))
             case EventKind.CONNECTED:
                 self._say(logging.INFO, self._connections.connected(name))
             case EventKind.UNREGISTERED:

@@ -118,6 +118,7 @@ class Making:
                 child.spec.mailbox_size,
                 self._context.options.max_payload_bytes,
                 self._context.options.system_log_level.number,
+                None if child.failed is None else child.failed.text,
             )
         )
 

@@ -17,7 +17,10 @@ AFTER_FRAMES: Final = "\x1b[?7h\x1b[?25h"
 """Undoes that."""
 _HOME, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 _BOLD, _DIM, _RED, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
-_BAD_NEWS: Final = (EventKind.HUNG, EventKind.CRASHED, EventKind.QUARANTINED, EventKind.GAVE_UP)
+_BAD_NEWS: Final = (
+    *(EventKind.FAILED, EventKind.HUNG, EventKind.CRASHED),
+    *(EventKind.QUARANTINED, EventKind.GAVE_UP),
+)
 _MOST_EVENTS: Final = 8
 _AROUND: Final = 4
 """Lines of a frame beside the tree and the events."""

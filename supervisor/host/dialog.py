@@ -362,7 +362,7 @@ class Dialog:
                 self.names.add(name)
             case EventKind.CONNECTED:
                 self.connected.add(name)
-            case EventKind.DISCONNECTED | EventKind.CRASHED | EventKind.STOPPED:
+            case EventKind.DISCONNECTED | EventKind.FAILED | EventKind.CRASHED | EventKind.STOPPED:
                 self.connected.discard(name)
             case EventKind.UNREGISTERED:
                 self.forget(name)

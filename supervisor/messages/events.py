@@ -25,6 +25,9 @@ class EventKind(enum.StrEnum):
     DISCONNECTED = "disconnected"
     """Also after a connect that failed; with its ``reason``, unless somebody asked for it, and
     after ``delay`` seconds it is tried again."""
+    FAILED = "failed"
+    """It could not be connected, or lost its connection, for a ``reason`` that somebody must mend
+    first; it is not tried again by itself."""
     HUNG = "hung"
     """It is silent for too long, and is being killed; ``crashed`` follows."""
     CRASHED = "crashed"
@@ -57,7 +60,7 @@ class LifecycleEvent:
     system_name: str
     incarnation: int
     reason: Reason | None = None
-    """Of a crash, a quarantine, or the loss of a connection."""
+    """Of a crash, a quarantine, or why it is not connected."""
     delay: float | None = None
     """Of ``restarting``: seconds until the next incarnation starts. Of ``disconnected``: until
     the next attempt to connect; None if none is planned."""

@@ -53,6 +53,11 @@ class StateKept:
     """Whether it has ended by itself: a restart of its whole group starts it again."""
     quarantine: Reason | None = None
     """Why it is in quarantine."""
+    connect_failures: int = 0
+    """How often in a row it could not be connected: the wait for the next attempt goes on from
+    there."""
+    failed: Reason | None = None
+    """Why it is not tried to be connected before somebody asks for it."""
 
 
 @attrs.frozen

@@ -19,6 +19,9 @@ class SystemState(enum.StrEnum):
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"
     CONNECTED = "connected"
+    FAILED = "failed"
+    """It runs, and is not connected for a reason that somebody must mend first: it is not tried
+    again before it is asked to connect, or restarted."""
     RESTARTING = "restarting"
     """It crashed, and its next incarnation starts soon."""
     WAITING = "waiting"

@@ -107,7 +107,9 @@ class DirectoryOfDoors:
         door = DoorAddress(self.choose(name, incarnation), action.mailbox_size)
         pipe = self.output_of(name, incarnation)
         output = None if pipe is None else OutputAddress(pipe, action.log_level)
-        return StartSystem(action.definition, incarnation, door, action.max_payload_bytes, output)
+        return StartSystem(
+            action.definition, incarnation, door, action.max_payload_bytes, output, action.failed
+        )
 
     def output_of(self, name: str, incarnation: int) -> str | None:
         return self._pipes.get((name, incarnation))

@@ -352,7 +352,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _start(self, action: StartActor) -> None:
         require_descriptors()
-        start = StartSystem(action.definition, action.incarnation, None, action.max_payload_bytes)
+        limit, failed = action.max_payload_bytes, action.failed
+        start = StartSystem(action.definition, action.incarnation, None, limit, failed=failed)
         if self._doors is not None:
             start = self._doors.start_message(action)
         prepare_children(self, prepare_kind, action.definition.kind)

@@ -26,6 +26,7 @@ _COLOURS: Final = {
     SystemState.RESTARTING: _YELLOW,
     SystemState.WAITING: _YELLOW,
     SystemState.STOPPING: _YELLOW,
+    SystemState.FAILED: _RED,
     SystemState.QUARANTINED: _RED,
     SystemState.DISCONNECTED: _CYAN,
     SystemState.TERMINATED: _DIM,

@@ -72,6 +72,7 @@ class FakeActor:
         self.harness = harness
         self.name = start.name
         self.incarnation = start.incarnation
+        self.start_action = start
         self.told: list[Any] = []
         self.deliveries: list[Deliver] = []
         self.taken = 0

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, cast
 
 from actors.connectors.framing.stream import Decoder
-from actors.connectors.tls import explain
+from actors.connectors.tls import class_for, explain
 from actors.errors import ConnectorError, NotSentError
 from actors.unix_base.kernel.buffers import new_room
 
@@ -101,6 +101,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     Attributes:
         lost: why the connection is lost; None while it stands, and after :meth:`close`.
+        lost_as: the class of error that this is.
         closed: set when the socket is closed.
     """
 
@@ -113,6 +114,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         idle: float | None = None,
     ) -> None:
         self.lost: str | None = None
+        self.lost_as: type[ConnectorError] = ConnectorError
         self.closed = asyncio.Event()
         self._address = address
         self._decoder = decoder
@@ -162,7 +164,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         else:
             await self._written.wait()
         if self.lost is not None or self._cut_short:
-            raise ConnectorError(self._why_lost())
+            raise self.lost_as(self._why_lost())
 
     async def arrived(self) -> None:
         """Wait until the queue has a frame, or the connection is lost or closed."""
@@ -191,10 +193,10 @@ class TcpConnection(asyncio.BufferedProtocol):
             return False
         return bool(state[0] == _TCP_ESTABLISHED)
 
-    def lose(self, why: str) -> None:
+    def lose(self, why: str, kind: type[ConnectorError] = ConnectorError) -> None:
         """Drop the connection at once, because of ``why``. The first reason stays."""
         if self.is_open:
-            self.lost = why
+            self.lost, self.lost_as = why, kind
             self._on_lost(self)
         self._cancel_silence()
         self._arrived.set()
@@ -286,8 +288,9 @@ class TcpConnection(asyncio.BufferedProtocol):
         self.lose(self._ended())
 
     def connection_lost(self, error: Exception | None) -> None:
+        kind: type[ConnectorError] = ConnectorError
         if isinstance(error, ssl.SSLError):
-            why = f"{self._address}: {explain(error)}"
+            why, kind = f"{self._address}: {explain(error)}", class_for(error)
         elif isinstance(error, TimeoutError):
             why = f"{self._address} was silent for longer than peer_timeout"
         elif isinstance(error, OSError):
@@ -296,7 +299,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         else:
             self._end_item()
             why = self._ended()
-        self.lose(why)
+        self.lose(why, kind)
         self._transport = None
         if self._look is not None:
             self._look.cancel()

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from actors.connectors.tcp.connection import TcpConnection
 from actors.connectors.tcp.details import TcpDetails
-from actors.connectors.tls import explain, make_context
-from actors.errors import ConnectorError
+from actors.connectors.tls import class_for, explain, make_context
+from actors.errors import ConnectorError, map_exceptions
 
 _HEAD_START: Final = 0.25
 """Seconds that an address has before the next is tried beside it: RFC 8305, 8."""
@@ -37,12 +37,14 @@ async def open_connection(
     Runs on the event loop that the connection will live on. Leaves no socket when it fails.
 
     Raises:
+        FatalError: its certificate is not to be trusted, or it does not take ours; or a file that
+            is needed for TLS is no good.
         ConnectorError: it could not, with ``host:port``, the reason and what to do.
     """
     try:
         return await _open_connection(details, make_connection)
     except ConnectorError as error:
-        raise ConnectorError(f"cannot connect to {details.address}: {error}") from None
+        raise type(error)(f"cannot connect to {details.address}: {error}") from None
 
 
 async def _open_connection(
@@ -58,24 +60,30 @@ async def _open_connection(
         # Longer than ours, so that it never fires: ours tells more.
         handshake_timeout = details.connect_timeout + 60
     doing = "find its address"
+
+    def ours(error: OSError) -> ConnectorError:
+        kind = class_for(error) if isinstance(error, ssl.SSLError) else ConnectorError
+        return kind(_reason(error, doing, details))
+
     try:
-        async with asyncio.timeout(details.connect_timeout):
-            found = await loop.getaddrinfo(details.host, details.port, type=socket.SOCK_STREAM)
-            doing = "answer"
-            sock = await _connect_first(found, details.peer_timeout)
-            doing = "finish the TLS handshake"
-            _, connection = await loop.create_connection(
-                make_connection,
-                sock=sock,
-                ssl=context,
-                server_hostname=server_name,
-                ssl_handshake_timeout=handshake_timeout,
-            )
-            return connection
-    except OSError as error:
+        with map_exceptions({OSError: ours}):
+            async with asyncio.timeout(details.connect_timeout):
+                found = await loop.getaddrinfo(details.host, details.port, type=socket.SOCK_STREAM)
+                doing = "answer"
+                sock = await _connect_first(found, details.peer_timeout)
+                doing = "finish the TLS handshake"
+                _, connection = await loop.create_connection(
+                    make_connection,
+                    sock=sock,
+                    ssl=context,
+                    server_hostname=server_name,
+                    ssl_handshake_timeout=handshake_timeout,
+                )
+                return connection
+    except ConnectorError:
         # The transport of a handshake that was cut off closes in the next pass of the loop.
         await asyncio.sleep(0)
-        raise ConnectorError(_reason(error, doing, details)) from error
+        raise
 
 
 def _reason(error: OSError, doing: str, details: TcpDetails) -> str:

@@ -13,7 +13,7 @@ from actors import loggers
 from actors.connectors.tcp.connection import FrameQueue, TcpConnection
 from actors.connectors.tcp.details import TcpDetails
 from actors.connectors.tcp.opening import open_connection
-from actors.errors import ConnectorError, ItemRefusedError
+from actors.errors import ConnectorError, FatalError, ItemRefusedError
 from actors.interface import ExternalSystemInterface
 from actors.settings import mistakes_in, read_details
 
@@ -52,7 +52,7 @@ class TcpSystem(ExternalSystemInterface):
         self.quiet_time = 0.0
         self._queue = FrameQueue()
         self._connection: TcpConnection | None = None
-        self._untold: str | None = None
+        self._untold: ConnectorError | None = None
         """Why the connection was lost, until one caller has been told."""
 
     @classmethod
@@ -67,15 +67,16 @@ class TcpSystem(ExternalSystemInterface):
         """Connect, with the TLS handshake, within ``connect_timeout`` seconds.
 
         Raises:
-            ConnectorError: the host is unknown, refused, did not answer in time, or its
-                certificate is not to be trusted; no socket is left.
+            FatalError: its certificate is not to be trusted, or it does not take ours, or a file
+                that is needed for TLS is no good; no socket is left.
+            ConnectorError: the host is unknown, refused or did not answer in time; neither.
         """
         if self.is_connected:
             return True
         self._connection = await open_connection(self._details, self._make_connection)
         self._untold = None
         if self._connection.lost is not None:
-            raise ConnectorError(self._connection.lost)
+            raise self._connection.lost_as(self._connection.lost)
         self.is_connected = True
         return True
 
@@ -184,8 +185,9 @@ class TcpSystem(ExternalSystemInterface):
         )
 
     def _on_lost(self, connection: TcpConnection) -> None:
-        self._untold = connection.lost
-        self.report_loss(connection.lost or "")
+        why = connection.lost or ""
+        self._untold = connection.lost_as(why)
+        self.report_loss(self._untold if isinstance(self._untold, FatalError) else why)
 
     async def _write(self, connection: TcpConnection, data: bytes) -> None:
         timeout = self._details.write_timeout
@@ -214,7 +216,7 @@ class TcpSystem(ExternalSystemInterface):
         items = self._take(max_items)
         if not items and self._untold is not None:
             why, self._untold = self._untold, None
-            raise ConnectorError(why)
+            raise why
         return items
 
     def _take(self, max_items: int) -> list[str | bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import logging
 import socket
 import ssl
@@ -18,8 +19,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from actors.connectors.tcp.system import TcpSystem
-from actors.connectors.tls import TlsOptions, make_context
-from actors.errors import ConnectorError
+from actors.connectors.tls import TlsOptions, class_for, make_context
+from actors.errors import (
+    AuthenticationRefusedError,
+    BadConfigurationError,
+    CertificateInvalidError,
+    ConnectorError,
+    FatalError,
+)
 from actors.testing.instrument import InstrumentSimulator
 from tests.helpers.net import connected, eventually, run
 
@@ -104,7 +111,7 @@ def test_a_certificate_of_another_authority_is_refused(files, tls):
     server = files.server_context("127.0.0.1")
     tls = {"ca_file": files.other_ca} if tls == "other" else tls
     with pytest.raises(
-        ConnectorError,
+        CertificateInvalidError,
         match=r"cannot connect to 127.*certificate was refused: .*; set tls\.ca_file",
     ):
         identify(server, tls)
@@ -112,7 +119,9 @@ def test_a_certificate_of_another_authority_is_refused(files, tls):
 
 def test_a_certificate_for_another_name_is_refused(files):
     server = files.server_context("plc.example.com")
-    with pytest.raises(ConnectorError, match=r"not valid for '127.* set tls\.server_hostname"):
+    with pytest.raises(
+        CertificateInvalidError, match=r"not valid for '127.* set tls\.server_hostname"
+    ):
         identify(server, {"ca_file": files.ca})
 
 
@@ -120,7 +129,7 @@ def test_a_certificate_for_another_name_is_accepted_when_that_name_is_asked_for(
     server = files.server_context("plc.example.com")
     tls = {"ca_file": files.ca, "server_hostname": "plc.example.com"}
     assert identify(server, tls).startswith("EXTSYS")
-    with pytest.raises(ConnectorError, match=r"not valid for 'rtu\.example\.com'"):
+    with pytest.raises(CertificateInvalidError, match=r"not valid for 'rtu\.example\.com'"):
         identify(server, {**tls, "server_hostname": "rtu.example.com"})
 
 
@@ -145,8 +154,9 @@ def test_a_system_that_speaks_no_tls_is_told_apart():
             connecting = asyncio.create_task(system.connect())
             await peer.accept()
             await peer.send(b"220 welcome, but not to TLS\r\n")
-            with pytest.raises(ConnectorError, match="is no TLS; set tls to false"):
+            with pytest.raises(ConnectorError, match="is no TLS; set tls to false") as raised:
                 await connecting
+            assert not isinstance(raised.value, FatalError)
 
     run(main)
 
@@ -159,10 +169,53 @@ def test_a_system_that_hangs_up_in_the_handshake_is_told_apart():
             await peer.accept()
             await peer.receive(1)
             peer.reset()
-            with pytest.raises(ConnectorError, match="broke off the TLS handshake"):
+            with pytest.raises(ConnectorError, match="broke off the TLS handshake") as raised:
                 await connecting
+            assert not isinstance(raised.value, FatalError)
 
     run(main)
+
+
+# ---- what a second try can help ---------------------------------------------------------
+
+
+def test_an_expired_certificate_is_refused_for_good(files):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    files.authority.issue_cert("127.0.0.1", not_after=past).configure_cert(context)
+    with pytest.raises(CertificateInvalidError, match="has expired; it needs a new one"):
+        identify(context, {"ca_file": files.ca})
+
+
+def test_a_certificate_that_is_not_valid_yet_will_be():
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.reason, error.verify_code = "CERTIFICATE_VERIFY_FAILED", 9
+    assert class_for(error) is ConnectorError
+    error.verify_code = 10
+    assert class_for(error) is CertificateInvalidError
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", AuthenticationRefusedError),
+        ("TLSV1_ALERT_UNKNOWN_CA", AuthenticationRefusedError),
+        ("SSLV3_ALERT_CERTIFICATE_REVOKED", AuthenticationRefusedError),
+        ("TLSV1_ALERT_ACCESS_DENIED", AuthenticationRefusedError),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", BadConfigurationError),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", BadConfigurationError),
+        ("UNSUPPORTED_PROTOCOL", BadConfigurationError),
+        ("TLSV1_ALERT_INTERNAL_ERROR", ConnectorError),
+        ("WRONG_VERSION_NUMBER", ConnectorError),
+        ("UNEXPECTED_EOF_WHILE_READING", ConnectorError),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", ConnectorError),
+        (None, ConnectorError),
+    ],
+)
+def test_a_refusal_is_for_good_only_where_that_is_certain(reason, kind):
+    error = ssl.SSLError(1, "x")
+    error.reason = reason
+    assert class_for(error) is kind
 
 
 # ---- who we are -----------------------------------------------------------------------
@@ -178,8 +231,14 @@ def test_a_client_certificate_is_shown_to_who_asks(files):
         assert identify(server, {"ca_file": files.ca, **own}).startswith("EXTSYS")
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_missing_client_certificate_is_named_as_the_reason(files, version):
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        (ssl.TLSVersion.TLSv1_2, BadConfigurationError),  # its alert says no more than no
+        (ssl.TLSVersion.TLSv1_3, AuthenticationRefusedError),
+    ],
+)
+def test_a_missing_client_certificate_is_named_as_the_reason(files, version, kind):
     context = files.server_context("127.0.0.1", ask_client=True)
     context.minimum_version = context.maximum_version = version
 
@@ -201,9 +260,13 @@ def test_a_missing_client_certificate_is_named_as_the_reason(files, version):
                 await system.connect()
                 await system.receive_data()
 
-            with pytest.raises(ConnectorError, match=r"set tls\.cert_file and tls\.key_file"):
+            losses: list[object] = []
+            system._extsys_on_loss = losses.append
+            text = r"set tls\.cert_file and tls\.key_file"
+            with pytest.raises(kind, match=text):
                 await connect_and_receive()
             assert system.is_connected is False
+            assert all(isinstance(each, kind) for each in losses)
             await refusing
             await system.disconnect()
 
@@ -238,14 +301,14 @@ def test_a_file_that_is_no_good_is_named_with_its_option(files, options, text):
         option: value if option == "key_password" else getattr(files, value)
         for option, value in options.items()
     }
-    with pytest.raises(ConnectorError) as caught:
+    with pytest.raises(BadConfigurationError) as caught:
         make_context(TlsOptions(**paths), "plc:1")
     assert text.format(**vars(files)) in str(caught.value)
     assert "wrong'" not in str(caught.value)
 
 
 def test_a_bad_file_is_an_answer_to_connect(files):
-    with pytest.raises(ConnectorError, match=r"cannot connect to 127.*: tls\.ca_file"):
+    with pytest.raises(BadConfigurationError, match=r"cannot connect to 127.*: tls\.ca_file"):
         identify(None, {"ca_file": files.missing})
 
 

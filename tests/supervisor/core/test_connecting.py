@@ -321,26 +321,48 @@ def test_there_is_one_attempt_to_connect_at_a_time(plant):
     assert len(connects(plant.actor())) == 1
 
 
-def test_attempts_to_connect_end_with_their_incarnation(plant):
+def test_an_attempt_that_was_planned_is_made_by_the_next_incarnation(plant):
     actor = plant.register(connect=True, reconnect=RECONNECT)
     refuse(actor)
     actor.crash_and_exit()
     plant.actor().start()
-    plant.advance(1.5)
+    assert connects(plant.actor()) == []
+    assert 0 < plant.ask(GetStatus("plc"), "stat").status.next_attempt <= 1
+    plant.advance(1)
     assert len(connects(plant.actor())) == 1
 
 
-def test_a_new_incarnation_keeps_its_own_time_between_attempts_to_connect(plant):
+def test_an_attempt_that_was_due_while_there_was_no_process_is_made_at_once(plant):
     actor = plant.register(connect=True, reconnect=RECONNECT)
     refuse(actor)
     actor.crash_and_exit()
-    plant.advance(0.5)
+    plant.advance(1)
+    plant.actor().start()
+    assert len(connects(plant.actor())) == 1
+
+
+def test_the_time_between_attempts_grows_on_after_a_crash(plant):
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    refuse(actor)
+    plant.advance(1)
+    refuse(actor)
+    plant.advance(2)
+    actor.crash_and_exit()
     plant.actor().start()
     refuse(plant.actor())
-    plant.advance(0.99)  # when the earlier one would have tried again
+    assert plant.ask(GetStatus("plc"), "stat").status.next_attempt > 2
+
+
+def test_who_restarts_a_system_has_it_connect_at_once(plant):
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    refuse(actor)
+    plant.tell(RestartSystem("plc"))
+    actor.stop()
+    actor.exit()
+    plant.actor().start()
     assert len(connects(plant.actor())) == 1
-    plant.advance(1)
-    assert len(connects(plant.actor())) == 2
+    refuse(plant.actor())
+    assert plant.ask(GetStatus("plc"), "stat").status.next_attempt <= 1
 
 
 # ---- all at once -----------------------------------------------------------------------

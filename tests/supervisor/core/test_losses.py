@@ -264,8 +264,10 @@ def test_an_attempt_is_planned_for_one_incarnation(plant):
     actor.crash_and_exit()
     assert plant.ask(GetStatus("plc")).status.next_attempt is None
     plant.actor().start()
+    assert next_attempt(plant) == 1
+    plant.advance(1)
     assert connects(plant.actor()) == 1
-    plant.advance(60 - 0.1)
+    plant.advance(60 - 1.1)
     assert connects(plant.actor()) == 1
 
 

@@ -26,6 +26,7 @@ from actors.messages import (
     NothingReceived,
     QueryAnswered,
     QueryData,
+    Reason,
     ReceiveData,
     ReceiveMany,
     Reply,
@@ -278,17 +279,18 @@ class Supervision(RuleBasedStateMachine):
         return [request for request in actor.requests if request.request_id not in done]
 
     @precondition(lambda self: self.living())
-    @rule(pick=pick, other=pick, well=st.booleans())
-    def answer(self, pick, other, well):
+    @rule(pick=pick, other=pick, well=st.booleans(), fatal=st.booleans())
+    def answer(self, pick, other, well, fatal):
         actor = self.any_actor(pick)
         waiting = self.waiting_at(actor)
         if waiting:
-            self.answer_one(actor, waiting[other % len(waiting)], well)
+            self.answer_one(actor, waiting[other % len(waiting)], well, fatal)
 
-    def answer_one(self, actor, request, well=True):
+    def answer_one(self, actor, request, well=True, fatal=False):
         self.answered.setdefault(actor, set()).add(request.request_id)
         if not well:
-            actor.answer(request, request.failure("connector_error", "refused"))
+            code = "failed" if fatal else "connector_error"
+            actor.answer(request, request.failure(code, "refused"))
             return
         match request:
             case ConnectSystem():
@@ -377,6 +379,13 @@ class Supervision(RuleBasedStateMachine):
             replies.append((actor.ref_of(request), kind(**names) if is_done else failure))
         actor.is_connected = is_connected
         actor.report(*replies)
+
+    @precondition(lambda self: self.living())
+    @rule(pick=pick)
+    def lose_for_good(self, pick):
+        actor = self.any_actor(pick)
+        if actor.is_connected:
+            actor.lose(Reason("AuthenticationRefusedError", "revoked", is_fatal=True))
 
     @precondition(lambda self: self.living())
     @rule(pick=pick)
@@ -485,7 +494,7 @@ class Supervision(RuleBasedStateMachine):
             for each in failures:
                 if each.code == "overloaded":
                     assert each.outcome == "not_sent"
-                elif each.code != "connector_error":
+                elif each.code not in ("connector_error", "failed"):
                     assert each.outcome == ("unknown" if delivered else "not_sent")
             assert failures or delivered
         if isinstance(asked.request, SendMany) and asked.final and not isinstance(reply, Failure):
@@ -525,7 +534,7 @@ class Supervision(RuleBasedStateMachine):
                 self.answer_one(actor, request)
         for child in self.plant.core._context.children.values():
             if child.is_running and child.desired is DesiredState.CONNECTED:
-                assert child.is_connected, child
+                assert child.is_connected or child.failed, child
 
 
 TestSupervision = Supervision.TestCase
