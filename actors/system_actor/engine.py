@@ -8,11 +8,8 @@ Nothing here knows of actors: requests come in, and answers go where each came f
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
-
-import attrs
+from typing import Any
 
 from actors.errors import EXPECTED_ERRORS
 from actors.interface import ExternalSystemInterface
@@ -41,29 +38,16 @@ from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect, disconnect
 from actors.system_actor.giving_up import GiveUp, give_up
 from actors.system_actor.guards import Guards, guarded
+from actors.system_actor.lane import STOPPING, Job, Lane
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Work
 from actors.system_actor.renewing import NOBODY, Renew, renew
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import gave, send_many, send_one
 
-DISCONNECT_GRACE = 1.0
-"""Seconds a disconnect waits for the sends before it; then it cuts them off."""
-_STOPPING: Final = "the system is being stopped"
-
 
 def _stopped(request: Request) -> Failure:
-    return request.failure(FailureCode.UNAVAILABLE, _STOPPING, Outcome.UNKNOWN)
-
-
-@attrs.define(eq=False)
-class _Job:
-    """One request in the lane."""
-
-    origin: Origin
-    request: Request
-    cut: Failure | None = None
-    """Set when it is cut off while it runs: what to answer."""
+    return request.failure(FailureCode.UNAVAILABLE, STOPPING, Outcome.UNKNOWN)
 
 
 class Engine:
@@ -107,9 +91,7 @@ class Engine:
         self._urgent: type[Renew | GiveUp] | None = None
         """What is to be done about the connection before all that waits."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
-        self._lane: deque[_Job] = deque()
-        self._running: _Job | None = None
-        self._lane_task: asyncio.Task[None] | None = None
+        self._lane = Lane(self._carry_out, self._guard, self._outcome_of, self._done)
         self._side_tasks: dict[Origin, asyncio.Task[None]] = {}
         self._side_requests: dict[Origin, Request] = {}
         self._last_disconnect: asyncio.Task[None] | None = None
@@ -134,11 +116,11 @@ class Engine:
         if self._crashed:
             return
         if self._last_disconnect is not None:
-            origin.reply(request.failure(FailureCode.UNAVAILABLE, _STOPPING))
+            origin.reply(request.failure(FailureCode.UNAVAILABLE, STOPPING))
             return
         match request:
             case SendData() | SendMany() | QueryData() | ConnectSystem() | DisconnectSystem():
-                self._enter_lane(_Job(origin, request))
+                self._lane.enter(Job(origin, request))
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(origin, request)
             case CallCommand():
@@ -154,9 +136,10 @@ class Engine:
     def forget(self, origins: frozenset[Origin]) -> None:
         """Nobody waits for these any more: what has not begun never does, and what runs
         is cancelled, but for the system's receive."""
-        self._lane = deque(job for job in self._lane if job.origin not in origins)
-        if self._running is not None and self._running.origin in origins:
-            self._cut_running("its caller's time ran out")
+        self._lane.take_out(lambda job: job.origin in origins)
+        running = self._lane.running
+        if running is not None and running.origin in origins:
+            self._lane.cut("its caller's time ran out")
         for origin in origins & self._side_requests.keys():
             del self._side_requests[origin]
             self._side_tasks[origin].cancel()
@@ -189,10 +172,11 @@ class Engine:
                 self._guard(lambda: self._disconnect_last(grace)), name="stop"
             )
         await asyncio.wait({self._last_disconnect}, timeout=grace)
-        self._clear_lane()
-        self._receiver.fail_all(FailureCode.UNAVAILABLE, _STOPPING)
-        if self._running is not None:  # it does not give way, or had no time to
-            self._running.origin.reply(self._running.cut or _stopped(self._running.request))
+        self._lane.fail_waiting(FailureCode.UNAVAILABLE, STOPPING)
+        self._receiver.fail_all(FailureCode.UNAVAILABLE, STOPPING)
+        running = self._lane.running
+        if running is not None:  # it does not give way, or had no time to
+            running.origin.reply(running.cut or _stopped(running.request))
         for origin, request in self._side_requests.items():
             origin.reply(_stopped(request))
             self._side_tasks[origin].cancel()
@@ -209,52 +193,15 @@ class Engine:
 
     # ---- the lane -----------------------------------------------------------------------
 
-    def _enter_lane(self, job: _Job) -> None:
-        self._lane.append(job)
-        if isinstance(job.request, DisconnectSystem) and (self._running or len(self._lane) > 1):
-            asyncio.get_running_loop().call_later(DISCONNECT_GRACE, self._hurry, job)
-        if self._lane_task is None:
-            self._lane_task = asyncio.create_task(self._guard(self._run_lane))
+    def _outcome_of(self, request: Request) -> Outcome:
+        return self._asker.outcome if isinstance(request, QueryData) else Outcome.UNKNOWN
 
-    def _hurry(self, disconnect: _Job) -> None:
-        """Its grace is over: what is still before a disconnect gives way."""
-        if disconnect not in self._lane:
-            return
-        while self._lane[0] is not disconnect:
-            job = self._lane.popleft()
-            self._fail(job, FailureCode.NOT_CONNECTED, "disconnected before its turn came")
-        self._cut_running("cut off by a disconnect")
+    def _done(self, request: Request) -> None:
+        if isinstance(request, ConnectSystem):
+            self._receiver.run()
+        self._urgent_next()
 
-    def _cut_running(self, why: str, code: FailureCode = FailureCode.NOT_CONNECTED) -> None:
-        job = self._running
-        if job is None or job.cut is not None or self._lane_task is None:
-            return
-        asked = isinstance(job.request, QueryData)
-        outcome = self._asker.outcome if asked else Outcome.UNKNOWN
-        job.cut = job.request.failure(code, why, outcome)
-        self._lane_task.cancel()
-
-    async def _run_lane(self) -> None:
-        try:
-            while self._lane:
-                job = self._running = self._lane.popleft()
-                try:
-                    await self._run_job(job)
-                except asyncio.CancelledError:
-                    if job.cut is None:
-                        raise
-                    job.origin.reply(job.cut)
-                finally:
-                    self._running = None
-                    if job.cut is not None and self._lane_task is not None:
-                        self._lane_task.uncancel()  # also when the connector swallowed it
-                if isinstance(job.request, ConnectSystem):
-                    self._receiver.run()
-                self._urgent_next()
-        finally:
-            self._lane_task = None
-
-    async def _run_job(self, job: _Job) -> None:
+    async def _carry_out(self, job: Job) -> None:
         match request := job.request:
             case SendData():
                 await self._guarded(
@@ -271,14 +218,14 @@ class Engine:
                 )
             case QueryData() if type(self._system).concurrent_queries:
                 self._run_beside(job.origin, request, lambda: self._asker.ask(request))
-                self._running = None  # it is answered there, also when it is cut off
+                self._lane.running = None  # it is answered there, also when it is cut off
                 await asyncio.sleep(0)  # it goes out before what was asked for after it
             case QueryData():
                 await self._renew()
                 why = self._asker.why_tainted
                 if why is not None:
                     text = f"{LATE.format(why)}, and the connection cannot be closed"
-                    self._fail(job, FailureCode.NOT_CONNECTED, text)
+                    job.fail(FailureCode.NOT_CONNECTED, text)
                     return
                 await self._guarded(job, lambda: self._asker.ask(request))
             case Renew():
@@ -292,20 +239,12 @@ class Engine:
             case DisconnectSystem():
                 await self._guarded(job, lambda: self._disconnect(request))
 
-    async def _guarded(self, job: _Job, work: Work[Reply]) -> None:
+    async def _guarded(self, job: Job, work: Work[Reply]) -> None:
         """Answer a request with what the call gives that it is for."""
         job.origin.reply(await guarded(self._guards, job.request, work))
 
     def _is_connecting(self) -> bool:
-        jobs = (self._running, *self._lane)
-        return any(job is not None and isinstance(job.request, ConnectSystem) for job in jobs)
-
-    def _clear_lane(self) -> None:
-        while self._lane:
-            self._fail(self._lane.popleft(), FailureCode.UNAVAILABLE, _STOPPING)
-
-    def _fail(self, job: _Job, code: FailureCode, text: str) -> None:
-        job.origin.reply(job.request.failure(code, text))
+        return any(isinstance(request, ConnectSystem) for request in self._lane)
 
     async def _disconnect(self, request: DisconnectSystem) -> Reply:
         try:
@@ -325,25 +264,23 @@ class Engine:
         """The connection has become of no use, for a question or for anything."""
         if self._urgent is not GiveUp:
             self._urgent = kind
-        if self._lane_task is None and not self.is_stopping and not self._crashed:
+        if self._lane.task is None and not self.is_stopping and not self._crashed:
             self._urgent = None  # it came of what runs beside the lane
-            self._enter_lane(_Job(NOBODY, kind(self._system.system_name)))
+            self._lane.enter(Job(NOBODY, kind(self._system.system_name)))
 
     def _urgent_next(self) -> None:
         """Unless the connection is about to be closed."""
         kind, self._urgent = self._urgent, None
-        closing = self._lane and isinstance(self._lane[0].request, DisconnectSystem)
+        closing = isinstance(self._lane.next, DisconnectSystem)
         if kind is not None and not closing and not self.is_stopping:
-            self._lane.appendleft(_Job(NOBODY, kind(self._system.system_name)))
+            self._lane.enter_first(Job(NOBODY, kind(self._system.system_name)))
 
     async def _disconnect_last(self, grace: float) -> None:
-        if self._lane_task is not None:
-            await asyncio.wait({self._lane_task}, timeout=grace / 2)
-        self._clear_lane()
-        self._cut_running(f"cut off: {_STOPPING}", FailureCode.UNAVAILABLE)
-        if self._lane_task is not None:
-            await asyncio.wait({self._lane_task}, timeout=grace / 4)
-        self._receiver.fail_all(FailureCode.UNAVAILABLE, _STOPPING)
+        await self._lane.until_idle(grace / 2)
+        self._lane.fail_waiting(FailureCode.UNAVAILABLE, STOPPING)
+        self._lane.cut(f"cut off: {STOPPING}", FailureCode.UNAVAILABLE)
+        await self._lane.until_idle(grace / 4)
+        self._receiver.fail_all(FailureCode.UNAVAILABLE, STOPPING)
         await self._receiver.pause()
         if self._system.is_connected:
             try:
@@ -395,6 +332,6 @@ class Engine:
         self._receiver.close()
         self._reports.flush()  # what was done before is an answer, not a victim
         self._on_crash(Reason.of(error))
-        for task in {self._lane_task, *self._side_tasks.values()} - {asyncio.current_task()}:
+        for task in {self._lane.task, *self._side_tasks.values()} - {asyncio.current_task()}:
             if task is not None:
                 task.cancel()

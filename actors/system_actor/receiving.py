@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Final, Protocol, TypeVar
 
 from actors import loggers
@@ -41,7 +41,7 @@ reads on the loop: one reads from the socket, one wakes the connector, one the c
 T = TypeVar("T")
 Work = Callable[[], Awaitable[T]]
 """Makes a coroutine when it begins: a task cancelled before its first step made none."""
-Guard = Callable[[Work[None]], Awaitable[None]]
+Guard = Callable[[Work[None]], Coroutine[Any, Any, None]]
 
 
 class Listener(Protocol):

@@ -18,18 +18,18 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.payload import Payload
-from actors.system_actor import engine
+from actors.system_actor import lane
 from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 
 @pytest.fixture
 def no_grace(monkeypatch):
-    monkeypatch.setattr(engine, "DISCONNECT_GRACE", 0.0)
+    monkeypatch.setattr(lane, "DISCONNECT_GRACE", 0.0)
 
 
 @pytest.fixture
 def endless_grace(monkeypatch):
-    monkeypatch.setattr(engine, "DISCONNECT_GRACE", 3600.0)
+    monkeypatch.setattr(lane, "DISCONNECT_GRACE", 3600.0)
 
 
 # ---- order -------------------------------------------------------------------------

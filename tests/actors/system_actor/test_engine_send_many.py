@@ -100,7 +100,7 @@ async def test_results_of_an_unfinished_request_are_said_in_parts(monkeypatch):
 @scenario
 async def test_a_cut_off_request_keeps_the_results_it_has(monkeypatch):
     monkeypatch.setattr(sending, "_PART_EVERY", 3600.0)
-    monkeypatch.setattr("actors.system_actor.engine.DISCONNECT_GRACE", 0.0)
+    monkeypatch.setattr("actors.system_actor.lane.DISCONNECT_GRACE", 0.0)
     system = Puppet()
     held = Held()
 

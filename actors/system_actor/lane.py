@@ -1,0 +1,143 @@
+"""What is done one after the other on one system, in the order of asking: connects, disconnects,
+sends and questions.
+
+Runs on the system actor's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+import attrs
+
+from actors.messages import DisconnectSystem, Failure, FailureCode, Outcome, Request
+from actors.system_actor.receiving import Guard
+from actors.system_actor.reports import Origin
+
+DISCONNECT_GRACE = 1.0
+"""Seconds a disconnect waits for the sends before it; then it cuts them off."""
+STOPPING: Final = "the system is being stopped"
+
+
+@attrs.define(eq=False)
+class Job:
+    """One request in the lane."""
+
+    origin: Origin
+    request: Request
+    cut: Failure | None = None
+    """Set when it is cut off while it runs: what to answer."""
+
+    def fail(self, code: FailureCode, text: str) -> None:
+        """Answer that it was not begun."""
+        self.origin.reply(self.request.failure(code, text))
+
+
+class Lane:
+    def __init__(
+        self,
+        carry_out: Callable[[Job], Awaitable[None]],
+        guard: Guard,
+        outcome_of: Callable[[Request], Outcome],
+        on_done: Callable[[Request], None],
+    ) -> None:
+        """
+        Args:
+            carry_out: does what a job is for, and answers it, unless it is cancelled.
+            guard: runs a coroutine, and takes an exception that escapes as a crash.
+            outcome_of: what is known of the data of a request that is cut off while it runs.
+            on_done: called when a request has been dealt with, before the next begins.
+        """
+        self._carry_out = carry_out
+        self._guard = guard
+        self._outcome_of = outcome_of
+        self._on_done = on_done
+        self._waiting: deque[Job] = deque()
+        self.running: Job | None = None
+        """The one that is carried out, and may be cut off."""
+        self.task: asyncio.Task[None] | None = None
+        """Carries out one after the other; None while there are none."""
+
+    def __iter__(self) -> Iterator[Request]:
+        """What is not dealt with yet, in order."""
+        if self.running is not None:
+            yield self.running.request
+        for job in self._waiting:
+            yield job.request
+
+    @property
+    def next(self) -> Request | None:
+        """What is done after what runs."""
+        return self._waiting[0].request if self._waiting else None
+
+    def enter(self, job: Job) -> None:
+        """Put a job in line."""
+        self._waiting.append(job)
+        if isinstance(job.request, DisconnectSystem) and (self.running or len(self._waiting) > 1):
+            asyncio.get_running_loop().call_later(DISCONNECT_GRACE, self._hurry, job)
+        self._go_on()
+
+    def enter_first(self, job: Job) -> None:
+        """Put a job before all that wait."""
+        self._waiting.appendleft(job)
+        self._go_on()
+
+    def take_out(self, unwanted: Callable[[Job], bool]) -> None:
+        """Nobody waits for these any more: they never begin. What runs is not asked about."""
+        self._waiting = deque(job for job in self._waiting if not unwanted(job))
+
+    def cut(self, why: str, code: FailureCode = FailureCode.NOT_CONNECTED) -> None:
+        """Cut off what runs."""
+        job = self.running
+        if job is None or job.cut is not None or self.task is None:
+            return
+        job.cut = job.request.failure(code, why, self._outcome_of(job.request))
+        self.task.cancel()
+
+    def fail_waiting(self, code: FailureCode, text: str) -> None:
+        """Answer all that wait."""
+        while self._waiting:
+            self._waiting.popleft().fail(code, text)
+
+    def clear(self) -> None:
+        """Forget all that wait."""
+        self._waiting.clear()
+
+    async def until_idle(self, most: float) -> None:
+        """Until nothing is to be done, for so many seconds at most."""
+        if self.task is not None:
+            await asyncio.wait({self.task}, timeout=most)
+
+    def _hurry(self, disconnect: Job) -> None:
+        """Its grace is over: what is still before a disconnect gives way."""
+        if disconnect not in self._waiting:
+            return
+        while self._waiting[0] is not disconnect:
+            job = self._waiting.popleft()
+            job.fail(FailureCode.NOT_CONNECTED, "disconnected before its turn came")
+        self.cut("cut off by a disconnect")
+
+    def _go_on(self) -> None:
+        if self.task is None:
+            self.task = asyncio.create_task(self._guard(self._run))
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                job = self.running = self._waiting.popleft()
+                try:
+                    await self._carry_out(job)
+                except asyncio.CancelledError:
+                    if job.cut is None:
+                        raise
+                    job.origin.reply(job.cut)
+                finally:
+                    self.running = None
+                    if job.cut is not None and self.task is not None:
+                        self.task.uncancel()  # also when the connector swallowed it
+                self._on_done(job.request)
+        finally:
+            self.task = None
