@@ -11,6 +11,7 @@ from actors.settings.allowed import (
     text,
     whole_number,
 )
+from actors.settings.fields import setting
 from actors.settings.mistakes import (
     Mistake,
     MistakesError,
@@ -36,6 +37,7 @@ __all__ = [
     "read_details",
     "read_table",
     "seconds",
+    "setting",
     "show_path",
     "table_of",
     "tables_of",
