@@ -6,6 +6,7 @@ The door to the package: what a user subclasses, raises and registers.
 from typing import TYPE_CHECKING, Any
 
 from actors.connectors.mock.system import MockExternalSystem
+from actors.delivery import Delivery, current_deliveries, current_delivery
 from actors.errors import (
     AuthenticationRefusedError,
     BadConfigurationError,
@@ -29,6 +30,7 @@ __all__ = [
     "BadConfigurationError",
     "CertificateInvalidError",
     "ConnectorError",
+    "Delivery",
     "ExternalSystemInterface",
     "FatalError",
     "ItemRefusedError",
@@ -39,6 +41,8 @@ __all__ = [
     "TcpSystem",
     "Timeouts",
     "command",
+    "current_deliveries",
+    "current_delivery",
     "map_exceptions",
 ]
 

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
         ChildRestartingError,
         ChildRunningError,
         ConnectorFailedError,
+        DeadLetterError,
         DuplicateSystemError,
         EventsLostError,
         ExternalSystemError,
         InvalidRequestError,
         InvalidSpecError,
         NotConnectedError,
+        NotTriedError,
         OverloadedError,
         RequestTimeoutError,
         SystemCrashedError,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from supervisor.host.synchronous import SynchronousManager
     from supervisor.runtime.frozen import freeze_support
     from supervisor.runtime.supervisor_actor import Supervisor
+    from supervisor.specs.durable import DurablePolicy, OnDead, WhenFull
     from supervisor.specs.options import SupervisorOptions
     from supervisor.specs.policies import (
         AutoShutdown,
@@ -56,7 +59,9 @@ __all__ = [
     "ChildRestartingError",
     "ChildRunningError",
     "ConnectorFailedError",
+    "DeadLetterError",
     "DuplicateSystemError",
+    "DurablePolicy",
     "EventsLostError",
     "ExternalSystemError",
     "ExternalSystemManager",
@@ -66,6 +71,8 @@ __all__ = [
     "InvalidRequestError",
     "InvalidSpecError",
     "NotConnectedError",
+    "NotTriedError",
+    "OnDead",
     "OnStartFailure",
     "OverloadedError",
     "ReconnectPolicy",
@@ -82,6 +89,7 @@ __all__ = [
     "UnavailableError",
     "UnknownCommandError",
     "UnknownSystemError",
+    "WhenFull",
     "freeze_support",
 ]
 
@@ -95,7 +103,9 @@ _MODULES: Final = {
     "ChildRestartingError": "supervisor.errors",
     "ChildRunningError": "supervisor.errors",
     "ConnectorFailedError": "supervisor.errors",
+    "DeadLetterError": "supervisor.errors",
     "DuplicateSystemError": "supervisor.errors",
+    "DurablePolicy": "supervisor.specs.durable",
     "EventsLostError": "supervisor.errors",
     "ExternalSystemError": "supervisor.errors",
     "ExternalSystemManager": "supervisor.host.manager",
@@ -105,6 +115,8 @@ _MODULES: Final = {
     "InvalidRequestError": "supervisor.errors",
     "InvalidSpecError": "supervisor.errors",
     "NotConnectedError": "supervisor.errors",
+    "NotTriedError": "supervisor.errors",
+    "OnDead": "supervisor.specs.durable",
     "OnStartFailure": "supervisor.specs.policies",
     "OverloadedError": "supervisor.errors",
     "ReconnectPolicy": "supervisor.specs.policies",
@@ -121,6 +133,7 @@ _MODULES: Final = {
     "UnavailableError": "supervisor.errors",
     "UnknownCommandError": "supervisor.errors",
     "UnknownSystemError": "supervisor.errors",
+    "WhenFull": "supervisor.specs.durable",
     "freeze_support": "supervisor.runtime.frozen",
 }
 """Where to find what is imported when it is first used: a host needs no Thespian in its

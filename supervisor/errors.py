@@ -97,6 +97,14 @@ class UnavailableError(ExternalSystemError):
     """The system is restarting, quarantined or being stopped, or the supervisor is gone."""
 
 
+class NotTriedError(ExternalSystemError):
+    """An item before it failed, and it was to wait for that one."""
+
+
+class DeadLetterError(ExternalSystemError):
+    """It was accepted, and is not tried any more: it failed too often."""
+
+
 _ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {
     FailureCode.UNKNOWN_SYSTEM: UnknownSystemError,
     FailureCode.ALREADY_STARTED: AlreadyStartedError,
@@ -115,6 +123,8 @@ _ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {
     FailureCode.UNKNOWN_COMMAND: UnknownCommandError,
     FailureCode.CONNECTOR_ERROR: ConnectorFailedError,
     FailureCode.UNAVAILABLE: UnavailableError,
+    FailureCode.NOT_TRIED: NotTriedError,
+    FailureCode.DEAD_LETTER: DeadLetterError,
 }
 
 

@@ -22,7 +22,7 @@ LAYERS = """
     actors.unix_base.host actors.unix_base.hooks
     actors.unix_base.base
     actors.unix_base
-    actors.errors actors.loggers
+    actors.errors actors.loggers actors.delivery
     actors.payload
     actors.interface actors.settings
     actors.resilience
@@ -47,7 +47,7 @@ LAYERS = """
 """From the ground up: a room imports what stands in lines above its own, and nothing else."""
 
 PURE = """
-    actors.errors actors.loggers actors.messages actors.settings actors.resilience
+    actors.errors actors.loggers actors.delivery actors.messages actors.settings actors.resilience
     supervisor.specs supervisor.errors supervisor.timing supervisor.messages
     supervisor.tree supervisor.views supervisor.output supervisor.core
     supervisor.durable supervisor.durable.entry

@@ -72,8 +72,13 @@ def _mistake_in_body(request: Any, max_payload_bytes: int) -> str | None:
             return f"items is a tuple, not {type(request.items).__name__}"
         case SendMany() if not isinstance(request.stream, bool):
             return f"stream is True or False: {request.stream!r}"
+        case SendMany() if not isinstance(request.until_failure, bool):
+            return f"until_failure is True or False: {request.until_failure!r}"
+        case SendMany() if request.deliveries and len(request.deliveries) != len(request.items):
+            return "deliveries has one for each item, or none"
         case SendData() | SendMany():
-            return _mistake_in_data(request, max_payload_bytes)
+            mistake = _mistake_in_durability(request.durable, request.wait)
+            return mistake or _mistake_in_data(request, max_payload_bytes)
         case ReceiveData() | ReceiveMany() | QueryData() if not is_number(request.wait, least=0):
             return f"wait is a number of seconds, 0 or greater, or None: {request.wait!r}"
         case ReceiveMany() if not (is_whole_number(request.max_items) and request.max_items > 0):
@@ -82,6 +87,16 @@ def _mistake_in_body(request: Any, max_payload_bytes: int) -> str | None:
             return f"a command's name is a string, not {type(request.command).__name__}"
         case CallCommand() | QueryData():
             return _mistake_in_data(request, max_payload_bytes)
+    return None
+
+
+def _mistake_in_durability(durable: object, wait: object) -> str | None:
+    if durable is not None and not isinstance(durable, bool):
+        return f"durable is True, False or None: {durable!r}"
+    if not isinstance(wait, bool):
+        return f"wait is True or False: {wait!r}"
+    if wait and durable is False:
+        return "wait is for what is sent durably; durable is False"
     return None
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 
 import attrs
 
+from actors.delivery import Delivery
 from actors.payload import unwrap, wrap, wrap_items
 
 _request_numbers = itertools.count(1)
@@ -53,6 +54,10 @@ class FailureCode(enum.StrEnum):
     UNKNOWN_COMMAND = "unknown_command"
     CONNECTOR_ERROR = "connector_error"
     UNAVAILABLE = "unavailable"
+    NOT_TRIED = "not_tried"
+    """An item before it failed, and it was to wait for that."""
+    DEAD_LETTER = "dead_letter"
+    """It was accepted, and is not tried any more."""
 
 
 class Outcome(enum.StrEnum):
@@ -163,18 +168,34 @@ class DisconnectSystem(Request):
 
 @attrs.frozen
 class SendData(Request):
-    """Send one item. Answered by :class:`DataSent`."""
+    """Send one item. Answered by :class:`DataSent`; if it is sent durably and nobody waits for
+    its delivery, by :class:`DataAccepted`."""
 
     data: Any = attrs.field(repr=False, converter=wrap)
+    durable: bool | None = attrs.field(default=None, kw_only=True)
+    """Whether it goes by way of the outbox: it is on the disk before it is accepted, and is then
+    delivered at least once. None does as the system's spec says."""
+    wait: bool = attrs.field(default=False, kw_only=True)
+    """Of what is sent durably: whether it is answered only when it is delivered."""
 
 
 @attrs.frozen
 class SendMany(Request):
-    """Send items in order. Answered by :class:`ManySent`."""
+    """Send items in order. Answered by :class:`ManySent`; if they are sent durably and nobody
+    waits for their delivery, by :class:`DataAccepted`."""
 
     items: tuple[Any, ...] = attrs.field(repr=False, converter=wrap_items)
     stream: bool = attrs.field(default=False, kw_only=True)
     """Answer in several :class:`ManySent`, as results come in; the last has ``final``."""
+    durable: bool | None = attrs.field(default=None, kw_only=True)
+    """As of :class:`SendData`: all of them are accepted, or none."""
+    wait: bool = attrs.field(default=False, kw_only=True)
+    """As of :class:`SendData`."""
+    until_failure: bool = attrs.field(default=False, kw_only=True)
+    """Whether an item is sent only if all before it were; else it has failed with
+    ``not_tried``. A system's own bulk operation is given them all."""
+    deliveries: tuple[Delivery, ...] = attrs.field(default=(), kw_only=True)
+    """What an outbox says of each item, for the connector; empty where none sends it."""
 
 
 @attrs.frozen
@@ -244,6 +265,14 @@ class SystemDisconnected(Reply):
 @attrs.frozen(kw_only=True)
 class DataSent(Reply):
     """The system took the item."""
+
+
+@attrs.frozen(kw_only=True)
+class DataAccepted(Reply):
+    """All of it is on the disk, and will be delivered, whatever ends before."""
+
+    ids: tuple[str, ...]
+    """Of each item in order: the idempotency id that its receiver may be told."""
 
 
 @attrs.frozen(kw_only=True)

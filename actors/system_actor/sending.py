@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from actors.delivery import delivering
 from actors.errors import (
     EXPECTED_ERRORS,
     ConnectorError,
@@ -88,10 +89,15 @@ async def send_many(
                 await asyncio.sleep(0)
             if is_cut():
                 raise asyncio.CancelledError
-            result = await guarded(
-                guards, request, partial(_send_item, system, request, item, on_error)
-            )
+            with delivering(request.deliveries[number - 1 : number]):
+                result = await guarded(
+                    guards, request, partial(_send_item, system, request, item, on_error)
+                )
             parts.results.append(result)  # only now: a part may have gone out meanwhile
+            if request.until_failure and isinstance(result, Failure):
+                not_tried = request.failure(FailureCode.NOT_TRIED, "an item before it failed")
+                parts.results += [not_tried] * (len(request.items) - number)
+                break
     except BaseException:
         parts.close(final=False)
         raise
@@ -130,8 +136,10 @@ async def _send_bulk(
             items.append(unwrap(data))
         except PayloadError as error:
             unreadable[position] = request.failure(FailureCode.INVALID_REQUEST, str(error))
+    deliveries = tuple([d for n, d in enumerate(request.deliveries) if n not in unreadable])
     try:
-        taken = await system.send_many(items) if items else []
+        with delivering(deliveries):
+            taken = await system.send_many(items) if items else []
     except EXPECTED_ERRORS as error:
         on_error(error)
         # Of one that was refused, others of this call may have gone out.

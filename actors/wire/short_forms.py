@@ -48,7 +48,7 @@ def _restore_each(pairs: tuple[tuple[int, Any], ...]) -> tuple[tuple[int, Any], 
 
 _DELIVER, _ANSWERED, _SEND, _SEND_MANY, _RECEIVE, _SENT, _MANY_SENT, _RECEIVED = range(1, 9)
 
-_SHORTENERS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
+_SHORTENERS: Final[dict[type, Callable[[Any], Any]]] = {
     Deliver: lambda m: (_DELIVER, m.number, _shorten_each(m.requests)),
     Answered: lambda m: (
         _ANSWERED,
@@ -59,8 +59,16 @@ _SHORTENERS: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {
         m.refused,
         m.is_connected,
     ),
-    SendData: lambda m: (_SEND, m.system_name, m.request_id, m.timeout, m.data),
-    SendMany: lambda m: (_SEND_MANY, m.system_name, m.request_id, m.timeout, m.items, m.stream),
+    SendData: lambda m: (
+        (_SEND, m.system_name, m.request_id, m.timeout, m.data)
+        if m.durable is None and not m.wait
+        else m
+    ),
+    SendMany: lambda m: (
+        (_SEND_MANY, m.system_name, m.request_id, m.timeout, m.items, m.stream)
+        if m.durable is None and not m.wait and not m.until_failure and not m.deliveries
+        else m
+    ),
     ReceiveData: lambda m: (_RECEIVE, m.system_name, m.request_id, m.timeout, m.wait),
     DataSent: lambda m: (_SENT, m.request_id, m.system_name),
     ManySent: lambda m: (_MANY_SENT, m.request_id, m.system_name, m.results, m.final),

@@ -54,6 +54,29 @@ class ForgetActor:
 
 
 @attrs.frozen
+class StartJournal:
+    """Create the process of the journal."""
+
+    life: int
+    """Counts them: 1, 2, 3..."""
+
+
+@attrs.frozen
+class TellJournal:
+    """Send a message to the process of the journal."""
+
+    life: int
+    message: Any
+
+
+@attrs.frozen
+class KillJournal:
+    """End the journal's process with SIGKILL."""
+
+    life: int
+
+
+@attrs.frozen
 class TellClient:
     """Send a reply or an event to whoever asked or subscribed."""
 
@@ -79,4 +102,7 @@ class Finish:
     """Of the runtime's root process."""
 
 
-CoreAction = StartActor | TellActor | KillActor | ForgetActor | TellClient | Log | Finish
+JournalAction = StartJournal | TellJournal | KillJournal
+CoreAction = (
+    StartActor | TellActor | KillActor | ForgetActor | JournalAction | TellClient | Log | Finish
+)

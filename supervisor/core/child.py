@@ -196,7 +196,11 @@ class Child:
         self.tallied = NOTHING
         self.has_direct_clients = False
 
-    def status(self, now: float) -> SystemStatus:
+    def status(self, now: float, outbox: int = 0) -> SystemStatus:
+        """
+        Args:
+            outbox: messages that wait there to be delivered.
+        """
         state = self.state
         if state is SystemState.CONNECTED and not self.tallied.is_connected:
             state = SystemState.DISCONNECTED  # its own word of that is on its way
@@ -219,6 +223,7 @@ class Child:
             last_crash=self.crashes[-1].reason if self.crashes else None,
             last_error=self.last_error,
             dropped=self.dropped,
+            outbox=outbox,
             next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
         )
 

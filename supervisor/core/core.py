@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from actors.messages import (
     ConnectSystem,
@@ -35,6 +35,7 @@ from supervisor.core.keepers import Keepers, restore
 from supervisor.core.lifecycle import Lifecycle
 from supervisor.core.log_lines import LogLines
 from supervisor.core.orders import Orders
+from supervisor.core.outbox import Outbox
 from supervisor.core.outputs import Outputs
 from supervisor.core.requests import Requests
 from supervisor.core.router import Router
@@ -46,6 +47,9 @@ from supervisor.specs.spec import ROOT, GroupSpec
 from supervisor.tree.decisions import Happened, TreeAction
 from supervisor.tree.nodes import Status
 from supervisor.tree.tree import Tree
+
+SETTLE: Final = 2.0
+"""Seconds in which the journal is to be written when all systems are down."""
 
 
 class SupervisorCore:
@@ -92,6 +96,7 @@ class SupervisorCore:
             context, self._tree, decided, child_orders, self._router, self._watchdog, at_once
         )
         self._outputs = Outputs(context)
+        self._outbox = Outbox(context, self._router)
         self._requests = Requests(
             context,
             self._tree,
@@ -101,15 +106,22 @@ class SupervisorCore:
             self._events,
             self._keepers,
             self._outputs,
+            self._outbox,
         )
         log_lines = LogLines(context, self._tree)
         # The lifecycle last: what happened is told before anything follows from it.
-        for part in (self._keepers, self._events, log_lines, self._outputs, self._lifecycle):
+        parts = (self._keepers, self._events, log_lines, self._outputs, self._outbox)
+        for part in (*parts, self._lifecycle):
             context.listen(part.hear)
         self._finished = False
+        self._finish_by: float | None = None
 
-    def begin(self, now: float) -> None:
-        """Start the tree; before anything else is asked."""
+    def begin(self, now: float, *, has_journal: bool = False) -> None:
+        """Start the tree; before anything else is asked.
+
+        Args:
+            has_journal: whether there is a journal from before.
+        """
         self._context.timers.now = now
         if self._record is None:
             self._lifecycle.carry_out()
@@ -123,6 +135,7 @@ class SupervisorCore:
             self._tree.start(recovering=True)
             self._record = None
         self._lifecycle.carry_out()
+        self._outbox.begin(has_journal=has_journal)
 
     def _tell_losses(self) -> None:
         """What ran under the supervisor before this one went down with it."""
@@ -138,9 +151,10 @@ class SupervisorCore:
         """What is to be done now, in order."""
         for child in self._router.ready:
             self._context.guard(f"the connection of {child.name}", self._look_at, child)
+        self._context.guard("the outbox", self._outbox.flush)
         self._router.deliver()
         ended = self._lifecycle.ended
-        if ended is not None:
+        if ended is not None and self._may_finish():
             self._requests.supervisor_stopped()
             if not self._finished:
                 self._finished = True
@@ -151,6 +165,17 @@ class SupervisorCore:
     def _look_at(self, child: Child) -> None:
         self._connecting.look(child)
         self._connecting.announce(child)
+        self._outbox.touch(child.name)
+
+    def _may_finish(self) -> bool:
+        """Whether all is down, and what became of the last messages is on the disk: else they
+        would be delivered once more."""
+        if self._outbox.is_settled:
+            return True
+        if self._finish_by is None:
+            self._finish_by = self._context.now + SETTLE
+            self._context.timers.at(self._finish_by, lambda: None)
+        return self._context.now >= self._finish_by
 
     def next_due(self) -> float | None:
         """When :meth:`tick` is to be called next."""
@@ -258,6 +283,22 @@ class SupervisorCore:
         child = self._living(name, incarnation)
         if child is not None:
             self._outputs.begun(child)
+
+    # ---- from the journal -------------------------------------------------------------------
+
+    def journal_said(self, life: int, message: Any, now: float) -> None:
+        """Anything that the journal's process sent."""
+        self._context.timers.now = now
+        self._outbox.journal_said(life, message)
+
+    def journal_exited(self, life: int, how: str, now: float) -> None:
+        """The journal's process is gone, or could not be made.
+
+        Args:
+            how: it ended, to follow "the journal's process".
+        """
+        self._context.timers.now = now
+        self._outbox.journal_exited(life, how)
 
     def _living(self, name: str, incarnation: int) -> Child | None:
         child = self._context.children.get(name)

@@ -24,6 +24,7 @@ from supervisor.tree.tree import Tree
 _PASSING: Final = {
     *(EventKind.CONNECTING, EventKind.CONNECTED, EventKind.DISCONNECTED, EventKind.FAILED),
     *(EventKind.HUNG, EventKind.ABANDONED),
+    *(EventKind.DEAD_LETTER, EventKind.OUTBOX_BLOCKED),
 }
 """Events that by themselves change nothing that is kept of a system."""
 

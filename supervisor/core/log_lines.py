@@ -35,6 +35,10 @@ class LogLines:
             case EventKind.ABANDONED:
                 text = f"{name}: no exit seen after SIGKILL; going on without it"
                 self._say(logging.WARNING, text)
+            case EventKind.DEAD_LETTER:
+                self._say(logging.WARNING, f"{name}: {why}")
+            case EventKind.OUTBOX_BLOCKED:
+                self._say(logging.ERROR, f"{name}: its outbox stands still: {why}")
             case EventKind.QUARANTINED:
                 self._loop_ended(name)
                 self._quarantined(name, why)

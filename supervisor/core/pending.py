@@ -4,10 +4,11 @@ is answered. Pure."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import attrs
 
-from actors.messages import Failure, Request
+from actors.messages import Failure, Reply, Request
 from actors.messages.results import Results
 from supervisor.core.actions import Client
 from supervisor.messages import SupervisorRequest
@@ -38,6 +39,8 @@ class Pending:
     gathering: Gathering | None = None
     results: Results | None = None
     """Of a SendMany."""
+    hear: Callable[[Reply], None] | None = None
+    """Told of the answer, where the supervisor itself wants it."""
     own: bool = False
     """Whether the supervisor itself asks."""
     deadline: float = math.inf

@@ -12,6 +12,8 @@ from actors.messages import (
     FailureCode,
     Reply,
     Request,
+    SendData,
+    SendMany,
     invalid_request,
 )
 from actors.settings import did_you_mean
@@ -22,11 +24,13 @@ from supervisor.core.context import Context
 from supervisor.core.events import Events
 from supervisor.core.keepers import Keepers
 from supervisor.core.orders import Order, Orders
+from supervisor.core.outbox import Outbox
 from supervisor.core.outputs import Outputs
 from supervisor.core.router import Router
 from supervisor.messages import (
     AllStatusGiven,
     CancelRequest,
+    ChangeSpecs,
     ConnectAll,
     DesiredState,
     DisconnectAll,
@@ -35,9 +39,11 @@ from supervisor.messages import (
     GetStatus,
     Ping,
     Pong,
+    RegisterSystem,
     ResolveSystem,
     RestartSystem,
     ReturnData,
+    StartChild,
     StatusGiven,
     StopSupervisor,
     Subscribe,
@@ -70,6 +76,7 @@ class Requests:
         events: Events,
         keepers: Keepers,
         outputs: Outputs,
+        outbox: Outbox,
     ) -> None:
         self._context = context
         self._tree = tree
@@ -79,6 +86,7 @@ class Requests:
         self._events = events
         self._keepers = keepers
         self._outputs = outputs
+        self._outbox = outbox
         self._stop_orders: list[Order] = []
         self._stopping = False
 
@@ -90,6 +98,7 @@ class Requests:
                     if isinstance(request_id, int):
                         self._router.cancel(client, request_id)
                         self._orders.cancel(client, request_id)
+                        self._outbox.cancel(client, request_id)
             case ReturnData(system_name=str() as name):
                 child = self._context.children.get(name)
                 if child is not None and child.is_running:
@@ -117,6 +126,7 @@ class Requests:
         """A client's connection ended."""
         self._router.forget_client(client)
         self._orders.forget_client(client)
+        self._outbox.forget_client(client)
         self._events.unsubscribe(client)
         self._keepers.remove(client)
         self._outputs.forget_client(client)
@@ -153,6 +163,8 @@ class Requests:
                 self._context.tell(client, self._resolve(child, request))
             case GetLogs():
                 self._outputs.give(client, request)
+            case SendData() | SendMany() if self._outbox.takes(child, request):
+                self._outbox.accept(child, client, request)
             case _:
                 child.look_at_tally(self._context.doors)
                 self._router.accept(child, client, request, gathering=None)
@@ -161,7 +173,7 @@ class Requests:
 
     def _status(self, child: Child) -> SystemStatus:
         child.look_at_tally(self._context.doors)
-        return child.status(self._context.now)
+        return child.status(self._context.now, self._outbox.waiting(child.name))
 
     def _resolve(self, child: Child, request: ResolveSystem) -> Reply:
         door = self._context.doors.path_of(child.name, child.incarnation)
@@ -177,6 +189,7 @@ class Requests:
             max_payload_bytes=self._context.options.max_payload_bytes,
             request_timeout=self._context.options.request_timeout,
             connect_timeout=self._context.options.connect_timeout,
+            durable=child.spec.durable is not None,
         )
 
     def _who_else(self, request: Request) -> str:
@@ -197,6 +210,11 @@ class Requests:
             self._context.tell(client, failure)
             return
         match request:
+            case RegisterSystem(spec=spec) | StartChild(spec=spec) | ChangeSpecs(spec=spec) if (
+                text := self._outbox.refusal_of(spec)
+            ) is not None:
+                failure = request.failure(FailureCode.INVALID_SPEC, text)
+                self._context.tell(client, failure)
             case _ if isinstance(request, ChildOrder):
                 self._child_orders.obey(client, request)
             case KeepRecord():

@@ -97,6 +97,18 @@ class Router:
         child.mailbox.appendleft(pending)
         self._set_deadline(pending)
 
+    def ask_on_its_own(self, child: Child, request: Request, hear: Callable[[Reply], None]) -> None:
+        """Ask a system for the supervisor itself; it takes no room in the mailbox from others.
+
+        Args:
+            hear: told of the answer, of each part of it.
+        """
+        pending = self._pending(None, Admitted(request, 0, 0), None)
+        pending.hear = hear
+        self._open(child, pending)
+        child.mailbox.append(pending)
+        self._set_deadline(pending)
+
     def cancel(self, client: Client, request_id: int) -> None:
         """The asker does not wait for this any more."""
         ref = self._by_request.get((client, request_id))
@@ -305,6 +317,9 @@ class Router:
             if answer is None:
                 return
             reply = answer
+        if pending.hear is not None:
+            pending.hear(reply)
+            return
         if pending.gathering is not None:
             self._answer_or_gather(None, pending.gathering, reply)
             return

@@ -79,6 +79,8 @@ def _mistake_in_spec(spec: ChildSpec) -> str | None:
             attrs.validate(each.restart)
             if isinstance(each, SystemSpec):
                 attrs.validate(each.reconnect)
+                if each.durable is not None:
+                    attrs.validate(each.durable)
     except Exception as error:
         who = getattr(spec, "name", None)
         return f"the spec of {who!r} makes no sense: {error}"

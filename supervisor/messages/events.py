@@ -44,6 +44,10 @@ class EventKind(enum.StrEnum):
     """It ended as it was asked to, or by itself in order; ``reason`` if that went wrong."""
     CHANGED = "changed"
     """Its spec was changed while it runs."""
+    DEAD_LETTER = "dead_letter"
+    """A message that was sent to it durably is not tried any more; ``reason`` says why."""
+    OUTBOX_BLOCKED = "outbox_blocked"
+    """The same, and all messages behind it wait until something is done about it."""
     UNREGISTERED = "unregistered"
     """Its spec was removed."""
 

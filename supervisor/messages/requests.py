@@ -209,6 +209,8 @@ class SystemResolved(Reply):
     max_payload_bytes: int
     request_timeout: float
     connect_timeout: float
+    durable: bool = False
+    """Whether sends that do not say it are durable, and so go through the supervisor."""
 
 
 @attrs.frozen(kw_only=True)

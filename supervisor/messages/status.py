@@ -76,6 +76,8 @@ class SystemStatus:
     """The last of them, oldest first."""
     dropped: int = 0
     """Items that came unasked and that nobody got, over all incarnations under this supervisor."""
+    outbox: int = 0
+    """Messages sent durably that wait to be delivered."""
     next_attempt: float | None = None
     """Seconds until it is tried to be connected again; None while it is connected, or being
     connected, or not meant to be."""

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
-from actors.settings import one_of, seconds, whole_number
+from actors.settings import one_of, seconds, text, whole_number
 
 
 class LogLevel(enum.StrEnum):
@@ -28,6 +28,7 @@ class LogLevel(enum.StrEnum):
 
 
 _LOG_LEVEL: Final = one_of(*LogLevel)
+_PATH: Final = text("the absolute path of a directory", lambda path: path.startswith("/"))
 
 
 def _to_level(value: LogLevel | str) -> LogLevel:
@@ -51,6 +52,10 @@ class SupervisorOptions:
     """The size of an item above which a request is refused, and an answer is a failure."""
     crash_reports: int = attrs.field(default=10, validator=whole_number(0))
     """How many crash reports are kept of each system."""
+    state_dir: str | None = attrs.field(default=None, validator=_PATH.or_none())
+    """The directory for what outlives all processes, above all what was sent durably; one
+    supervisor at a time has it. None: there is none, and nothing is durable; but ``extsys run``
+    then takes ``$STATE_DIRECTORY``, or ``extsys`` in ``$XDG_STATE_HOME`` (``~/.local/state``)."""
     log_level: LogLevel = attrs.field(
         default=LogLevel.WARNING,
         converter=_to_level,

@@ -17,6 +17,7 @@ from actors.payload import Payload, encode
 from actors.resilience.backoff import BackoffPolicy
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.settings import Allowed, flag, one_of, seconds, table_of, text, whole_number
+from supervisor.specs.durable import DurablePolicy, durable_policy
 from supervisor.specs.policies import (
     INFINITY,
     AutoShutdown,
@@ -107,6 +108,9 @@ class SystemSpec:
     """Unanswered items above which the system is ``overloaded``."""
     policy: Policy = attrs.field(default=NO_POLICY, kw_only=True, validator=table_of(Policy))
     """How its calls are looked after; in a file its fields are keys of the system itself."""
+    durable: DurablePolicy | None = _limit(durable_policy(), None)
+    """How its outbox treats what is sent to it; True is the usual way. None, or False: what is
+    sent to it does not go by way of an outbox, unless its sender says so."""
     snapshot: bytes | None = attrs.field(
         default=None,
         kw_only=True,

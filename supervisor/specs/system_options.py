@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from actors.resilience.backoff import BackoffPolicy
 from actors.resilience.policy import Policy
+from supervisor.specs.durable import DurablePolicy
 from supervisor.specs.policies import RestartPolicy, RestartType, Shutdown
 
 
@@ -23,3 +24,4 @@ class SystemOptions(TypedDict, total=False):
     hang_timeout: float | str
     mailbox_size: int
     policy: Policy
+    durable: DurablePolicy | bool | None

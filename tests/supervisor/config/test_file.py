@@ -85,6 +85,7 @@ def test_an_empty_file_has_the_defaults_and_no_systems():
         "connect_timeout": 60.0,
         "max_payload_bytes": 16 * 1024 * 1024,
         "crash_reports": 10,
+        "state_dir": None,
         "log_level": "warning",
         "system_log_level": "info",
     }

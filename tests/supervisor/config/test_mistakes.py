@@ -33,7 +33,7 @@ def in_supervisor(line):
             "supervisor.xyz: is no known key; known are auto_shutdown, connect_timeout, "
             "crash_reports, give_up, "
             "log_level, max_payload_bytes, max_restarts, on_start_failure, order, period, "
-            "request_timeout, strategy",
+            "request_timeout, state_dir, strategy",
         ),
         (
             in_supervisor("request_timeout = 0"),
@@ -132,6 +132,24 @@ def in_supervisor(line):
             system("shutdown = -1"),
             'system "plc-1": shutdown: must be a finite number',
         ),
+        (
+            system("durable = 3"),
+            'system "plc-1": durable: must be true, false or a table of keys',
+        ),
+        (
+            system("durable = {windw = 3}"),
+            'system "plc-1": durable.windw: is no known key; did you mean "window"?',
+        ),
+        (
+            system('durable = {on_dead = "skp"}'),
+            "system \"plc-1\": durable.on_dead: must be one of skip, block, not 'skp'; "
+            'did you mean "skip"?',
+        ),
+        (
+            system("durable = {backoff_min = 60}"),
+            'system "plc-1": durable: backoff_max (30) must not be less than backoff_min (60)',
+        ),
+        ('[supervisor]\nstate_dir = "here"\n', "supervisor.state_dir: must be the absolute path"),
         (system("mailbox_size = 0"), 'system "plc-1": mailbox_size: must be a whole number, 1 or'),
         (
             system(f'connection_details = "tcp://user:{SECRET}@host"'),
