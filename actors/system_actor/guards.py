@@ -6,13 +6,12 @@ made as they are.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from actors.messages import Failure, FailureCode, Outcome, Request
+from actors.messages import Failure, Request
 from actors.resilience.policy import Policy
-from actors.resilience.timeouts import Timeouts
 from actors.system_actor.calls import Call, Guard, T, Work, operation_of
+from actors.system_actor.time_limit import TimeLimit
 
 
 class Guards:
@@ -46,23 +45,3 @@ async def guarded(
     if guards is None:
         return await work()
     return await guards.run(Call(operation_of(request), request, weight), work)
-
-
-class TimeLimit:
-    """Cancels what takes too long; the guard next to the call."""
-
-    def __init__(self, timeouts: Timeouts) -> None:
-        self._timeouts = timeouts
-
-    async def around(self, call: Call, go_on: Work[T | Failure]) -> T | Failure:
-        limit: float | None = getattr(self._timeouts, call.operation)
-        if limit is None:
-            return await go_on()
-        try:
-            async with asyncio.timeout(limit) as timer:
-                return await go_on()
-        except TimeoutError:
-            if not timer.expired():
-                raise  # the connector's own
-        text = f"{call.operation} took longer than its time limit ({limit:g} s), and was cut off"
-        return call.request.failure(FailureCode.TIMEOUT, text, Outcome.UNKNOWN)
