@@ -20,6 +20,7 @@ from actors.errors import (
 )
 from actors.interface import ExternalSystemInterface, command
 from actors.resilience.policy import Policy
+from actors.resilience.rate_limit import Overflow, RateLimit
 from actors.resilience.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ __all__ = [
     "MockExternalSystem",
     "NoAnswerError",
     "NotSentError",
+    "Overflow",
     "Policy",
+    "RateLimit",
     "TcpSystem",
     "Timeouts",
     "command",

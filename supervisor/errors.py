@@ -73,6 +73,10 @@ class OverloadedError(ExternalSystemError):
     """Too much waits for the system already; nothing was taken."""
 
 
+class RateLimitedError(ExternalSystemError):
+    """The system's rate limit lets no more through just now; nothing was sent."""
+
+
 class InvalidRequestError(ExternalSystemError):
     """The request makes no sense. The caller's fault."""
 
@@ -119,6 +123,7 @@ _ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {
     FailureCode.SYSTEM_CRASHED: SystemCrashedError,
     FailureCode.TIMEOUT: RequestTimeoutError,
     FailureCode.OVERLOADED: OverloadedError,
+    FailureCode.RATE_LIMITED: RateLimitedError,
     FailureCode.INVALID_REQUEST: InvalidRequestError,
     FailureCode.UNKNOWN_COMMAND: UnknownCommandError,
     FailureCode.CONNECTOR_ERROR: ConnectorFailedError,

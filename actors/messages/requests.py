@@ -50,6 +50,8 @@ class FailureCode(enum.StrEnum):
     SYSTEM_CRASHED = "system_crashed"
     TIMEOUT = "timeout"
     OVERLOADED = "overloaded"
+    RATE_LIMITED = "rate_limited"
+    """Its rate limit lets no more through just now."""
     INVALID_REQUEST = "invalid_request"
     UNKNOWN_COMMAND = "unknown_command"
     CONNECTOR_ERROR = "connector_error"

@@ -89,6 +89,8 @@ class StartSystem:
     """None when what it says goes where its supervisor's own words go."""
     failed: str | None = None
     """Why it is not going to be connected before somebody asks for it, and what to do."""
+    level_path: str | None = None
+    """Of the file that its rate limit is kept in; None keeps it in its process."""
 
 
 @attrs.frozen

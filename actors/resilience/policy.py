@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from actors.resilience.rate_limit import RateLimit
 from actors.resilience.timeouts import Timeouts
 from actors.settings import table_of
 
@@ -19,6 +20,9 @@ class Policy:
     systems name by ``policy = "NAME"``.
     """
 
+    rate_limit: RateLimit | None = attrs.field(
+        default=None, validator=table_of(RateLimit).or_none()
+    )
     timeouts: Timeouts | None = attrs.field(default=None, validator=table_of(Timeouts).or_none())
 
 

@@ -46,10 +46,6 @@ from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.sending import gave, send_many, send_one
 
 
-def _stopped(request: Request) -> Failure:
-    return request.failure(FailureCode.UNAVAILABLE, STOPPING, Outcome.UNKNOWN)
-
-
 class Engine:
     def __init__(
         self,
@@ -176,9 +172,9 @@ class Engine:
         self._receiver.fail_all(FailureCode.UNAVAILABLE, STOPPING)
         running = self._lane.running
         if running is not None:  # it does not give way, or had no time to
-            running.origin.reply(running.cut or _stopped(running.request))
+            running.origin.reply(running.cut or self._stopped(running.request))
         for origin, request in self._side_requests.items():
-            origin.reply(_stopped(request))
+            origin.reply(self._stopped(request))
             self._side_tasks[origin].cancel()
         self._side_requests.clear()
         if not self._last_disconnect.done():
@@ -194,7 +190,17 @@ class Engine:
     # ---- the lane -----------------------------------------------------------------------
 
     def _outcome_of(self, request: Request) -> Outcome:
-        return self._asker.outcome if isinstance(request, QueryData) else Outcome.UNKNOWN
+        if isinstance(request, QueryData):
+            return self._asker.outcome
+        return Outcome.NOT_SENT if self._is_held(request) else Outcome.UNKNOWN
+
+    def _stopped(self, request: Request) -> Failure:
+        outcome = Outcome.NOT_SENT if self._is_held(request) else Outcome.UNKNOWN
+        return request.failure(FailureCode.UNAVAILABLE, STOPPING, outcome)
+
+    def _is_held(self, request: Request) -> bool:
+        """Whether its call waits for leave to begin."""
+        return self._guards is not None and self._guards.hold(request)
 
     def _done(self, request: Request) -> None:
         if isinstance(request, ConnectSystem):

@@ -11,29 +11,56 @@ from collections.abc import Sequence
 from actors.messages import Failure, Request
 from actors.resilience.policy import Policy
 from actors.system_actor.calls import Call, Guard, T, Work, operation_of
+from actors.system_actor.rate_limiting import RateLimiter
 from actors.system_actor.time_limit import TimeLimit
 
 
 class Guards:
     """All of one system, the outermost first."""
 
-    def __init__(self, guards: Sequence[Guard]) -> None:
+    def __init__(self, guards: Sequence[Guard], most_at_once: int | None = None) -> None:
+        """
+        Args:
+            most_at_once: items that one call may have; None if any number may go.
+        """
         self._guards = tuple(guards)
+        self.most_at_once = most_at_once
+        self._held: set[int] = set()
+        """Requests, by ``id``, whose calls a guard has not let through yet."""
 
     @classmethod
-    def of(cls, policy: Policy) -> Guards | None:
-        """Those that a policy asks for; None if it asks for none."""
+    def of(cls, policy: Policy, name: str, level_path: str | None = None) -> Guards | None:
+        """Those that a policy asks for; None if it asks for none.
+
+        Args:
+            name: of the system.
+            level_path: of the file of its rate limit; None keeps that in this process.
+        """
         guards: list[Guard] = []
+        most_at_once = None
+        if policy.rate_limit is not None:
+            guards.append(RateLimiter(policy.rate_limit, level_path, name))
+            most_at_once = policy.rate_limit.burst
         if policy.timeouts is not None:
             guards.append(TimeLimit(policy.timeouts))
-        return cls(guards) if guards else None
+        return cls(guards, most_at_once) if guards else None
 
     async def run(self, call: Call, work: Work[T | Failure]) -> T | Failure:
         """The result of a call, or why it failed or was not made."""
-        return await self._run(0, call, work)
+        request = id(call.request)
+        self._held.add(request)
+        try:
+            return await self._run(0, call, work)
+        finally:
+            self._held.discard(request)
+
+    def hold(self, request: Request) -> bool:
+        """Whether they hold back its call: of what is cut off now nothing was done."""
+        return id(request) in self._held
 
     async def _run(self, depth: int, call: Call, work: Work[T | Failure]) -> T | Failure:
         if depth == len(self._guards):
+            self._held.discard(id(call.request))
             return await work()
         return await self._guards[depth].around(call, lambda: self._run(depth + 1, call, work))
 

@@ -73,17 +73,12 @@ async def send_many(
         is_cut: whether it was cancelled; a connector may have swallowed that.
         guards: stand around the call for each item, or for all where that is one.
     """
-    if type(system).send_many is not ExternalSystemInterface.send_many:
-        count = len(request.items)
-        results = await guarded(
-            guards, request, lambda: _send_bulk(system, request, on_error), count
-        )
-        if isinstance(results, Failure):
-            results = (results,) * count
-        origin.reply(_part(request, results, final=True))
-        return
     parts = _Parts(origin, request)
     try:
+        if type(system).send_many is not ExternalSystemInterface.send_many:
+            await _send_in_bulks(system, request, parts, is_cut, on_error, guards)
+            parts.close(final=True)
+            return
         for number, item in enumerate(request.items, 1):
             if number % _TURN == 0:
                 await asyncio.sleep(0)
@@ -102,6 +97,29 @@ async def send_many(
         parts.close(final=False)
         raise
     parts.close(final=True)
+
+
+async def _send_in_bulks(
+    system: ExternalSystemInterface,
+    request: SendMany,
+    parts: _Parts,
+    is_cut: Callable[[], bool],
+    on_error: OnError,
+    guards: Guards | None,
+) -> None:
+    """The results of a system with a bulk operation of its own; in one, unless so many items
+    may not go at once."""
+    count = len(request.items)
+    most = (guards and guards.most_at_once) or max(1, count)
+    for begin in range(0, max(1, count), most):
+        if is_cut():
+            raise asyncio.CancelledError
+        items = request.items[begin : begin + most]
+        bulk = partial(_send_bulk, system, request, items, on_error)
+        results = await guarded(guards, request, bulk, len(items))
+        if isinstance(results, Failure):
+            results = (results,) * len(items)
+        parts.results.extend(results)
 
 
 async def _send_item(
@@ -123,15 +141,15 @@ async def _send_item(
 
 
 async def _send_bulk(
-    system: ExternalSystemInterface, request: SendMany, on_error: OnError
+    system: ExternalSystemInterface, request: SendMany, of: Sequence[Any], on_error: OnError
 ) -> tuple[bool | Failure, ...]:
-    """The same for a system with a bulk operation of its own."""
-    count = len(request.items)
+    """The same of items that go out with one call."""
+    count = len(of)
     if not system.is_connected:
         return (request.failure(*why_not_connected(system)),) * count
     items: list[Any] = []
     unreadable: dict[int, Failure] = {}
-    for position, data in enumerate(request.items):
+    for position, data in enumerate(of):
         try:
             items.append(unwrap(data))
         except PayloadError as error:

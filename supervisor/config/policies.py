@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 
 from actors.resilience.policy import NO_POLICY, Policy
+from actors.resilience.rate_limit import RateLimit
 from actors.settings import Mistake, MistakesError, describe_value, did_you_mean, read_table
 
 POLICY_KEYS: Final = tuple(field.name for field in attrs.fields(Policy))
@@ -19,6 +20,8 @@ class NamedPolicies:
 
     _tables: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """What is right in each of them."""
+    _shared: dict[str, tuple[object, RateLimit]] = attrs.field(factory=dict)
+    """By the name of each shared rate limit: the system that first said it, and how."""
 
     def read(self, tables: object) -> list[Mistake]:
         """Learn them; what is wrong with them."""
@@ -53,9 +56,20 @@ class NamedPolicies:
                 mistakes.append(Mistake(("policy",), self._refusal(name)))
         own = {key: table[key] for key in POLICY_KEYS if key in table}
         try:
-            return read_table(Policy, {**named, **own}, show_values=True), mistakes
+            policy = read_table(Policy, {**named, **own}, show_values=True)
         except MistakesError as error:
             return NO_POLICY, [*mistakes, *error.mistakes]
+        return policy, mistakes + self._check_shared(table.get("name"), policy.rate_limit)
+
+    def _check_shared(self, system: object, limit: RateLimit | None) -> list[Mistake]:
+        """Whether those that share a rate limit say the same of it."""
+        if limit is None or limit.shared is None:
+            return []
+        first, other = self._shared.setdefault(limit.shared, (system, limit))
+        if (limit.rate, limit.burst) == (other.rate, other.burst):
+            return []
+        text = f"says {limit}, and {first!r} says {other}; say the same in both"
+        return [Mistake(("rate_limit",), text)]
 
     def _refusal(self, name: object) -> str:
         known = ", ".join(f'"{each}"' for each in self._tables) or "none"

@@ -23,6 +23,9 @@ ACTOR_SOCKETS: Final = "actors"
 """The directory of the actor system's sockets, in the runtime's."""
 DOORS: Final = "d"
 """That of the doors of its systems: its name is short, as sockets' paths are."""
+LEVELS: Final = "limits"
+"""That of what is used up of their rate limits."""
+LEVEL_NAMES: Final = "[0-9a-f]{32}"
 SUPERVISOR_SOCKET: Final = "supervisor.sock"
 OUTPUT: Final = ".out"
 """How the pipe is called, after the door, that a system's process says what it says into."""
@@ -44,6 +47,7 @@ _HERE: Final[dict[str, _Kind]] = {
     f"{LOG}.old": stat.S_ISREG,  # where Thespian moves it when it has grown
     ACTOR_SOCKETS: stat.S_ISDIR,
     DOORS: stat.S_ISDIR,
+    LEVELS: stat.S_ISDIR,
 }
 _BELOW: Final[dict[str, list[tuple[re.Pattern[str], _Kind]]]] = {
     ACTOR_SOCKETS: [(SOCKET_NAMES, stat.S_ISSOCK)],
@@ -52,6 +56,7 @@ _BELOW: Final[dict[str, list[tuple[re.Pattern[str], _Kind]]]] = {
         (re.compile(_DOOR + re.escape(tally_path(""))), stat.S_ISREG),
         (re.compile(_DOOR + re.escape(OUTPUT)), stat.S_ISFIFO),
     ],
+    LEVELS: [(re.compile(LEVEL_NAMES), stat.S_ISREG)],
 }
 
 
@@ -166,7 +171,7 @@ def is_marked_since(directory: PrivateDirectory, now: float, seconds: float) -> 
 
 def touch_all(directory: PrivateDirectory) -> None:
     """Make all that a runtime has in its directory young."""
-    for name in (ACTOR_SOCKETS, DOORS):
+    for name in _BELOW:
         try:
             with PrivateDirectory(name, inside=directory) as inner:
                 for each in inner.names():
@@ -186,7 +191,7 @@ def remove_all(directory: PrivateDirectory) -> None:
     Args:
         directory: one that :func:`inspect` let pass, or whose name nobody else has known.
     """
-    for name in (ACTOR_SOCKETS, DOORS):
+    for name in _BELOW:
         _remove_below(directory, name)
     directory.remove_socket(SUPERVISOR_SOCKET)
     for name in (LOG, f"{LOG}.old"):

@@ -25,6 +25,7 @@ from supervisor.core.actions import StartActor
 from supervisor.runtime.belongings import DOORS, OUTPUT, clear_below
 from supervisor.runtime.directory import doors_directory
 from supervisor.runtime.farewells import farewell
+from supervisor.runtime.levels import Levels
 from supervisor.runtime.shortages import require_files
 
 
@@ -43,6 +44,7 @@ class DirectoryOfDoors:
         self._numbers = itertools.count(1)
         self._runtime = Path(socket_path).parent
         self._directory = doors_directory(self._runtime)
+        self._levels = Levels(self._runtime)
         with self._open() as inner:
             clear_below(inner, DOORS)
         self._paths: dict[tuple[str, int], str] = {}
@@ -64,6 +66,7 @@ class DirectoryOfDoors:
             own: the supervisor's door.
         """
         trouble = self._make_again()
+        self._levels.look()
         try:
             own.look()
         except OSError as error:
@@ -107,9 +110,9 @@ class DirectoryOfDoors:
         door = DoorAddress(self.choose(name, incarnation), action.mailbox_size)
         pipe = self.output_of(name, incarnation)
         output = None if pipe is None else OutputAddress(pipe, action.log_level)
-        return StartSystem(
-            action.definition, incarnation, door, action.max_payload_bytes, output, action.failed
-        )
+        level = self._levels.path_for(action.definition.policy.rate_limit, name)
+        definition, limit = action.definition, action.max_payload_bytes
+        return StartSystem(definition, incarnation, door, limit, output, action.failed, level)
 
     def output_of(self, name: str, incarnation: int) -> str | None:
         return self._pipes.get((name, incarnation))
@@ -135,6 +138,7 @@ class DirectoryOfDoors:
         """Remove all."""
         for name, incarnation in list(self._paths):
             self.remove(name, incarnation)
+        self._levels.close()
         try:
             self._directory.rmdir()
         except OSError:

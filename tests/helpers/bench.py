@@ -167,7 +167,7 @@ class BulkPuppet(Puppet):
 class Bench:
     """An engine, and all that it said."""
 
-    def __init__(self, system, policy=NO_POLICY):
+    def __init__(self, system, policy=NO_POLICY, level_path=None):
         self.system = system
         self.reports = []
         self.crashes = []
@@ -177,7 +177,8 @@ class Bench:
         self._refs = 0
         self._news = asyncio.Event()
         self.to_supervisor = Reports("plc", 1, lambda: system.is_connected, self._hear)
-        self.engine = Engine(system, self.to_supervisor, self._crash, guards=Guards.of(policy))
+        guards = Guards.of(policy, "plc", level_path)
+        self.engine = Engine(system, self.to_supervisor, self._crash, guards=guards)
 
     def _hear(self, report):
         self.reports.append(report)

@@ -74,3 +74,14 @@ def test_a_mistake_in_a_shared_policy_is_said_once():
     told = mistakes(text + system('policy = "slow"') + system('policy = "slow"', name="plc-2"))
     assert len(told) == 1
     assert told[0].startswith("policy.slow.timeouts.send: must be a finite number of seconds")
+
+
+def test_who_shares_a_rate_limit_says_the_same_of_it():
+    limit = 'rate_limit = {{ rate = {}, burst = 20, shared = "gw", overflow = "{}" }}'
+    same = system(limit.format(10, "wait")) + system(limit.format(10.0, "refuse"), name="plc-2")
+    assert [policy.rate_limit.shared for policy in policies(same).values()] == ["gw", "gw"]
+    other = system(limit.format(10, "wait")) + system(limit.format(5, "wait"), name="plc-2")
+    assert mistakes(other) == [
+        "system \"plc-2\": rate_limit: says 5 a second, 20 at once, shared as 'gw', and 'plc-1' "
+        "says 10 a second, 20 at once, shared as 'gw'; say the same in both"
+    ]
