@@ -40,6 +40,8 @@ KINDS = {
     "supervisor/client/test_connection": "process",
     "supervisor/demo/test_chaos_demo": "process",
     "supervisor/demo/test_demo": "process",
+    "supervisor/durable/store/test_files": "process",
+    "supervisor/durable/store/test_kills": "process",
     "supervisor/host": "runtime",
     "supervisor/host/test_streams": "pure",
     "supervisor/runtime": "runtime",
