@@ -1,6 +1,7 @@
 """Settings that people write, read strictly; :mod:`actors.settings.reading` tells how."""
 
 from actors.settings.allowed import (
+    INFINITY,
     Allowed,
     flag,
     host_name,
@@ -9,6 +10,7 @@ from actors.settings.allowed import (
     one_of,
     seconds,
     text,
+    time_limit,
     whole_number,
 )
 from actors.settings.fields import setting
@@ -23,6 +25,7 @@ from actors.settings.mistakes import (
 from actors.settings.reading import mistakes_in, read_details, read_table, table_of, tables_of
 
 __all__ = [
+    "INFINITY",
     "Allowed",
     "Mistake",
     "MistakesError",
@@ -42,6 +45,7 @@ __all__ = [
     "table_of",
     "tables_of",
     "text",
+    "time_limit",
     "unknown_key",
     "whole_number",
 ]

@@ -140,6 +140,25 @@ def seconds(most: float | None = None, *, zero: bool = False) -> Allowed:
     )
 
 
+INFINITY: Final = "infinity"
+
+
+def time_limit() -> Allowed:
+    """A number of seconds above 0, or "infinity" for none. In a table it may be a duration."""
+    duration = seconds()
+
+    def check(value: Any) -> bool:
+        return value == INFINITY if isinstance(value, str) else duration.check(value)
+
+    return Allowed(
+        text='a finite number of seconds, more than 0, a duration such as "30s", or "infinity"',
+        types=(int, float, str),
+        check=check,
+        convert=duration.convert,
+        words=(INFINITY,),
+    )
+
+
 def one_of(*values: Any) -> Allowed:
     """One of a few values, all strings, all whole numbers, or all members of a string enum:
     a table has these by their values, and however their letters and dashes are written."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from actors.resilience.backoff import STEADY_AFTER, BackoffPolicy
-from actors.settings import Allowed, seconds, whole_number
+from actors.settings import INFINITY, Allowed, seconds, whole_number
 
 
 class RestartType(enum.StrEnum):
@@ -86,7 +86,6 @@ class AutoShutdown(enum.StrEnum):
 
 
 BRUTAL_KILL: Final = "brutal_kill"
-INFINITY: Final = "infinity"
 
 Shutdown = float | str
 """Seconds to disconnect in, then a SIGKILL; or :data:`INFINITY`, without a limit; or
@@ -108,22 +107,6 @@ def shutdown_time() -> Allowed:
         check=check,
         convert=duration.convert,
         words=words,
-    )
-
-
-def time_limit() -> Allowed:
-    """What a field takes that is a number of seconds above 0, or ``"infinity"`` for none."""
-    duration = seconds()
-
-    def check(value: Any) -> bool:
-        return value == INFINITY if isinstance(value, str) else duration.check(value)
-
-    return Allowed(
-        text='a finite number of seconds, more than 0, a duration such as "30s", or "infinity"',
-        types=(int, float, str),
-        check=check,
-        convert=duration.convert,
-        words=(INFINITY,),
     )
 
 

@@ -16,10 +16,19 @@ from actors.messages import SystemDefinition
 from actors.payload import Payload, encode
 from actors.resilience.backoff import BackoffPolicy
 from actors.resilience.policy import NO_POLICY, Policy
-from actors.settings import Allowed, flag, one_of, seconds, table_of, text, whole_number
+from actors.settings import (
+    INFINITY,
+    Allowed,
+    flag,
+    one_of,
+    seconds,
+    table_of,
+    text,
+    time_limit,
+    whole_number,
+)
 from supervisor.specs.durable import DurablePolicy, durable_policy
 from supervisor.specs.policies import (
-    INFINITY,
     AutoShutdown,
     GiveUp,
     OnStartFailure,
@@ -30,7 +39,6 @@ from supervisor.specs.policies import (
     Strategy,
     refuse_unreachable,
     shutdown_time,
-    time_limit,
     usual_give_up,
 )
 from supervisor.specs.system_options import SystemOptions

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hypothesis.strategies as st
 
 from actors.resilience.backoff import BackoffPolicy
+from actors.settings import INFINITY
 from supervisor.specs.policies import (
     BRUTAL_KILL,
-    INFINITY,
     AutoShutdown,
     GiveUp,
     OnStartFailure,
