@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,47 +14,56 @@ MOST_BYTES: Final = 16 << 20
 
 
 class KeptItems:
-    """A bounded number of wrapped items. What came to nobody, such as what a system says while a
-    question is asked, is dropped from the oldest on; what is put back never is, as somebody had
-    asked for it."""
+    """What came to nobody, such as what a system says while a question is asked, is bounded, and
+    dropped from the oldest on. What came because somebody asked for it never is dropped, and
+    neither is what is put back: there is no more of that than was asked for."""
 
     def __init__(self) -> None:
-        self._items: deque[Any] = deque()
+        self._unasked: deque[tuple[int, Any]] = deque()
+        self._asked: deque[tuple[int, Any]] = deque()
+        """Both with the place of each in the order of all."""
+        self._places = itertools.count()
         self._size = 0
-        self._put_back = 0
-        """How many of the first ones were."""
+        """Bytes, of what came unasked."""
+        self._first = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._unasked) + len(self._asked)
 
-    def add(self, item: Any) -> int:
+    def add(self, item: Any, *, asked: bool = False) -> int:
         """Keep an item that came behind the others.
 
         Returns:
             how many were dropped for it.
         """
-        self._items.append(item)
+        place = next(self._places)
+        if asked:
+            self._asked.append((place, item))
+            return 0
+        self._unasked.append((place, item))
         self._size += payload_size(item)
         dropped = 0
-        while self._came > 1 and (self._came > DELIVERY_ITEMS or self._size > MOST_BYTES):
-            self._size -= payload_size(self._items[self._put_back])
-            del self._items[self._put_back]
+        while len(self._unasked) > 1 and self._is_too_much():
+            self._take_unasked()
             dropped += 1
         return dropped
 
-    @property
-    def _came(self) -> int:
-        return len(self._items) - self._put_back
-
     def put_back(self, items: Sequence[Any]) -> None:
         """Keep items that came before the others."""
-        self._items.extendleft(reversed(items))
-        self._size += sum(map(payload_size, items))
-        self._put_back += len(items)
+        for item in reversed(items):
+            self._first -= 1
+            self._asked.appendleft((self._first, item))
 
     def take(self) -> Any:
         """Take the oldest."""
-        item = self._items.popleft()
+        if not self._unasked or (self._asked and self._asked[0][0] < self._unasked[0][0]):
+            return self._asked.popleft()[1]
+        return self._take_unasked()
+
+    def _is_too_much(self) -> bool:
+        return len(self._unasked) > DELIVERY_ITEMS or self._size > MOST_BYTES
+
+    def _take_unasked(self) -> Any:
+        item = self._unasked.popleft()[1]
         self._size -= payload_size(item)
-        self._put_back = max(0, self._put_back - 1)
         return item

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Final, Protocol, TypeVar
@@ -97,8 +96,6 @@ class Receiver:
         self._closed = False
         self._may_hold_items = False
         """Whether the system may still have items from a connection that was lost."""
-        self._calls = itertools.count(1)
-        self._call = 0
         self._pump: asyncio.Task[None] | None = None
         self._bulk = type(system).receive_many is not ExternalSystemInterface.receive_many
 
@@ -110,7 +107,7 @@ class Receiver:
 
     def add(self, origin: Origin, request: ReceiveData | ReceiveMany) -> None:
         """Let a caller wait, or answer it from what was kept."""
-        self._waiters.add(origin, request, self._call)
+        self._waiters.add(origin, request)
         self.run()
 
     def forget(self, origins: frozenset[Origin]) -> None:
@@ -229,7 +226,7 @@ class Receiver:
         loop = asyncio.get_running_loop()
         yielded = loop.time()
         while self._is_wanted() and self._can_receive():
-            self._call = next(self._calls)
+            call = self._waiters.begin_call()
             began = loop.time()
             self._called_at = began
             try:
@@ -249,7 +246,7 @@ class Receiver:
             self._may_hold_items = self._system.is_connected
             if not self._may_hold_items:
                 break
-            self._waiters.nothing_came(self._call)
+            self._waiters.nothing_came(call)
             self._empty_calls += 1
             if loop.time() - began < _PAUSE:
                 await self._wait_a_little(_PAUSE)
@@ -312,7 +309,7 @@ class Receiver:
         if self._tap:
             self._reports.tap(data)
         if not self._waiters.hand_out(data) and not self._tap:
-            lost = self._waiters.keep(data)
+            lost = self._waiters.keep(data, asked=self._listener is None)
             if lost:
                 self._reports.drop(lost)
 

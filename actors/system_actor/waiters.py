@@ -6,6 +6,7 @@ Runs on the system actor's event loop, which counts the callers' time.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -34,7 +35,7 @@ class Waiter:
     origin: Origin
     request: ReceiveData | ReceiveMany
     since_call: int
-    """The number of the system's call that was in progress when this waiter came."""
+    """The number of the system's last call that had begun when this waiter came."""
     items: list[Any] = attrs.field(factory=list)
     size: int = 0
     """Their bytes."""
@@ -46,6 +47,8 @@ class Waiter:
 
 
 class Waiters:
+    """Of one system, however many connections it has."""
+
     def __init__(self, max_payload_bytes: int) -> None:
         """
         Args:
@@ -54,6 +57,8 @@ class Waiters:
         self._max_payload_bytes = max_payload_bytes
         self._waiters: deque[Waiter] = deque()
         self._kept = KeptItems()
+        self._calls = itertools.count(1)
+        self._last_call = 0
 
     def __bool__(self) -> bool:
         """Whether anybody waits."""
@@ -63,13 +68,14 @@ class Waiters:
     def first(self) -> Waiter | None:
         return self._waiters[0] if self._waiters else None
 
-    def add(self, origin: Origin, request: ReceiveData | ReceiveMany, call: int) -> None:
-        """Let a caller wait, or answer it from what was kept.
+    def begin_call(self) -> int:
+        """The number of a call of the system that begins."""
+        self._last_call = next(self._calls)
+        return self._last_call
 
-        Args:
-            call: the number of the system's call that is in progress.
-        """
-        waiter = Waiter(origin, request, call)
+    def add(self, origin: Origin, request: ReceiveData | ReceiveMany) -> None:
+        """Let a caller wait, or answer it from what was kept."""
+        waiter = Waiter(origin, request, self._last_call)
         self._waiters.append(waiter)
         if request.wait is not None:
             loop = asyncio.get_running_loop()
@@ -108,9 +114,13 @@ class Waiters:
             waiter.timer = loop.call_later(_LINGER, self._finish, waiter)
         return True
 
-    def keep(self, data: Any) -> int:
-        """Keep a wrapped item that nobody waits for; how many others are dropped for it."""
-        return self._kept.add(data)
+    def keep(self, data: Any, *, asked: bool) -> int:
+        """Keep a wrapped item that nobody waits for; how many others are dropped for it.
+
+        Args:
+            asked: whether it came because somebody had waited.
+        """
+        return self._kept.add(data, asked=asked)
 
     def take_kept(self) -> list[Any]:
         """What is kept, if nobody waits for it."""

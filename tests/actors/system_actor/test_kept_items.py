@@ -44,3 +44,14 @@ def test_what_is_put_back_is_never_dropped(monkeypatch):
     kept = KeptItems()
     kept.put_back([b"0123456789", b"0123456789"])
     assert len(kept) == 2
+
+
+def test_what_was_asked_for_is_never_dropped_and_keeps_its_place(monkeypatch):
+    monkeypatch.setattr(kept_items, "MOST_BYTES", 10)
+    kept = KeptItems()
+    assert kept.add(b"one") == 0
+    assert kept.add(bytes(99), asked=True) == 0
+    assert kept.add(b"two") == 0
+    assert kept.add(b"three") == 1
+    kept.put_back([b"back"])
+    assert taken(kept) == [b"back", bytes(99), b"two", b"three"]
