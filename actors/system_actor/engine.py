@@ -34,6 +34,7 @@ from actors.messages import (
 )
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.system_actor.asking import LATE, Asker
+from actors.system_actor.beside import Beside
 from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect, disconnect
 from actors.system_actor.giving_up import GiveUp, give_up
@@ -88,8 +89,8 @@ class Engine:
         """What is to be done about the connection before all that waits."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
         self._lane = Lane(self._carry_out, self._guard, self._outcome_of, self._done)
-        self._side_tasks: dict[Origin, asyncio.Task[None]] = {}
-        self._side_requests: dict[Origin, Request] = {}
+        # A command may bring data, or the connection.
+        self._beside = Beside(self._guard, self._receiver.run)
         self._last_disconnect: asyncio.Task[None] | None = None
         self._not_disconnected: Reason | None = None
         """Why the last disconnect failed."""
@@ -136,9 +137,7 @@ class Engine:
         running = self._lane.running
         if running is not None and running.origin in origins:
             self._lane.cut("its caller's time ran out")
-        for origin in origins & self._side_requests.keys():
-            del self._side_requests[origin]
-            self._side_tasks[origin].cancel()
+        self._beside.forget(origins)
         self._receiver.forget(origins)
         self._receiver.run()  # there may be no connect left to wait for
 
@@ -173,10 +172,7 @@ class Engine:
         running = self._lane.running
         if running is not None:  # it does not give way, or had no time to
             running.origin.reply(running.cut or self._stopped(running.request))
-        for origin, request in self._side_requests.items():
-            origin.reply(self._stopped(request))
-            self._side_tasks[origin].cancel()
-        self._side_requests.clear()
+        self._beside.stop(self._stopped)
         if not self._last_disconnect.done():
             return Reason("timeout", f"did not disconnect within {grace:g} s")
         return self._not_disconnected
@@ -298,19 +294,8 @@ class Engine:
                     text = f"could not disconnect (disconnect {gave(disconnected)})"
                     self._not_disconnected = Reason("disconnect", text)
 
-    # ---- beside the lane ----------------------------------------------------------------
-
     def _run_beside(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
-        task = asyncio.create_task(self._guard(lambda: self._answer(origin, request, work)))
-        self._side_tasks[origin] = task
-        self._side_requests[origin] = request
-        task.add_done_callback(lambda _: self._side_tasks.pop(origin, None))
-
-    async def _answer(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
-        reply = await guarded(self._guards, request, work)
-        self._receiver.run()  # a command may have brought data, or the connection
-        if self._side_requests.pop(origin, None) is not None:
-            origin.reply(reply)
+        self._beside.run(origin, request, lambda: guarded(self._guards, request, work))
 
     # ---- failures and crashes -----------------------------------------------------------
 
@@ -338,6 +323,6 @@ class Engine:
         self._receiver.close()
         self._reports.flush()  # what was done before is an answer, not a victim
         self._on_crash(Reason.of(error))
-        for task in {self._lane.task, *self._side_tasks.values()} - {asyncio.current_task()}:
-            if task is not None:
-                task.cancel()
+        self._beside.cancel()
+        if self._lane.task is not None and self._lane.task is not asyncio.current_task():
+            self._lane.task.cancel()
