@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         ReconnectPolicy,
         RestartPolicy,
         RestartType,
+        Startup,
         Strategy,
     )
     from supervisor.specs.spec import GroupSpec, SystemSpec
@@ -81,6 +82,7 @@ __all__ = [
     "RequestTimeoutError",
     "RestartPolicy",
     "RestartType",
+    "Startup",
     "Strategy",
     "Supervisor",
     "SupervisorOptions",
@@ -126,6 +128,7 @@ _MODULES: Final = {
     "RequestTimeoutError": "supervisor.errors",
     "RestartPolicy": "supervisor.specs.policies",
     "RestartType": "supervisor.specs.policies",
+    "Startup": "supervisor.specs.policies",
     "Strategy": "supervisor.specs.policies",
     "Supervisor": "supervisor.runtime.supervisor_actor",
     "SupervisorOptions": "supervisor.specs.options",

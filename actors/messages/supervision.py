@@ -76,8 +76,8 @@ class DoorAddress:
 
 @attrs.frozen
 class StartSystem:
-    """Build the system. Answered by :class:`SystemBegun`, and then by :class:`SystemStarted`
-    or :class:`SystemStartFailed`."""
+    """Build the system, and connect it, if that is asked for. Answered by :class:`SystemBegun`, and
+    then by :class:`SystemStarted` or :class:`SystemStartFailed`."""
 
     definition: SystemDefinition
     incarnation: int
@@ -87,6 +87,8 @@ class StartSystem:
     """The size of an item above which it is neither taken nor given."""
     output: OutputAddress | None = None
     """None when what it says goes where its supervisor's own words go."""
+    connect_within: float | None = None
+    """Seconds in which it is to be connected before it is started; None to wait for an order."""
     failed: str | None = None
     """Why it is not going to be connected before somebody asks for it, and what to do."""
     level_path: str | None = None

@@ -30,7 +30,7 @@ from thespian.actors import (
 
 from actors import loggers
 from actors.connectors.kinds import build_system
-from actors.errors import EXPECTED_ERRORS, ActorSetupError, describe
+from actors.errors import ActorSetupError, ErrorKind, describe, kind_of
 from actors.interface import ExternalSystemInterface, command_names
 from actors.messages import (
     Deliver,
@@ -58,6 +58,7 @@ from actors.processes.shortages import in_words
 from actors.processes.speaking import flush_streams, speak_into
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engine import Engine
+from actors.system_actor.first_connect import connect_first
 from actors.system_actor.guards import Guards
 from actors.system_actor.loop_thread import LoopThread, Mailslot
 from actors.system_actor.reports import Origin, Reports
@@ -259,9 +260,28 @@ class _LoopSide:
                 self._reports,
                 self.crash,
             )
+        if self._start.connect_within is None:
+            self._started(system)
+        else:
+            self._spawn(self._connect_first(system, self._engine, self._start.connect_within))
+
+    def _started(self, system: ExternalSystemInterface) -> None:
+        name, incarnation = self._start.definition.system_name, self._start.incarnation
         commands = command_names(type(system))
         self._say(SystemStarted(name, incarnation, os.getpid(), commands))
         self._look_at_connection()
+
+    async def _connect_first(
+        self, system: ExternalSystemInterface, engine: Engine, within: float
+    ) -> None:
+        name, incarnation = self._start.definition.system_name, self._start.incarnation
+        failure = await connect_first(engine, name, within)
+        if failure is None:
+            self._started(system)
+        else:
+            text = f"cannot be connected: {failure.text.removeprefix(f'{name}: ')}"
+            reason = Reason(failure.code, text)
+            self._say(SystemStartFailed(name, incarnation, failure.code, reason))
 
     def take(self, message: Deliver | Forget | TakeBack | TapData | StopSystem) -> None:
         if self._engine is None or self._reports is None:
@@ -361,7 +381,7 @@ class _LoopSide:
                 self._start.incarnation,
                 code,
                 Reason.of(error),
-                isinstance(error, EXPECTED_ERRORS),
+                kind_of(error) is ErrorKind.RETRY,
             )
         )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from actors.messages import SystemDefinition
+from actors.messages import DoorAddress, StartSystem, SystemDefinition
+from actors.messages.output import OutputAddress
 
 Client = Hashable
 """Whoever asked; only the shell knows how to reach it."""
@@ -24,8 +25,28 @@ class StartActor:
     max_payload_bytes: int
     log_level: int
     """The least severe record of ``logging`` that its process is to say."""
+    connect_within: float | None = None
+    """Seconds in which it is to be connected before it is up; None if it is up before that."""
     failed: str | None = None
     """Why it is not to be connected before somebody asks for it, and what to do."""
+
+    def message(
+        self,
+        door: DoorAddress | None = None,
+        output: OutputAddress | None = None,
+        level_path: str | None = None,
+    ) -> StartSystem:
+        """What to tell it; the shell knows where it is to be reached, and where its files are."""
+        return StartSystem(
+            self.definition,
+            self.incarnation,
+            door,
+            self.max_payload_bytes,
+            output,
+            self.connect_within,
+            self.failed,
+            level_path,
+        )
 
 
 @attrs.frozen

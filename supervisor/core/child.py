@@ -14,6 +14,7 @@ from supervisor.core.doors import Doors
 from supervisor.core.pending import Pending
 from supervisor.messages import DesiredState, EventKind, SystemState, SystemStatus
 from supervisor.messages.crashes import CrashReport
+from supervisor.specs.policies import Startup
 from supervisor.specs.spec import SystemSpec
 from supervisor.timing.timers import Timer
 from supervisor.tree.nodes import Down, Node, Status, System, Wish
@@ -37,6 +38,8 @@ class Child:
     """Whether it is meant to be connected."""
     connect_by_spec: bool = False
     """What its spec says of that."""
+    startup_over: bool = False
+    """Whether its first connect has ended, or somebody has asked for one."""
     has_process: bool = False
     turn_at: float | None = 0.0
     """When it was this incarnation's turn to be made, if it had to wait; None while it does."""
@@ -147,6 +150,12 @@ class Child:
             isinstance(each.request, ConnectSystem) and ref not in ended
             for ref, each in self.open.items()
         )
+
+    @property
+    def connects_to_start(self) -> bool:
+        """Whether its next incarnation is to be connected before it is up."""
+        first = self.wanted and not self.startup_over and self.failed is None
+        return first and self.spec.connect and self.spec.startup is Startup.ERROR
 
     @property
     def is_stranded(self) -> bool:

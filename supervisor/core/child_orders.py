@@ -35,7 +35,7 @@ from supervisor.messages import (
     UnregisterSystem,
     WhichChildren,
 )
-from supervisor.specs.policies import as_seconds
+from supervisor.specs.policies import Startup, as_seconds
 from supervisor.specs.spec import ChildSpec, GroupSpec
 from supervisor.tree.by_hand import ByHand
 from supervisor.tree.decisions import RefusedError, Settled
@@ -95,7 +95,8 @@ class ChildOrders:
             return
         code, text = settled.failure
         if settled.not_started:
-            what = "built" if child is not None else "started"
+            is_built = child is None or child.spec.startup is Startup.ERROR
+            what = "started" if is_built else "built"
             text = f"cannot be {what}: {text}"
         self._orders.fail(order, code, text)
 
@@ -159,7 +160,8 @@ class ChildOrders:
                 assert isinstance(request, Request)
                 name = request.system_name
                 spec = self._spec(name)
-        patience = self._context.options.request_timeout + _longest(spec)
+        options = self._context.options
+        patience = options.request_timeout + _longest(spec, options.connect_timeout)
         return self._orders.open(client, request, name, patience, lambda: self._turn_of(name))
 
     def _pardon(self, name: str | None) -> None:
@@ -187,12 +189,14 @@ class ChildOrders:
         return spec_of(node) if node is not None else None
 
 
-def _longest(spec: ChildSpec | None) -> float:
+def _longest(spec: ChildSpec | None, connect_timeout: float) -> float:
     """Seconds that stopping and starting may take, all systems one after the other."""
     if spec is None:
         return 0.0
     systems = spec.systems if isinstance(spec, GroupSpec) else (spec,)
-    return sum(as_seconds(each.shutdown) + each.start_timeout for each in systems)
+    connects = sum(each.startup is Startup.ERROR for each in systems)
+    own = sum(as_seconds(each.shutdown) + each.start_timeout for each in systems)
+    return own + connects * connect_timeout
 
 
 def _done(order: Order, settled: Settled, child: Child | None) -> Reply:

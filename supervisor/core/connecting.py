@@ -7,6 +7,7 @@ is under way, or an attempt is planned, or somebody must mend something first.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Set
 from typing import Final
 
@@ -21,10 +22,12 @@ from actors.messages import (
 )
 from actors.messages.supervision import RENEWED
 from actors.resilience.backoff import backoff_delay
+from supervisor.core.actions import Log
 from supervisor.core.child import Attempt, Child
 from supervisor.core.context import Context
 from supervisor.core.router import Router
 from supervisor.messages import EventKind, SystemState
+from supervisor.specs.policies import Startup
 from supervisor.tree.decisions import Happened
 from supervisor.tree.nodes import Node, Status
 
@@ -52,7 +55,11 @@ class Connecting:
     def begin(self, child: Child) -> None:
         """It is up: connect it before anything else, if it is meant to be connected, and the end
         of its last process has not come before an attempt that was to be waited for."""
-        if not child.wanted or child.failed is not None:
+        if child.spec.startup is Startup.ERROR:
+            child.startup_over = True
+        if child.is_connected:  # it was not up before
+            self._made(child)
+        if not child.wanted or child.failed is not None or child.is_connected:
             return
         if child.next_due > self._context.now:
             self._plan_attempt(child, child.next_due)
@@ -62,6 +69,7 @@ class Connecting:
     def restored(self, child: Child) -> None:
         """It is one of a supervisor before this one, of which a next attempt may have been
         waited for."""
+        child.startup_over = True
         delay = backoff_delay(child.spec.reconnect, child.connect_failures, self._context.random)
         child.next_due = self._context.now + delay
 
@@ -138,6 +146,7 @@ class Connecting:
             self._tell(child, EventKind.FAILED if has_failed else EventKind.DISCONNECTED, trouble)
 
     def _made(self, child: Child) -> None:
+        child.startup_over = True
         child.connected_at = made_at = self._context.now
         child.last_error = child.failed = None
         child.next_due = 0.0
@@ -165,8 +174,18 @@ class Connecting:
         if not is_fatal:
             # The first attempt was made for a reason of its own: an order, a start or a loss.
             child.connect_failures = max(1, child.connect_failures) + 1
+        if not child.startup_over and child.spec.startup is Startup.IGNORE:
+            self._leave_alone(child)
+        child.startup_over = True
         self._keep(child.node)
         return why
+
+    def _leave_alone(self, child: Child) -> None:
+        """Its first connect has failed, which is not to matter."""
+        child.wanted = False
+        if child.failed is None:
+            text = f'{child.last_error}; as its startup is "ignore", it is not tried again'
+            self._context.act(Log(logging.WARNING, f"{text} before somebody connects it"))
 
     def _lost(self, child: Child, said: Reason | None) -> Reason | None:
         """It is not connected any more: connect it again at once if this one held, and later

@@ -118,6 +118,7 @@ class Making:
                 child.spec.mailbox_size,
                 self._context.options.max_payload_bytes,
                 self._context.options.system_log_level.number,
+                self._connect_within(child),
                 None if child.failed is None else child.failed.text,
             )
         )
@@ -128,13 +129,17 @@ class Making:
             self._go_on()
 
     def _limit(self, child: Child, what: str) -> Timer:
-        incarnation, seconds = child.incarnation, child.spec.start_timeout
+        incarnation = child.incarnation
+        seconds = child.spec.start_timeout + (self._connect_within(child) or 0.0)
 
         def run_out() -> None:
             if child.incarnation == incarnation and child.node.status is Status.STARTING:
                 self._on_late(child, f"{what} within {seconds:g} s")
 
         return self._context.timers.after(seconds, run_out)
+
+    def _connect_within(self, child: Child) -> float | None:
+        return self._context.options.connect_timeout if child.connects_to_start else None
 
     def _report(self) -> None:
         """Say how far it is: whoever asked for so many may wait for long."""

@@ -75,6 +75,7 @@ class Router:
             child.wanted, child.last_disconnect = False, pending.ref
         elif isinstance(request, ConnectSystem):
             child.wanted |= request.keep_trying
+            child.startup_over |= request.keep_trying
         child.mailbox.append(pending)
         if client is not None and gathering is None:
             self._by_request[client, request.request_id] = pending.ref

@@ -111,8 +111,7 @@ class DirectoryOfDoors:
         pipe = self.output_of(name, incarnation)
         output = None if pipe is None else OutputAddress(pipe, action.log_level)
         level = self._levels.path_for(action.definition.policy.rate_limit, name)
-        definition, limit = action.definition, action.max_payload_bytes
-        return StartSystem(definition, incarnation, door, limit, output, action.failed, level)
+        return action.message(door, output, level)
 
     def output_of(self, name: str, incarnation: int) -> str | None:
         return self._pipes.get((name, incarnation))

@@ -33,7 +33,6 @@ from actors.messages import (
     Reason,
     Reply,
     Report,
-    StartSystem,
     SystemBegun,
     SystemCrashed,
     SystemStarted,
@@ -352,10 +351,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _start(self, action: StartActor) -> None:
         require_descriptors()
-        limit, failed = action.max_payload_bytes, action.failed
-        start = StartSystem(action.definition, action.incarnation, None, limit, failed=failed)
-        if self._doors is not None:
-            start = self._doors.start_message(action)
+        start = action.message() if self._doors is None else self._doors.start_message(action)
         prepare_children(self, prepare_kind, action.definition.kind)
         address = self.createActor(SystemActor)
         if (error := creation_error(self)) is not None:

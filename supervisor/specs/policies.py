@@ -75,6 +75,19 @@ class OnStartFailure(enum.StrEnum):
     for anything else: a system that is down is not a bug."""
 
 
+class Startup(enum.StrEnum):
+    """What becomes of a system that is to be connected as soon as it is started, and cannot be.
+    Not in OTP."""
+
+    RETRY = "retry"
+    """It is up, and is tried again until it is connected."""
+    ERROR = "error"
+    """It is not up before it is connected. If it cannot be, it could not be started: what its
+    group does then says ``on_start_failure``, by which this is no counterpart to be waited for."""
+    IGNORE = "ignore"
+    """It is up, and not meant to be connected any more, until somebody connects it."""
+
+
 class AutoShutdown(enum.StrEnum):
     """When a group ends because significant children have ended by themselves."""
 

@@ -36,6 +36,7 @@ from supervisor.specs.policies import (
     RestartPolicy,
     RestartType,
     Shutdown,
+    Startup,
     Strategy,
     refuse_unreachable,
     shutdown_time,
@@ -92,6 +93,8 @@ class SystemSpec:
     """Passed to the class as it is. Never printed: it may hold a password."""
     connect: bool = attrs.field(default=False, kw_only=True, validator=flag())
     """Connect as soon as the system is started."""
+    startup: Startup = _choice(Startup, Startup.RETRY)
+    """What becomes of it if its first connect fails; for ``connect``."""
     restart_type: RestartType = _choice(RestartType, RestartType.PERMANENT)
     restart: RestartPolicy = attrs.field(
         factory=RestartPolicy, kw_only=True, validator=table_of(RestartPolicy)
@@ -129,6 +132,11 @@ class SystemSpec:
 
     def __attrs_post_init__(self) -> None:
         _check_significance(self.restart_type, self.significant)
+        if self.startup is not Startup.RETRY and not self.connect:
+            raise ValueError(
+                f'startup is "{self.startup}", but nothing is connected at the start: '
+                "set connect to true, or leave startup out"
+            )
 
     @classmethod
     def of(cls, system: ExternalSystemInterface, **options: Unpack[SystemOptions]) -> SystemSpec:

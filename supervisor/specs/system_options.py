@@ -7,7 +7,7 @@ from typing import TypedDict
 from actors.resilience.backoff import BackoffPolicy
 from actors.resilience.policy import Policy
 from supervisor.specs.durable import DurablePolicy
-from supervisor.specs.policies import RestartPolicy, RestartType, Shutdown
+from supervisor.specs.policies import RestartPolicy, RestartType, Shutdown, Startup
 
 
 class SystemOptions(TypedDict, total=False):
@@ -15,6 +15,7 @@ class SystemOptions(TypedDict, total=False):
     error for a type checker."""
 
     connect: bool
+    startup: Startup | str
     restart_type: RestartType | str
     restart: RestartPolicy
     significant: bool

@@ -183,6 +183,7 @@ class Harness:
         """All that went to clients: the client and the message."""
         self.logs: list[Log] = []
         self.finished = 0
+        self.finishes: list[Finish] = []
         self._finals: set[tuple[Any, int]] = set()
         self.core.begin(self.now)
         self.carry_out()
@@ -300,6 +301,7 @@ class Harness:
                 self.logs.append(action)
             case Finish():
                 self.finished += 1
+                self.finishes.append(action)
                 assert self.finished == 1
             case _:
                 raise AssertionError(f"no action: {action}")

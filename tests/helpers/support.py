@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 PATIENCE = 20.0
 """Seconds that anything may take on a busy machine before a test gives up."""
-TAKING_REQUESTS = (SystemState.DISCONNECTED, SystemState.CONNECTING, SystemState.CONNECTED)
+TAKING_REQUESTS = (
+    *(SystemState.DISCONNECTED, SystemState.CONNECTING, SystemState.CONNECTED),
+    SystemState.FAILED,
+)
 QUIET = SupervisorOptions(log_level=LogLevel.CRITICAL)
 
 

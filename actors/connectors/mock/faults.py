@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from actors.errors import ConnectorError
+from actors.errors import ConnectorError, FatalError
 from actors.settings import (
     Allowed,
     Mistake,
@@ -56,6 +56,8 @@ class FaultAction(enum.StrEnum):
 
     FAIL = "fail"
     """Raise ConnectorError: an answer, not a crash."""
+    FATAL = "fatal"
+    """Raise FatalError: the system is failed until somebody connects or restarts it."""
     LOSE_CONNECTION = "lose_connection"
     """Raise ConnectionResetError; the system is disconnected from then on."""
     REFUSE = "refuse"
@@ -125,10 +127,12 @@ class Fault:
             raise MistakesError(
                 [Mistake(("action",), "must not be refuse, as a constructor returns nothing")]
             )
-        if self.operation is Operation.ANSWER and self.action is FaultAction.FAIL:
-            raise MistakesError(
-                [Mistake(("action",), "must not be fail, as nobody calls for an answer")]
-            )
+        if self.operation is Operation.ANSWER and self.action in (
+            FaultAction.FAIL,
+            FaultAction.FATAL,
+        ):
+            text = f"must not be {self.action}, as nobody calls for an answer"
+            raise MistakesError([Mistake(("action",), text)])
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Fault:
@@ -256,6 +260,8 @@ def _strike(
     match fault.action:
         case FaultAction.FAIL:
             raise ConnectorError(f"failure {where}")
+        case FaultAction.FATAL:
+            raise FatalError(f"fatal failure {where}")
         case FaultAction.LOSE_CONNECTION:
             raise ConnectionResetError(f"connection lost {where}")
         case FaultAction.BUG:

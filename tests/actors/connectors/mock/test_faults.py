@@ -116,7 +116,7 @@ def test_no_fault_strikes_more_often_than_it_says_nor_where_it_must_not(plan, ca
         ({"operation": "sned"}, 'receive, health, answer, any; did you mean "send"?'),
         ({"operation": "xyz"}, "receive, health, answer, any$"),
         ({"operation": 3}, "receive, health, answer, any, not a whole number"),
-        ({"action": "explode"}, "action: must be one of fail, lose_connection"),
+        ({"action": "explode"}, "action: must be one of fail, fatal, lose_connection"),
         ({"action": 3}, "action: must be one of"),
         ({"times": 0}, 'times: must be a whole number, 1 or greater, or "always"$'),
         ({"times": "alway"}, 'or "always"; did you mean "always"?'),
