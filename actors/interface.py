@@ -229,6 +229,26 @@ class ExternalSystemInterface(ABC):
             turn.tainted = False
             return item
 
+    async def query_many(
+        self, questions: Sequence[Any], timeout: float | None = None
+    ) -> Sequence[Any | ConnectorError]:
+        """Ask questions in order; for each its answer, or why there is none.
+
+        Asks one by one. The runtime does not call it; of a registered object it is the
+        manager's ``query_many``.
+
+        Args:
+            timeout: seconds to wait for each answer; None for ``query_timeout``.
+        """
+        results: list[Any] = []
+        for question in questions:
+            try:
+                wait = self.query_timeout if timeout is None else timeout
+                results.append(await self.query_data(question, wait))
+            except ConnectorError as error:
+                results.append(error)
+        return results
+
     def answers(self, question: Any, item: Any) -> bool:
         """Whether ``item`` answers ``question``.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, Self
 
 from actors.messages import Failure, FailureCode, Outcome
 
@@ -107,6 +108,32 @@ class NotTriedError(ExternalSystemError):
 
 class DeadLetterError(ExternalSystemError):
     """It was accepted, and is not tried any more: it failed too often."""
+
+
+class PartlyFailedError(ExceptionGroup[ExternalSystemError]):
+    """Some of several requests failed, perhaps all; the exceptions in it say which, and why.
+
+    Attributes:
+        results: of each request, in the list or dict that the call would have given, with the
+            :class:`~actors.messages.Failure` in the place of what failed.
+    """
+
+    results: Any
+
+    def __new__(cls, text: str, errors: Sequence[ExternalSystemError], results: Any) -> Self:
+        made = super().__new__(cls, text, errors)
+        made.results = results
+        return made
+
+    def __init__(self, text: str, errors: Sequence[ExternalSystemError], results: Any) -> None:
+        super().__init__(text, errors)  # not the results: they would be printed
+        self.results = results
+
+    def derive(self, errors: Sequence[ExternalSystemError]) -> PartlyFailedError:  # type: ignore[override]
+        return PartlyFailedError(self.message, errors, self.results)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.exceptions, self.results)
 
 
 _ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {

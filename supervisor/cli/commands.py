@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from supervisor.cli.broadcast import broadcast
 from supervisor.cli.children import child, tree
 from supervisor.cli.client import (
     EXIT_CODES,
@@ -28,7 +29,7 @@ from supervisor.cli.client import (
     say,
 )
 from supervisor.cli.completion import completion
-from supervisor.cli.input import parse_args, parse_item, parts, read_lines
+from supervisor.cli.input import FORMS, items_of, parse_args, parse_item, parts, read_lines
 from supervisor.cli.logs import logs
 from supervisor.client.connection import STOPPED
 from supervisor.errors import ExternalSystemError
@@ -36,8 +37,6 @@ from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import DesiredState, TreeNode
 from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.views import status as fmt
-
-FORMS = click.Choice(["text", "bytes", "hex", "json"])
 
 
 @click.group(cls=Interruptible, context_settings={"help_option_names": ["-h", "--help"]})
@@ -163,10 +162,7 @@ def status(directory: Path, name: str | None, watch_: bool, json_: bool) -> None
 @click.pass_obj
 def send(directory: Path, name: str, data: tuple[str, ...], form: str) -> None:
     """Send items to a system, in order. A DATA of - stands for the lines of standard input."""
-    items: list[Any] = []
-    for text in data:
-        lines = read_lines() if text == "-" else [os.fsencode(text)]
-        items.extend(parse_item(line, form) for line in lines)
+    items = items_of(data, form)
     sent = 0
 
     async def ask(manager: ExternalSystemManager) -> None:
@@ -389,6 +385,7 @@ def _check_one_or_all(name: str | None, all_: bool) -> None:
         raise click.UsageError("give either a NAME or --all")
 
 
+main.add_command(broadcast)
 main.add_command(tree)
 main.add_command(child)
 main.add_command(logs)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import click
+
+FORMS: Final = click.Choice(["text", "bytes", "hex", "json"])
+"""What data that somebody types may be."""
 
 _SENT_AT_ONCE: Final = 100
 """Items; a mailbox has an end."""
@@ -46,6 +50,18 @@ def parse_item(data: bytes, form: str) -> Any:
     except ValueError as error:
         raise click.UsageError(f"{text[:40]!r} is not {form}: {error}") from None
     return text
+
+
+def items_of(data: Iterable[str], form: str) -> list[Any]:
+    """The items that arguments stand for; one of ``-`` is the lines of standard input.
+
+    Raises:
+        click.UsageError: as of :func:`parse_item`.
+    """
+    lines: list[bytes] = []
+    for text in data:
+        lines += read_lines() if text == "-" else [os.fsencode(text)]
+    return [parse_item(line, form) for line in lines]
 
 
 def parts(items: list[Any]) -> Iterator[list[Any]]:

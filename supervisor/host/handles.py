@@ -32,6 +32,9 @@ class SystemHost(Protocol):
         self, name: str, max_items: int, timeout: float | None
     ) -> list[Any]: ...
     async def query_system(self, name: str, data: Any, timeout: float | None) -> Any: ...
+    async def query_many(
+        self, name: str, questions: Sequence[Any], timeout: float | None
+    ) -> list[Any]: ...
     async def check_health(self, name: str) -> bool: ...
     async def call_command(self, name: str, command: str, *args: Any, **kwargs: Any) -> Any: ...
     def is_connected(self, name: str) -> bool: ...
@@ -112,6 +115,9 @@ class _Handle:
 
     async def query_data(self, data: Any, timeout: float | None = None) -> Any:
         return await self._handle_host.query_system(self.system_name, data, timeout)
+
+    async def query_many(self, questions: Sequence[Any], timeout: float | None = None) -> list[Any]:
+        return await self._handle_host.query_many(self.system_name, questions, timeout)
 
     async def check_health(self) -> bool:
         return await self._handle_host.check_health(self.system_name)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
-
-import attrs
 
 from actors import loggers
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     CallCommand,
     CheckHealth,
-    CommandCalled,
     ConnectSystem,
     DataReceived,
     DisconnectSystem,
@@ -23,8 +19,6 @@ from actors.messages import (
     FailureCode,
     HealthChecked,
     ManyReceived,
-    Outcome,
-    QueryAnswered,
     QueryData,
     ReceiveData,
     ReceiveMany,
@@ -33,9 +27,9 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
-from actors.messages.limits import size_of
-from actors.payload import PayloadError
 from supervisor.errors import error_of
+from supervisor.host.answers import answer_to, loaded
+from supervisor.host.bulk import Bulk
 from supervisor.host.children import Family
 from supervisor.host.dialog import Dialog, host_failure
 from supervisor.host.following import Follower
@@ -68,7 +62,7 @@ T = TypeVar("T")
 _log = logging.getLogger(loggers.MANAGER)
 
 
-class ExternalSystemManager(Family, Follower, Listens):
+class ExternalSystemManager(Bulk, Family, Follower, Listens):
     """Registers external systems and talks to them by name.
 
     The systems live in processes of their own, under a supervisor that restarts what
@@ -223,17 +217,6 @@ class ExternalSystemManager(Family, Follower, Listens):
         result = await self._dialog.send(name, data)
         return self._give_up(result, False) if isinstance(result, Failure) else result
 
-    async def send_many_to_system(self, name: str, items: Sequence[Any]) -> list[bool]:
-        """Send items in order; for each whether the system took it.
-
-        With ``strict``, the failures are raised together as an ExceptionGroup.
-        """
-        results = await self._dialog.send_many(name, tuple(items))
-        failures = self._failures_in(results, f"items were not sent to {name!r}")
-        if failures:
-            _log.warning("%s (%d items in all)", failures[0].text, len(failures))
-        return [result is True for result in results]
-
     async def receive_data_from_system(self, name: str, timeout: float | None = None) -> Any | None:
         """Take an item; None when none comes.
 
@@ -243,7 +226,7 @@ class ExternalSystemManager(Family, Follower, Listens):
         """
         reply = await self._dialog.ask(ReceiveData(name, timeout))
         if isinstance(reply, DataReceived):
-            return self._load(reply)
+            return self._or_give_up(loaded(reply))
         return self._give_up(reply, None) if isinstance(reply, Failure) else None
 
     async def receive_many_from_system(
@@ -252,7 +235,7 @@ class ExternalSystemManager(Family, Follower, Listens):
         """Take up to ``max_items`` items, waiting ``timeout`` seconds for the first."""
         reply = await self._dialog.ask(ReceiveMany(name, max_items, timeout))
         if isinstance(reply, ManyReceived):
-            return self._load(reply) or []
+            return self._or_give_up(loaded(reply)) or []
         return self._give_up(reply, list[Any]())
 
     async def query_system(self, name: str, data: Any, timeout: float | None = None) -> Any:
@@ -349,39 +332,15 @@ class ExternalSystemManager(Family, Follower, Listens):
         reply = await self._dialog.ask(request)
         if not isinstance(reply, AllConnected | AllDisconnected):
             return self._give_up(reply, False)
-        failures = self._failures_in(reply.results.values(), "systems failed")
-        for failure in failures:
-            _log.warning("%s", failure.text)
-        return not failures
-
-    def _failures_in(self, results: Collection[bool | Failure], what: str) -> list[Failure]:
-        """Those among the results of several; with ``strict`` they are raised together."""
-        failures = [each for each in results if isinstance(each, Failure)]
-        if failures and self._strict:
-            text = f"{len(failures)} of {len(results)} {what}"
-            raise ExceptionGroup(text, [error_of(failure) for failure in failures])
-        return failures
+        settled = self._settle(dict(reply.results), "systems failed")
+        return all(settled.values())
 
     async def _answer_to(self, request: QueryData | CallCommand, what: str = "") -> Any:
-        """What a system's own answer holds; ``what`` begins the text should it not be askable."""
-        try:
-            size_of(request)
-        except PayloadError as error:
-            return self._give_up(host_failure(request.system_name, f"{what}{error}"), None)
-        reply = await self._dialog.ask(request)
-        if isinstance(reply, QueryAnswered | CommandCalled):
-            return self._load(reply)
-        return self._give_up(reply, None)
+        """As of :func:`answer_to`, in this manager's manner."""
+        return self._or_give_up(await answer_to(self._dialog, request, what))
 
-    def _load(self, reply: DataReceived | ManyReceived | QueryAnswered | CommandCalled) -> Any:
-        try:
-            return reply.load()
-        except PayloadError as error:
-            # The system did what it was asked; only its answer is lost.
-            failure = attrs.evolve(
-                host_failure(reply.system_name, str(error)), outcome=Outcome.UNKNOWN
-            )
-            return self._give_up(failure, None)
+    def _or_give_up(self, result: Any | Failure) -> Any:
+        return self._give_up(result, None) if isinstance(result, Failure) else result
 
     def _give_up(self, reply: Reply, value: T) -> T:
         """What a failed request gives, in this manager's manner."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -119,6 +119,19 @@ class SynchronousManager:
 
     def query_system(self, name: str, data: Any, timeout: float | None = None) -> Any:
         return self._run(self._manager.query_system(name, data, timeout))
+
+    def query_many(
+        self, name: str, questions: Sequence[Any], timeout: float | None = None
+    ) -> list[Any]:
+        return self._run(self._manager.query_many(name, questions, timeout))
+
+    def broadcast(self, to: str | Iterable[str], data: Any) -> dict[str, bool]:
+        return self._run(self._manager.broadcast(to, data))
+
+    def broadcast_query(
+        self, to: str | Iterable[str], question: Any, timeout: float | None = None
+    ) -> dict[str, Any]:
+        return self._run(self._manager.broadcast_query(to, question, timeout))
 
     def receive_many_from_system(
         self, name: str, max_items: int, timeout: float | None = None

@@ -105,7 +105,7 @@ def data_as_text(name: str, item: Any) -> str:
 
 
 def data_as_json(name: str, item: Any) -> str:
-    return json.dumps({"system_name": name, "data": _for_json(item)})
+    return json.dumps({"system_name": name, "data": for_json(item)})
 
 
 def item_as_text(item: Any) -> str:
@@ -121,7 +121,7 @@ def item_as_text(item: Any) -> str:
 
 
 def item_as_json(item: Any) -> str:
-    return json.dumps(_for_json(item))
+    return json.dumps(for_json(item))
 
 
 def count(systems: int) -> str:
@@ -188,7 +188,7 @@ def _crash_row(report: CrashReport) -> tuple[str, ...]:
     )
 
 
-def _for_json(item: Any) -> Any:
+def for_json(item: Any) -> Any:
     """Bytes become ``{"base64": ...}``; what JSON cannot say becomes ``{"repr": ...}``."""
     if isinstance(item, bytes):
         return {"base64": base64.b64encode(item).decode()}
