@@ -88,7 +88,7 @@ class Engine:
         self._urgent: type[Renew | GiveUp] | None = None
         """What is to be done about the connection before all that waits."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
-        self._lane = Lane(self._carry_out, self._guard, self._outcome_of, self._done)
+        self._lane = Lane(self._carry_out, self._guard, self._outcome_of, self._done, self._crash)
         # A command may bring data, or the connection.
         self._beside = Beside(self._guard, self._receiver.run)
         self._last_disconnect: asyncio.Task[None] | None = None

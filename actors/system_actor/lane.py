@@ -19,6 +19,9 @@ from actors.system_actor.reports import Origin
 
 DISCONNECT_GRACE = 1.0
 """Seconds a disconnect waits for the sends before it; then it cuts them off."""
+GIVE_WAY: Final = 30.0
+"""Seconds after which it is a crash that what was cut off goes on all the same: nothing else would
+ever be done."""
 STOPPING: Final = "the system is being stopped"
 
 
@@ -43,6 +46,7 @@ class Lane:
         guard: Guard,
         outcome_of: Callable[[Request], Outcome],
         on_done: Callable[[Request], None],
+        on_crash: Callable[[BaseException], None],
     ) -> None:
         """
         Args:
@@ -50,11 +54,13 @@ class Lane:
             guard: runs a coroutine, and takes an exception that escapes as a crash.
             outcome_of: what is known of the data of a request that is cut off while it runs.
             on_done: called when a request has been dealt with, before the next begins.
+            on_crash: called with what says that one goes on for ever though it was cut off.
         """
         self._carry_out = carry_out
         self._guard = guard
         self._outcome_of = outcome_of
         self._on_done = on_done
+        self._on_crash = on_crash
         self._waiting: deque[Job] = deque()
         self.running: Job | None = None
         """The one that is carried out, and may be cut off."""
@@ -96,6 +102,7 @@ class Lane:
             return
         job.cut = job.request.failure(code, why, self._outcome_of(job.request))
         self.task.cancel()
+        asyncio.get_running_loop().call_later(GIVE_WAY, self._must_be_over, job)
 
     def fail_waiting(self, code: FailureCode, text: str) -> None:
         """Answer all that wait."""
@@ -119,6 +126,14 @@ class Lane:
             job = self._waiting.popleft()
             job.fail(FailureCode.NOT_CONNECTED, "disconnected before its turn came")
         self.cut("cut off by a disconnect")
+
+    def _must_be_over(self, job: Job) -> None:
+        if self.running is job:
+            text = (
+                f"{type(job.request).__name__}: its connector goes on {GIVE_WAY:g} s after it was "
+                "cancelled; a coroutine must end at its CancelledError"
+            )
+            self._on_crash(RuntimeError(text))
 
     def _go_on(self) -> None:
         if self.task is None:

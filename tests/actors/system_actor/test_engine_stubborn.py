@@ -12,6 +12,7 @@ from actors.messages import (
     SendMany,
     SystemDisconnected,
 )
+from actors.system_actor.lane import GIVE_WAY
 from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 FOREVER = 3600.0
@@ -90,6 +91,30 @@ async def test_an_item_that_comes_with_a_swallowed_end_is_not_lost():
     await held.begun()
     await bench.ask(DisconnectSystem("plc"))
     assert (await bench.ask(ReceiveData("plc"))).load() == "last"
+
+
+@scenario(cap=2 * GIVE_WAY)
+async def test_a_call_that_never_gives_way_is_a_crash():
+    system = Puppet(connected=False)
+
+    async def connect():
+        while not bench.crashes:
+            try:
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                pass
+
+    system.on["connect"] = connect
+    bench = Bench(system)
+    ref = bench.submit(ConnectSystem("plc"))
+    await turns()
+    bench.forget(ref)
+    bench.submit(ConnectSystem("plc"))
+    reason = await bench.crash()
+    assert reason.text == (
+        "RuntimeError: ConnectSystem: its connector goes on 30 s after it was cancelled; "
+        "a coroutine must end at its CancelledError"
+    )
 
 
 @scenario
