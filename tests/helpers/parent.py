@@ -1,4 +1,5 @@
-"""An actor that is the parent of a system actor, and passes on all it hears to the test.
+"""An actor that is the parent of another, such as a system actor, and passes on all it hears to the
+test.
 
 The actor system runs in a small process of its own: Thespian forks the process that
 starts one, and leaves sockets for the interpreter to close, which pytest must not see.
@@ -35,7 +36,9 @@ _ROOT = Path(__file__).parents[2]
 
 @attrs.frozen
 class Begin:
-    """Create the system actor; answered with :class:`Begun`."""
+    """Create the child; answered with :class:`Begun`."""
+
+    child: type[Actor]
 
 
 @attrs.frozen
@@ -45,21 +48,21 @@ class Begun:
 
 @attrs.frozen
 class Tell:
-    """Pass this on to the system actor."""
+    """Pass this on to the child."""
 
     message: object
 
 
 @attrs.frozen
 class Heard:
-    """The system actor said this."""
+    """The child said this."""
 
     message: object
 
 
 @attrs.frozen
 class Exited:
-    """The system actor's process has ended."""
+    """The child's process has ended."""
 
 
 class Parent(Actor):
@@ -69,7 +72,7 @@ class Parent(Actor):
     def receiveMessage(self, message, sender):
         match message:
             case Begin():
-                self.test, self.child = sender, self.createActor(SystemActor)
+                self.test, self.child = sender, self.createActor(message.child)
                 self.send(self.test, Begun(os.getpid()))
             case Tell():
                 self.send(self.child, message.message)
@@ -117,20 +120,20 @@ class Host:
 
 
 class Family:
-    """A parent and its system actor, as a test sees them."""
+    """A parent and its child, as a test sees them."""
 
-    def __init__(self, host):
+    def __init__(self, host, child):
         self._host = host
         self.heard = []
         self._key = host.call("open")
-        self._host.call("tell", self._key, Begin())
+        self._host.call("tell", self._key, Begin(child))
         self.parent_pid = self._next(lambda message: isinstance(message, Begun)).pid
 
     def tell(self, message):
         self._host.call("tell", self._key, Tell(message))
 
     def hear(self, kind, is_it=lambda message: True):
-        """The next message of a kind from the system actor; what comes before is dropped."""
+        """The next message of a kind from the child; what comes before is dropped."""
         heard = self._next(
             lambda message: (
                 isinstance(message, Heard)
@@ -169,8 +172,8 @@ def actor_system(base=BASE_NAME):
 
 
 @contextlib.contextmanager
-def family(host):
-    one = Family(host)
+def family(host, child=SystemActor):
+    one = Family(host, child)
     try:
         yield one
     finally:

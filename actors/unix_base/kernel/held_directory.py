@@ -101,6 +101,10 @@ class HeldDirectory:
         self.directory = anew
         return True
 
+    def let_askers_go(self) -> None:
+        """Hang up on those who asked who has it; to be called now and then, or :meth:`look`."""
+        self._claim.let_askers_go()
+
     @property
     def is_claim_taken(self) -> bool:
         """Whether another user has the name of the claim, so that there is only the lock."""

@@ -79,6 +79,10 @@ class HeldJournal:
             self._held.close()
             raise
 
+    def let_askers_go(self) -> None:
+        """To be called now and then: those who asked who has the directory stand in a queue."""
+        self._held.let_askers_go()
+
     def close(self) -> None:
         self.store.close()
         self._held.close()
