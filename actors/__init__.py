@@ -19,6 +19,7 @@ from actors.errors import (
     map_exceptions,
 )
 from actors.interface import ExternalSystemInterface, command
+from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.policy import Policy
 from actors.resilience.rate_limit import Overflow, RateLimit
 from actors.resilience.timeouts import Timeouts
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuthenticationRefusedError",
     "BadConfigurationError",
+    "Bulkhead",
     "CertificateInvalidError",
     "ConnectorError",
     "Delivery",

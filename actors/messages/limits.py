@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import attrs
@@ -35,6 +35,9 @@ DELIVERY_ITEMS: Final = 1000
 DELIVERY_BYTES: Final = 1 << 20
 """A delivery ends with the request that reaches one of these; so does what is put together
 into one SendMany with the item."""
+_SOON: Final = 0.05
+_LATE: Final = 30.0
+"""Seconds; to try again sooner is of no use, and later of none either."""
 
 
 def is_full(items: int, size: int) -> bool:
@@ -104,14 +107,29 @@ class Admitted(NamedTuple):
     others."""
 
 
+class Line(NamedTuple):
+    """What waits for a system, for who is refused."""
+
+    state: str
+    """Of the system."""
+    waited: float
+    """Seconds for which the first has waited."""
+
+
 def admit(
-    request: Request, waiting: int, waiting_bytes: int, mailbox_size: int, size: int | None = None
+    request: Request,
+    waiting: int,
+    waiting_bytes: int,
+    mailbox_size: int,
+    size: int | None = None,
+    line: Callable[[], Line] | None = None,
 ) -> Admitted | Failure:
     """What of a request there is room for, beside what waits already; else the answer to it.
 
     Args:
         waiting: items that wait; ``waiting_bytes`` their bytes.
         size: bytes of user data, where they are known.
+        line: asked where something is refused.
 
     Raises:
         PayloadError: some of the request cannot be pickled.
@@ -119,20 +137,33 @@ def admit(
     refused: tuple[Failure, ...] = ()
     room = mailbox_size - waiting
     if isinstance(request, SendMany) and 0 < room < len(request.items):
-        refused = (too_many(request, waiting, mailbox_size),) * (len(request.items) - room)
+        refusal = _overloaded(request, f"{waiting} items wait", mailbox_size, line)
+        refused = (refusal,) * (len(request.items) - room)
         request, size = attrs.evolve(request, items=request.items[:room]), None
     weight = weight_of(request)
     if size is None:
         size = size_of(request)
     if weight > room:
-        return too_many(request, waiting, mailbox_size)
+        return _overloaded(request, f"{waiting} items wait", mailbox_size, line)
     if waiting_bytes + size > MAILBOX_BYTES:
-        text = f"{waiting_bytes:,} bytes wait already; send less, or wait for answers"
-        return request.failure(FailureCode.OVERLOADED, text)
+        return _overloaded(request, f"{waiting_bytes:,} bytes wait", None, line)
     return Admitted(request, weight, size, refused)
 
 
-def too_many(request: Request, waiting: int, mailbox_size: int) -> Failure:
-    """The answer to what does not fit beside the items that wait."""
-    text = f"{waiting} items wait already (mailbox_size {mailbox_size})"
-    return request.failure(FailureCode.OVERLOADED, f"{text}; send less, or wait for answers")
+def _overloaded(
+    request: Request, waits: str, mailbox_size: int | None, line: Callable[[], Line] | None
+) -> Failure:
+    """The answer to what does not fit beside what waits.
+
+    Args:
+        mailbox_size: None where it is not that which is full.
+    """
+    limit = "" if mailbox_size is None else f" (mailbox_size {mailbox_size})"
+    text, again = f"{waits} already{limit}", _SOON
+    if line is not None:
+        state, waited = line()
+        # By then what waits now has been dealt with, if it goes on as it did.
+        again = min(max(waited, _SOON), _LATE)
+        text = f"it is {state}; {text}, the first for {waited:.3g} s"
+    text = f"{text}; send less, or wait for answers"
+    return request.failure(FailureCode.OVERLOADED, text, retry_after=again)

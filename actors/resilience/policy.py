@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.rate_limit import RateLimit
 from actors.resilience.timeouts import Timeouts
 from actors.settings import table_of
@@ -20,6 +21,7 @@ class Policy:
     systems name by ``policy = "NAME"``.
     """
 
+    bulkhead: Bulkhead | None = attrs.field(default=None, validator=table_of(Bulkhead).or_none())
     rate_limit: RateLimit | None = attrs.field(
         default=None, validator=table_of(RateLimit).or_none()
     )

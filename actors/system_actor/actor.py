@@ -248,7 +248,7 @@ class _LoopSide:
             self._reports,
             self._say_crash,
             self._start.max_payload_bytes,
-            Guards.of(definition.policy, name, self._start.level_path),
+            Guards.of(definition.policy, system, self._start.level_path),
         )
         if self._start.door is not None:
             self._direct = open_door(

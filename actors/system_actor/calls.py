@@ -48,6 +48,8 @@ class Call:
     """That it is made for."""
     weight: int = 1
     """Items that are sent with it."""
+    beside: bool = False
+    """Whether others may be under way at the same time."""
 
 
 class Guard(Protocol):

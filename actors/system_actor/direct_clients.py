@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -33,7 +34,7 @@ from actors.messages import (
     is_final,
 )
 from actors.messages.checks import mistake_in_request, mistake_in_speech
-from actors.messages.limits import admit, in_parts, weight_of
+from actors.messages.limits import Line, admit, in_parts, weight_of
 from actors.messages.results import Results
 from actors.messages.tallied import received_items, taken_items
 from actors.system_actor.engine import Engine
@@ -55,6 +56,8 @@ class _Open:
     request: Request
     weight: int
     size: int
+    since: float
+    """When it came; seconds of a monotonic clock."""
     results: Results | None
     """Of a SendMany. A client gets each part as it comes, whatever its own caller wants."""
 
@@ -194,7 +197,7 @@ class DirectClients:
             client.refused.append(theirs)
             return
         waiting = self._tally.waiting + self._supervisors_weight
-        admitted = admit(request, waiting, self._bytes, self._mailbox_size)
+        admitted = admit(request, waiting, self._bytes, self._mailbox_size, line=self._line)
         if isinstance(admitted, Failure):
             client.replies.append((theirs, admitted))
             return
@@ -203,7 +206,8 @@ class DirectClients:
         if isinstance(request, SendMany):
             results = Results(request, refused, in_parts=True)
         ref = next(self._refs)
-        asked = self._open[ref] = _Open(client, theirs, request, weight, size, results)
+        now = time.monotonic()
+        asked = self._open[ref] = _Open(client, theirs, request, weight, size, now, results)
         (self._receives if asked.only_waits else self._busy)[ref] = asked
         client.refs[theirs] = ref
         self._bytes += size
@@ -211,6 +215,12 @@ class DirectClients:
         if self._noted is None or self._noted.only_waits:
             self._note_oldest()  # before it begins: it may be what ends this process
         self._engine.submit(Origin(self, ref), request)
+
+    def _line(self) -> Line:
+        """What waits for the system, for who is refused."""
+        first = next(iter(self._open.values()), None)
+        waited = 0.0 if first is None else time.monotonic() - first.since
+        return Line("connected" if self._reports.is_connected else "disconnected", waited)
 
     def _mistake_in(self, request: Request) -> str | None:
         mistake = mistake_in_request(request, self._max_payload_bytes)

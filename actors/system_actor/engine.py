@@ -8,7 +8,7 @@ Nothing here knows of actors: requests come in, and answers go where each came f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.errors import EXPECTED_ERRORS
@@ -295,7 +295,10 @@ class Engine:
                     self._not_disconnected = Reason("disconnect", text)
 
     def _run_beside(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
-        self._beside.run(origin, request, lambda: guarded(self._guards, request, work))
+        def call() -> Awaitable[Reply]:
+            return guarded(self._guards, request, work, beside=True)
+
+        self._beside.run(origin, request, call)
 
     # ---- failures and crashes -----------------------------------------------------------
 

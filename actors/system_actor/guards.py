@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actors.interface import ExternalSystemInterface
 from actors.messages import Failure, Request
 from actors.resilience.policy import Policy
+from actors.system_actor.bulkheading import BulkheadGuard
 from actors.system_actor.calls import Call, Guard, T, Work, operation_of
 from actors.system_actor.rate_limiting import RateLimiter
 from actors.system_actor.time_limit import TimeLimit
@@ -29,17 +31,20 @@ class Guards:
         """Requests, by ``id``, whose calls a guard has not let through yet."""
 
     @classmethod
-    def of(cls, policy: Policy, name: str, level_path: str | None = None) -> Guards | None:
+    def of(
+        cls, policy: Policy, system: ExternalSystemInterface, level_path: str | None = None
+    ) -> Guards | None:
         """Those that a policy asks for; None if it asks for none.
 
         Args:
-            name: of the system.
             level_path: of the file of its rate limit; None keeps that in this process.
         """
         guards: list[Guard] = []
         most_at_once = None
+        if policy.bulkhead is not None:
+            guards.append(BulkheadGuard(policy.bulkhead, lambda: system.is_connected))
         if policy.rate_limit is not None:
-            guards.append(RateLimiter(policy.rate_limit, level_path, name))
+            guards.append(RateLimiter(policy.rate_limit, level_path, system.system_name))
             most_at_once = policy.rate_limit.burst
         if policy.timeouts is not None:
             guards.append(TimeLimit(policy.timeouts))
@@ -66,9 +71,14 @@ class Guards:
 
 
 async def guarded(
-    guards: Guards | None, request: Request, work: Work[T | Failure], weight: int = 1
+    guards: Guards | None,
+    request: Request,
+    work: Work[T | Failure],
+    weight: int = 1,
+    *,
+    beside: bool = False,
 ) -> T | Failure:
     """Make the call that a request is for, with what stands around it."""
     if guards is None:
         return await work()
-    return await guards.run(Call(operation_of(request), request, weight), work)
+    return await guards.run(Call(operation_of(request), request, weight, beside), work)

@@ -70,6 +70,11 @@ class Reports:
         self.take_loss: Callable[[bool], Reason | None] = lambda is_connected: None
         """Why a connection was lost that was there; told whether there is one now."""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the system is."""
+        return self._is_connected()
+
     def reply(self, ref: int, reply: Reply) -> None:
         if self.beside is not None:
             self.beside.supervisors_reply(ref, reply)

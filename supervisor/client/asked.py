@@ -33,6 +33,8 @@ class Asked:
 
     request: Request
     on_reply: OnReply
+    since: float = 0.0
+    """When it was asked."""
     direct: bool = False
     """Whether it may go straight."""
     weight: int = 0

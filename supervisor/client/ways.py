@@ -16,6 +16,7 @@ Times are seconds of a monotonic clock.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ from actors.messages import (
     items_in,
 )
 from actors.messages.deliveries import Deliveries
-from actors.messages.limits import admit
+from actors.messages.limits import Line, admit
 from actors.messages.results import Results
 from supervisor.client.asked import Asked, OnReply, Place
 from supervisor.client.fencing import FENCE_PATIENCE, Fencing
@@ -71,6 +72,8 @@ class Ways:
         """Of the last link."""
         self._closing = False
         """Whether the incarnation of the link is about to end."""
+        self._is_connected = True
+        """Whether the system is, as far as it said on the link."""
         self._deliveries = Deliveries()
         """To that incarnation."""
         self._returned: list[Any] = []
@@ -118,7 +121,7 @@ class Ways:
         Args:
             size: bytes of user data, of a SendData that is known to make sense.
         """
-        asked = Asked(request, on_reply, results=Results.of(request))
+        asked = Asked(request, on_reply, now, results=Results.of(request))
         link = self._link
         # One that makes no sense is refused by the supervisor.
         if link is not None and (
@@ -145,7 +148,14 @@ class Ways:
         """Measure what may go straight; the refusal, if it is one too many."""
         if not isinstance(asked.request, DIRECT_KINDS):
             return None
-        admitted = admit(asked.request, self._weight, self._size, link.mailbox_size, size)
+        admitted = admit(
+            asked.request,
+            self._weight,
+            self._size,
+            link.mailbox_size,
+            size,
+            partial(self._line, asked),
+        )
         if isinstance(admitted, Failure):
             return admitted
         asked.request, asked.weight, asked.size, refused = admitted
@@ -155,6 +165,12 @@ class Ways:
         self._weight += asked.weight
         self._size += asked.size
         return None
+
+    def _line(self, asked: Asked) -> Line:
+        """What waits for the system, for who is refused."""
+        first = next((each for each in self._asked.values() if each.weight), asked)
+        state = "connected" if self._is_connected else "disconnected"
+        return Line(state, asked.since - first.since)
 
     def asked_unseen(self) -> None:
         """The supervisor was asked something that concerns this system, and other systems too
@@ -202,6 +218,7 @@ class Ways:
         """The system said something on the link."""
         if self._link is None or self._link.incarnation != said.incarnation:
             return
+        self._is_connected = said.is_connected
         self._deliveries.heard(said.taken)
         for request_id in said.refused:
             asked = self._asked.get(request_id)

@@ -9,6 +9,7 @@ import attrs
 
 from actors.messages import ConnectSystem, DisconnectSystem, FailureCode, Reason
 from actors.messages.deliveries import Deliveries
+from actors.messages.limits import Line
 from actors.messages.tallied import NOTHING, Tallied
 from supervisor.core.doors import Doors
 from supervisor.core.pending import Pending
@@ -139,6 +140,11 @@ class Child:
         if self.is_connecting():
             return SystemState.CONNECTING
         return SystemState.DISCONNECTED if self.failed is None else SystemState.FAILED
+
+    def line(self, now: float) -> Line:
+        """What waits for it, for who is refused."""
+        first = next(iter(self.open.values()), None)
+        return Line(str(self.state), 0.0 if first is None else now - first.since)
 
     def is_connecting(self, ended: Set[int] = frozenset()) -> bool:
         """Whether a connect is asked for, by anybody.

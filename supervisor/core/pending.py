@@ -36,6 +36,8 @@ class Pending:
     request: Request
     weight: int
     size: int
+    since: float
+    """When it was accepted."""
     gathering: Gathering | None = None
     results: Results | None = None
     """Of a SendMany."""

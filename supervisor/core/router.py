@@ -230,7 +230,8 @@ class Router:
         if control:  # a few, and what puts an overloaded system right
             return Admitted(request, weight_of(request), 0)
         waiting = child.weight + child.tallied.waiting
-        return admit(request, waiting, child.size, child.spec.mailbox_size)
+        size, limit, now = child.size, child.spec.mailbox_size, self._timers.now
+        return admit(request, waiting, size, limit, line=lambda: child.line(now))
 
     def _set_deadline(self, pending: Pending) -> None:
         pending.deadline = self._timers.now + self._patience(pending.request)
@@ -248,7 +249,8 @@ class Router:
     ) -> Pending:
         request, weight, size, refused = admitted
         results = Results.of(request, refused)
-        return Pending(next(self._refs), client, request, weight, size, gathering, results)
+        now = self._timers.now
+        return Pending(next(self._refs), client, request, weight, size, now, gathering, results)
 
     def _open(self, child: Child, pending: Pending) -> None:
         child.open[pending.ref] = pending

@@ -177,7 +177,7 @@ class Bench:
         self._refs = 0
         self._news = asyncio.Event()
         self.to_supervisor = Reports("plc", 1, lambda: system.is_connected, self._hear)
-        guards = Guards.of(policy, "plc", level_path)
+        guards = Guards.of(policy, system, level_path)
         self.engine = Engine(system, self.to_supervisor, self._crash, guards=guards)
 
     def _hear(self, report):

@@ -229,7 +229,7 @@ async def test_a_full_mailbox_counts_all_clients_and_the_supervisor(plant, call)
     await two.taken()
     refusal = await two.ask(SendData("plc", 8))
     assert isinstance(refusal, Failure)
-    assert "5 items wait already (mailbox_size 5)" in refusal.text
+    assert "it is connected; 5 items wait already (mailbox_size 5), the first for " in refusal.text
     for _ in range(5):
         await held.begun()
         while not held.waiting:

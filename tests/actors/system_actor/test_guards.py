@@ -43,7 +43,7 @@ class Outer:
 
 
 def test_a_system_without_a_policy_has_no_guards():
-    assert Guards.of(NO_POLICY, "plc") is None
+    assert Guards.of(NO_POLICY, Puppet()) is None
 
 
 @scenario

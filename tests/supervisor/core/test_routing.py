@@ -165,7 +165,10 @@ def test_a_full_mailbox_refuses_at_once_and_takes_again_what_fits(plant):
     plant.tell(SendData("plc", 3))
     failure = plant.ask(SendMany("plc", (4, 5)))
     assert failed(failure) == ("overloaded", "not_sent")
-    assert "3 items wait already (mailbox_size 3)" in failure.text
+    assert (
+        "it is disconnected; 3 items wait already (mailbox_size 3), the first for 0 s"
+        in failure.text
+    )
     assert failed(plant.ask(SendData("plc", 4)))[0] == "overloaded"
     assert status(plant).waiting == 3
     actor.answer(first, ManySent, results=(True, True))
