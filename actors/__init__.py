@@ -21,6 +21,8 @@ from actors.errors import (
 from actors.interface import ExternalSystemInterface, command
 from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.policy import Policy
+from actors.resilience.pool import Pool
+from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import Overflow, RateLimit
 from actors.resilience.timeouts import Timeouts
 
@@ -42,6 +44,8 @@ __all__ = [
     "NotSentError",
     "Overflow",
     "Policy",
+    "Pool",
+    "PoolPolicy",
     "RateLimit",
     "TcpSystem",
     "Timeouts",

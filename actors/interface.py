@@ -258,6 +258,14 @@ class ExternalSystemInterface(ABC):
         """
         return True
 
+    def another_connection(self) -> ExternalSystemInterface | None:
+        """An object for one more connection to the same system, for a pool, not connected; None
+        has it built as this one was. It is asked of the first one, whenever one is needed.
+
+        Override it where the connections of a system have something in common.
+        """
+        return None
+
     async def check_health(self) -> bool:
         """Whether the connection works. The default only says whether it is connected."""
         return self.is_connected

@@ -13,6 +13,7 @@ from actors.messages.output import OutputAddress
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
 from actors.resilience.policy import NO_POLICY, Policy
+from actors.resilience.pool_actions import PoolState
 
 RENEWED: Final = "renewed"
 """The kind of the reason for which a system actor has ended a connection itself, and makes it
@@ -230,3 +231,5 @@ class Report:
     disconnect."""
     dropped: int = 0
     """Items that came unasked since the last report, and that nobody gets."""
+    pool: PoolState | None = None
+    """What its pool has now; None if it has none."""

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from actors.resilience.bulkhead import Bulkhead
+from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import RateLimit
 from actors.resilience.timeouts import Timeouts
 from actors.settings import table_of
@@ -22,6 +23,7 @@ class Policy:
     """
 
     bulkhead: Bulkhead | None = attrs.field(default=None, validator=table_of(Bulkhead).or_none())
+    pool: PoolPolicy | None = attrs.field(default=None, validator=table_of(PoolPolicy).or_none())
     rate_limit: RateLimit | None = attrs.field(
         default=None, validator=table_of(RateLimit).or_none()
     )

@@ -57,9 +57,8 @@ from actors.processes.orphans import Orphans
 from actors.processes.shortages import in_words
 from actors.processes.speaking import flush_streams, speak_into
 from actors.system_actor.direct_clients import DirectClients, open_door
-from actors.system_actor.engine import Engine
+from actors.system_actor.engines import SystemEngine, engine_for
 from actors.system_actor.first_connect import connect_first
-from actors.system_actor.guards import Guards
 from actors.system_actor.loop_thread import LoopThread, Mailslot
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.unheeded import Unheeded
@@ -217,16 +216,15 @@ class _LoopSide:
 
     _start: StartSystem
     _mailslot: Mailslot
-    _engine: Engine | None = None
+    _engine: SystemEngine | None = None
     _reports: Reports | None = None
     _direct: DirectClients | None = None
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
     _crashed: bool = False
-    _system: ExternalSystemInterface | None = None
     _unheeded: Unheeded = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._unheeded = Unheeded(self.crash, self._connected, self._background_failed)
+        self._unheeded = Unheeded(self.crash, self._may_have_lost, self._background_failed)
 
     def begin(self) -> None:
         definition, incarnation = self._start.definition, self._start.incarnation
@@ -240,16 +238,9 @@ class _LoopSide:
         except BaseException as error:  # the constructor is the user's code
             self._fail_start(FailureCode.CONNECTOR_ERROR, error)
             return
-        self._system = system
         system._extsys_failed = self._start.failed
         self._reports = Reports(name, incarnation, self._connected, self._say)
-        self._engine = Engine(
-            system,
-            self._reports,
-            self._say_crash,
-            self._start.max_payload_bytes,
-            Guards.of(definition.policy, system, self._start.level_path),
-        )
+        self._engine = engine_for(self._start, system, self._reports, self._say_crash)
         if self._start.door is not None:
             self._direct = open_door(
                 self._start.door,
@@ -272,7 +263,7 @@ class _LoopSide:
         self._look_at_connection()
 
     async def _connect_first(
-        self, system: ExternalSystemInterface, engine: Engine, within: float
+        self, system: ExternalSystemInterface, engine: SystemEngine, within: float
     ) -> None:
         name, incarnation = self._start.definition.system_name, self._start.incarnation
         failure = await connect_first(engine, name, within)
@@ -294,7 +285,7 @@ class _LoopSide:
     def _give(
         self,
         message: Deliver | Forget | TakeBack | TapData | StopSystem,
-        engine: Engine,
+        engine: SystemEngine,
         reports: Reports,
     ) -> None:
         if self._direct is not None:
@@ -342,7 +333,7 @@ class _LoopSide:
         name, incarnation = self._start.definition.system_name, self._start.incarnation
         self._say(SystemStopped(name, incarnation, why_not))
 
-    async def _end(self, engine: Engine, done: threading.Event) -> None:
+    async def _end(self, engine: SystemEngine, done: threading.Event) -> None:
         await engine.stop(0.8)
         done.set()
 
@@ -358,17 +349,20 @@ class _LoopSide:
             self._engine.look()
         except Exception as error:  # a property of the user's
             self.crash(error)
-        self._reports.schedule()
+        self._reports.look()
         if self._direct is not None:
             self._direct.look()
         asyncio.get_running_loop().call_later(_CONNECTION_POLL, self._look_at_connection)
 
     def _connected(self) -> bool:
         try:
-            return self._system is not None and bool(self._system.is_connected)
+            return self._engine is not None and self._engine.is_connected
         except Exception as error:  # a property of the user's
             self._say_crash(Reason.of(error))
             return False
+
+    def _may_have_lost(self) -> bool:
+        return self._engine is None or self._engine.may_have_lost
 
     def _background_failed(self, error: Exception) -> None:
         if self._engine is not None:

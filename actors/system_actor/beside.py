@@ -15,16 +15,18 @@ from actors.system_actor.reports import Origin
 
 
 class Beside:
-    def __init__(self, guard: Guard, on_done: Callable[[], None]) -> None:
+    def __init__(
+        self, guard: Guard, on_done: Callable[[], None], on_end: Callable[[], None]
+    ) -> None:
         """
         Args:
             guard: runs a coroutine, and takes an exception that escapes as a crash.
             on_done: called when one is done, before it is answered.
+            on_end: called when nothing runs any more for one, answered or not.
         """
         self._guard = guard
         self._on_done = on_done
-        self.on_end: Callable[[], None] = lambda: None
-        """Called when nothing runs any more for one, answered or not."""
+        self._on_end = on_end
         self._tasks: dict[Origin, asyncio.Task[None]] = {}
         self._requests: dict[Origin, Request] = {}
         """Those that wait for an answer."""
@@ -69,4 +71,4 @@ class Beside:
 
     def _ended(self, origin: Origin) -> None:
         self._tasks.pop(origin, None)
-        self.on_end()
+        self._on_end()

@@ -41,9 +41,9 @@ from actors.system_actor.giving_up import GiveUp, give_up
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.lane import STOPPING, Job, Lane
 from actors.system_actor.losses import Losses
-from actors.system_actor.receiving import Receiver, Work
-from actors.system_actor.renewing import NOBODY, Renew, renew
-from actors.system_actor.reports import Origin, Reports
+from actors.system_actor.receiving import Receiver, Together, Work
+from actors.system_actor.renewing import NOBODY, Renew, Retire, renew
+from actors.system_actor.reports import Origin, Reporting
 from actors.system_actor.sending import gave, send_many, send_one
 
 
@@ -51,13 +51,15 @@ class Engine:
     def __init__(
         self,
         system: ExternalSystemInterface,
-        reports: Reports,
+        reports: Reporting,
         on_crash: Callable[[Reason], None],
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         guards: Guards | None = None,
+        together: Together | None = None,
     ) -> None:
         """
         Args:
+            together: of an engine for one of several connections, what those have in common.
             max_payload_bytes: above which an answer is a failure.
             guards: stand around the calls of the connector; None if nothing does.
             on_crash: called once, with the reason, when the connector raised something
@@ -76,6 +78,7 @@ class Engine:
             self._is_connecting,
             max_payload_bytes,
             self._losses.failed,
+            together,
         )
         self._asker = Asker(
             system,
@@ -88,13 +91,24 @@ class Engine:
         self._urgent: type[Renew | GiveUp] | None = None
         """What is to be done about the connection before all that waits."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
-        self._lane = Lane(self._carry_out, self._guard, self._outcome_of, self._done, self._crash)
+        self._lane = Lane(
+            self._carry_out,
+            self._guard,
+            self._outcome_of,
+            self._done,
+            self._crash,
+            self._rest,
+        )
         # A command may bring data, or the connection.
-        self._beside = Beside(self._guard, self._receiver.run)
+        self._beside = Beside(self._guard, self._receiver.run, self._rest)
         self._last_disconnect: asyncio.Task[None] | None = None
         self._not_disconnected: Reason | None = None
         """Why the last disconnect failed."""
         self._crashed = False
+        self.is_renewing = False
+        """Whether it makes the connection anew."""
+        self.on_rest: Callable[[], None] = lambda: None
+        """Called when something is over that it did, and something else may be given to it."""
 
     @property
     def is_stopping(self) -> bool:
@@ -105,6 +119,26 @@ class Engine:
     def is_tapped(self) -> bool:
         """Whether it receives for subscribers, who are shown every item."""
         return self._receiver.is_tapped
+
+    @property
+    def is_connected(self) -> bool:
+        """What the connector says."""
+        return bool(self._system.is_connected)
+
+    @property
+    def may_have_lost(self) -> bool:
+        """Whether an error of something in the background may be that of a lost connection."""
+        return not self.is_connected
+
+    @property
+    def may_have_data(self) -> bool:
+        """Whether something may be received."""
+        return self._receiver.may_have_data
+
+    def is_done_with(self, origin: Origin) -> bool:
+        """Whether it does nothing more for a request that is answered or forgotten, and nothing
+        that follows from it."""
+        return self._lane.task is None and origin not in self._beside
 
     # ---- what the actor asks for --------------------------------------------------------
 
@@ -156,6 +190,10 @@ class Engine:
     def set_tap(self, on: bool) -> None:
         self._receiver.set_tap(on)
 
+    def cut_off(self, why: str) -> None:
+        """Cut off what runs in the lane; the rest goes on."""
+        self._lane.cut(why)
+
     async def stop(self, grace: float) -> Reason | None:
         """Disconnect within ``grace`` seconds, and answer whoever still waits, or comes.
 
@@ -202,6 +240,10 @@ class Engine:
         if isinstance(request, ConnectSystem):
             self._receiver.run()
         self._urgent_next()
+
+    def _rest(self) -> None:
+        if not self._crashed:
+            self.on_rest()
 
     async def _carry_out(self, job: Job) -> None:
         match request := job.request:
@@ -250,6 +292,8 @@ class Engine:
 
     async def _disconnect(self, request: DisconnectSystem) -> Reply:
         try:
+            if isinstance(request, Retire):
+                await self._receiver.drain()
             text = "disconnected while waiting for data"
             self._receiver.fail_all(FailureCode.NOT_CONNECTED, text)
             await self._receiver.pause()
@@ -260,7 +304,11 @@ class Engine:
             self._receiver.resume()
 
     async def _renew(self) -> None:
-        await renew(self._system, self._asker, self._receiver, self._losses)
+        self.is_renewing = True
+        try:
+            await renew(self._system, self._asker, self._receiver, self._losses)
+        finally:
+            self.is_renewing = False
 
     def _put_first(self, kind: type[Renew | GiveUp]) -> None:
         """The connection has become of no use, for a question or for anything."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from actors.messages import ConnectSystem, Failure, FailureCode, Outcome, Reply
-from actors.system_actor.engine import Engine
+from actors.system_actor.engines import SystemEngine
 from actors.system_actor.reports import Origin
 
 
@@ -23,7 +23,7 @@ class _Answer:
             self.future.set_result(reply)
 
 
-async def connect_first(engine: Engine, system_name: str, within: float) -> Failure | None:
+async def connect_first(engine: SystemEngine, system_name: str, within: float) -> Failure | None:
     """Connect a system like anybody who asks for it; why that cannot be done, if it cannot.
 
     Args:

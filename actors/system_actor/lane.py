@@ -47,6 +47,7 @@ class Lane:
         outcome_of: Callable[[Request], Outcome],
         on_done: Callable[[Request], None],
         on_crash: Callable[[BaseException], None],
+        on_idle: Callable[[], None],
     ) -> None:
         """
         Args:
@@ -55,12 +56,14 @@ class Lane:
             outcome_of: what is known of the data of a request that is cut off while it runs.
             on_done: called when a request has been dealt with, before the next begins.
             on_crash: called with what says that one goes on for ever though it was cut off.
+            on_idle: called when there is no next.
         """
         self._carry_out = carry_out
         self._guard = guard
         self._outcome_of = outcome_of
         self._on_done = on_done
         self._on_crash = on_crash
+        self._on_idle = on_idle
         self._waiting: deque[Job] = deque()
         self.running: Job | None = None
         """The one that is carried out, and may be cut off."""
@@ -156,3 +159,4 @@ class Lane:
                 self._on_done(job.request)
         finally:
             self.task = None
+        self._on_idle()

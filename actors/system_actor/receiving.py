@@ -13,6 +13,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Final, Protocol, TypeVar
 
+import attrs
+
 from actors import loggers
 from actors.errors import EXPECTED_ERRORS, ConnectorError, describe
 from actors.interface import ExternalSystemInterface
@@ -23,7 +25,7 @@ from actors.messages import (
 )
 from actors.payload import PayloadError, wrap_encoded
 from actors.system_actor.losses import why_not_connected
-from actors.system_actor.reports import Origin, Reports
+from actors.system_actor.reports import Origin, Reporting
 from actors.system_actor.waiters import Waiters
 
 _PAUSE: Final = 0.02
@@ -36,6 +38,9 @@ _ERROR_PAUSE: Final = 1.0
 _QUIET_TURNS: Final = 4
 """Turns of the loop without an item after which what has come is handed out, of a system that
 reads on the loop: one reads from the socket, one wakes the connector, one the call."""
+
+_MOST_DRAINING: Final = 1.0
+"""Seconds for which a system that is to be closed is waited for to fall silent."""
 
 T = TypeVar("T")
 Work = Callable[[], Awaitable[T]]
@@ -53,20 +58,41 @@ class Listener(Protocol):
         """Whether it takes this error for its own."""
 
 
+class _NobodyElse:
+    """Has all that comes received, whoever waits."""
+
+    def takes(self, item: Any) -> bool:
+        return False
+
+    def fails(self, error: Exception) -> bool:
+        return True  # why it is closed is known
+
+
+@attrs.frozen(eq=False)
+class Together:
+    """What the receivers of several connections to one system have in common."""
+
+    waiters: Waiters
+    on_dry: Callable[[], None]
+    """Called when one connection has no data any more: whoever waits is not for it to refuse."""
+
+
 class Receiver:
     def __init__(
         self,
         system: ExternalSystemInterface,
-        reports: Reports,
+        reports: Reporting,
         guard: Guard,
         is_connecting: Callable[[], bool],
         max_payload_bytes: int,
         on_error: Callable[[Exception], None] = lambda error: None,
+        together: Together | None = None,
     ) -> None:
         """
         Args:
             max_payload_bytes: above which neither an item nor what is received together goes.
             on_error: told of each expected error of the system's.
+            together: of one of several connections, what they have in common.
             guard: runs a coroutine, and takes an exception that escapes as a crash.
             is_connecting: whether a connect is under way or in line: callers wait for it.
         """
@@ -76,7 +102,8 @@ class Receiver:
         self._is_connecting = is_connecting
         self._on_error = on_error
         self._max_payload_bytes = max_payload_bytes
-        self._waiters = Waiters(max_payload_bytes)
+        self._waiters = Waiters(max_payload_bytes) if together is None else together.waiters
+        self._together = together
         self._listener: Listener | None = None
         self._hasten = asyncio.Event()
         """Ends the pause between two calls of the system."""
@@ -102,6 +129,11 @@ class Receiver:
     @property
     def is_tapped(self) -> bool:
         return self._tap
+
+    @property
+    def may_have_data(self) -> bool:
+        """Whether it is connected, or may still have what came before a loss."""
+        return self._can_receive()
 
     # ---- what the engine asks for -----------------------------------------------------
 
@@ -143,6 +175,9 @@ class Receiver:
         """Answer all callers; with what they have, if they have anything."""
         if self._listener is not None:
             self._listener.fails(ConnectorError(text))
+        if self._together is not None:
+            self._together.on_dry()
+            return
         while self._waiters:
             self._waiters.fail_first(code, text)
 
@@ -192,6 +227,11 @@ class Receiver:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(most):
                 await self._news.wait()
+
+    async def drain(self) -> None:
+        """Hand out or keep what has come already, before the connection is closed."""
+        with self.heard_by(_NobodyElse()):
+            await self.settle(_MOST_DRAINING)
 
     async def pause(self) -> None:
         """Cut off the system's call, before a disconnect. Until :meth:`resume`, those that wait
@@ -326,6 +366,8 @@ class Receiver:
         if self._listener is not None and self._listener.fails(error):
             await asyncio.sleep(0)
             return
+        if self._together is not None and not self._system.is_connected:
+            return  # it is one of several: those that wait may get their data from another
         if self._waiters:
             self._waiters.fail_first(FailureCode.CONNECTOR_ERROR, describe(error))
             return

@@ -10,7 +10,7 @@ from typing import Final
 
 from actors.errors import EXPECTED_ERRORS
 from actors.interface import ExternalSystemInterface
-from actors.messages import Reply, Request
+from actors.messages import DisconnectSystem, Reply, Request
 from actors.system_actor.asking import Asker
 from actors.system_actor.connecting import be_disconnected
 from actors.system_actor.losses import Losses
@@ -24,6 +24,10 @@ to it."""
 
 class Renew(Request):
     """Asked by the engine itself."""
+
+
+class Retire(DisconnectSystem):
+    """Asked for by a pool: what has come already is not lost, as nobody has ordered this."""
 
 
 class _Nobody:

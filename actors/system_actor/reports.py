@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from actors.messages import Reason, Reply, Report
 from actors.messages.limits import DELIVERY_BYTES, in_parts
 from actors.payload import payload_size
+from actors.resilience.pool_actions import PoolState
 
 
 class Sink(Protocol):
@@ -31,6 +32,21 @@ class Origin(NamedTuple):
 
     def reply(self, reply: Reply) -> None:
         self.sink.reply(self.ref, reply)
+
+
+class Reporting(Protocol):
+    """What an engine says beside answers: of the system as a whole, or of one connection of it."""
+
+    take_loss: Callable[[bool], Reason | None]
+    """Set by the engine; as in :class:`Reports`."""
+
+    def tap(self, item: Any) -> None: ...
+
+    def drop(self, items: int) -> None: ...
+
+    def schedule(self) -> None: ...
+
+    def flush(self) -> None: ...
 
 
 class Beside(Protocol):
@@ -69,6 +85,16 @@ class Reports:
         self.beside: Beside | None = None
         self.take_loss: Callable[[bool], Reason | None] = lambda is_connected: None
         """Why a connection was lost that was there; told whether there is one now."""
+        self.pool_state: Callable[[], PoolState | None] = lambda: None
+        """What its pool has now, if it has one."""
+        self._said_pool: PoolState | None = None
+        self._tells_pool = False
+
+    def look(self) -> None:
+        """Have what may have changed without a word be said. To be called now and then: a pool
+        that is busy changes all the time."""
+        self._tells_pool = self.pool_state() != self._said_pool
+        self.schedule()
 
     @property
     def is_connected(self) -> bool:
@@ -125,6 +151,7 @@ class Reports:
             or self._tapped
             or lost
             or self._dropped
+            or self._tells_pool
             or self._taken != self._said_taken
         )
         if not news and connected == self._said_connected:
@@ -134,6 +161,8 @@ class Reports:
         self._said_taken = self._taken
         self._said_connected = connected
         dropped, self._dropped = self._dropped, 0
+        pool = self._said_pool = self.pool_state()
+        self._tells_pool = False
         for replies in parts:
             self._deliver(
                 Report(
@@ -145,6 +174,7 @@ class Reports:
                     tapped,
                     lost,
                     dropped,
+                    pool,
                 )
             )
             tapped, lost, dropped = (), None, 0

@@ -25,17 +25,18 @@ class Unheeded:
     def __init__(
         self,
         on_crash: Callable[[BaseException], None],
-        is_connected: Callable[[], bool],
+        may_have_lost: Callable[[], bool],
         on_loss: Callable[[Exception], None],
     ) -> None:
         """
         Args:
             on_crash: called with an exception that is a crash, in whatever thread.
-            is_connected: whether the system says that it is; called on the event loop.
+            may_have_lost: whether the system says that it is not connected, or has lost one of
+                its connections; called on the event loop.
             on_loss: called with what may have cost the system its connection, there too.
         """
         self._on_crash = on_crash
-        self._is_connected = is_connected
+        self._may_have_lost = may_have_lost
         self._on_loss = on_loss
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -63,7 +64,7 @@ class Unheeded:
         error = task.exception()
         assert error is not None
         # Of a connector that knows of its loss: it is connected again, like after any other.
-        knows = isinstance(error, FatalError) or not self._is_connected()
+        knows = isinstance(error, FatalError) or self._may_have_lost()
         if isinstance(error, EXPECTED_ERRORS) and knows:
             _log().warning("the task %s ended: %s", task.get_name(), describe(error))
             self._on_loss(error)

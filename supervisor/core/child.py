@@ -11,6 +11,7 @@ from actors.messages import ConnectSystem, DisconnectSystem, FailureCode, Reason
 from actors.messages.deliveries import Deliveries
 from actors.messages.limits import Line
 from actors.messages.tallied import NOTHING, Tallied
+from actors.resilience.pool_actions import PoolState
 from supervisor.core.doors import Doors
 from supervisor.core.pending import Pending
 from supervisor.messages import DesiredState, EventKind, SystemState, SystemStatus
@@ -87,6 +88,8 @@ class Child:
     sent: int = 0
     received: int = 0
     dropped: int = 0
+    pool: PoolState | None = None
+    """What this incarnation's pool has, if it has one."""
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""
     open: dict[int, Pending] = attrs.field(factory=dict)
@@ -189,6 +192,7 @@ class Child:
         self.is_connected = False
         self.announced = EventKind.DISCONNECTED if self.failed is None else EventKind.FAILED
         self.attempt = None
+        self.pool = None
         self.deliveries = Deliveries()
         self.tapped = False
         self.has_direct_clients = False
@@ -238,6 +242,7 @@ class Child:
             last_crash=self.crashes[-1].reason if self.crashes else None,
             last_error=self.last_error,
             dropped=self.dropped,
+            pool=self.pool if self.is_running else None,
             outbox=outbox,
             next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
         )

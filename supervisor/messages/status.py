@@ -7,6 +7,7 @@ import enum
 import attrs
 
 from actors.messages import Reason
+from actors.resilience.pool_actions import PoolState
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import ROOT
 
@@ -81,3 +82,5 @@ class SystemStatus:
     next_attempt: float | None = None
     """Seconds until it is tried to be connected again; None while it is connected, or being
     connected, or not meant to be."""
+    pool: PoolState | None = None
+    """Its connections, as they were half a second ago at most; None if it has no pool."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from actors.resilience.pool_actions import PoolState
 from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import GroupSpec
@@ -55,6 +56,8 @@ def status_as_text(system: SystemStatus, columns: int | None = None) -> str:
         "next attempt": "none" if system.next_attempt is None else _after(system.next_attempt),
         "last crash": system.last_crash.text if system.last_crash else "none",
     }
+    if system.pool is not None:
+        lines["pool"] = _pool_as_text(system.pool)
     width = max(map(len, lines)) + 2
     room = None if columns is None else max(columns - width, 1)
     below = "\n" + " " * width
@@ -163,6 +166,13 @@ def duration(seconds: float) -> str:
 
 def _after(seconds: float) -> str:
     return f"in {duration(seconds)}" if seconds else "at once"
+
+
+def _pool_as_text(pool: PoolState) -> str:
+    return (
+        f"{pool.open} of {pool.size} open, {pool.idle} idle, {pool.borrowed} borrowed, "
+        f"{pool.waiting} waiting; {pool.lost} lost, {pool.refused} refused"
+    )
 
 
 def _row(system: SystemStatus) -> tuple[str, ...]:

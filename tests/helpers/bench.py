@@ -176,9 +176,11 @@ class Bench:
         self.tapped = []
         self._refs = 0
         self._news = asyncio.Event()
-        self.to_supervisor = Reports("plc", 1, lambda: system.is_connected, self._hear)
-        guards = Guards.of(policy, system, level_path)
-        self.engine = Engine(system, self.to_supervisor, self._crash, guards=guards)
+        self.to_supervisor = Reports("plc", 1, lambda: self.engine.is_connected, self._hear)
+        self.engine = self._make_engine(Guards.of(policy, system, level_path))
+
+    def _make_engine(self, guards):
+        return Engine(self.system, self.to_supervisor, self._crash, guards=guards)
 
     def _hear(self, report):
         self.reports.append(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
@@ -76,6 +77,16 @@ class MockSettings:
     """How many of the sent items are remembered, the latest ones."""
 
 
+@attrs.define(eq=False)
+class _Record:
+    """What was sent, over all connections."""
+
+    items: deque[Any]
+    """The last of them."""
+    count: int = 0
+    """Of all."""
+
+
 class MockExternalSystem(ExternalSystemInterface):
     """The kind ``mock``: behaves like a system, and fails like one when it is told to.
 
@@ -134,8 +145,7 @@ class MockExternalSystem(ExternalSystemInterface):
             )
         # Its own chance, so that latency does not change which calls fail.
         self._latency_random = Random(seed)
-        self._sent: deque[Any] = deque(maxlen=settings.record_size)
-        self._sent_count = 0
+        self._record = _Record(deque(maxlen=settings.record_size))
         self._waiting: set[asyncio.Future[None]] = set()
         if fault := self._script.next(Operation.CONSTRUCT):
             carry_out_in_constructor(fault, system_name)
@@ -149,6 +159,13 @@ class MockExternalSystem(ExternalSystemInterface):
     def __getstate__(self) -> dict[str, Any]:
         # Whoever waits, and the connection, belong to this process.
         return {**self.__dict__, "_waiting": set(), "_answering": set(), "is_connected": False}
+
+    def another_connection(self) -> MockExternalSystem:
+        """One more connection to the same system: what it was sent, and which calls go wrong, is
+        counted over all of them. What it says on one comes on that one."""
+        other = copy.copy(self)
+        other.mock_data_queue = deque()
+        return other
 
     async def connect(self) -> bool:
         if not await self._begin(Operation.CONNECT, self._settings.connect_delay):
@@ -172,8 +189,8 @@ class MockExternalSystem(ExternalSystemInterface):
             if self._is_full():
                 return False
             self._take_in(data)
-        self._sent.append(data)
-        self._sent_count += 1
+        self._record.items.append(data)
+        self._record.count += 1
         answer = self._answer(data)
         if answer is not None:
             await self._say(answer)
@@ -266,12 +283,12 @@ class MockExternalSystem(ExternalSystemInterface):
     @command
     async def sent_items(self) -> list[Any]:
         """The last items sent, oldest first, ``record_size`` of them at most."""
-        return list(self._sent)
+        return list(self._record.items)
 
     @command
     async def sent_count(self) -> int:
         """How many items were sent in all, also those no longer recorded."""
-        return self._sent_count
+        return self._record.count
 
     async def _begin(self, operation: Operation, delay: float = 0.0) -> bool:
         """What every call begins with: its fault, then its time. False when refused."""

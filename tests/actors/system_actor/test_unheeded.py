@@ -34,7 +34,7 @@ def crashes_of(work: Callable[[], Awaitable[Any]], *, connected: bool = True) ->
     async def main() -> Any:
         watcher = Unheeded(
             lambda error: found.append(str(error)),
-            lambda: connected,
+            lambda: not connected,
             lambda error: found.append(f"lost: {error}"),
         )
         watcher.watch(asyncio.get_running_loop())

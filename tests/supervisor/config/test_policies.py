@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.resilience.policy import NO_POLICY, Policy
+from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.timeouts import Timeouts
 from tests.helpers.configurations import mistakes, parse, system
 
@@ -22,6 +23,11 @@ def test_a_system_has_no_policy_unless_it_says_so():
 def test_a_policy_s_keys_are_keys_of_the_system():
     read = policies(system('timeouts = { send = "500ms" }'))
     assert read["plc-1"] == Policy(timeouts=Timeouts(send=0.5))
+
+
+def test_a_pool_is_a_table_of_the_system_s():
+    read = policies(system('pool = { size = 8, max_idle = "2m", max_lifetime = "infinity" }'))
+    assert read["plc-1"] == Policy(pool=PoolPolicy(size=8, max_idle=120.0))
 
 
 def test_systems_share_a_policy_by_its_name():

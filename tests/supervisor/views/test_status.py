@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from actors.messages import Reason
+from actors.resilience.pool_actions import PoolState
 from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.specs.spec import GroupSpec, SystemSpec
 from supervisor.views import status as fmt
@@ -35,6 +36,15 @@ def test_all_that_is_known_of_a_system_is_a_line_each() -> None:
     assert known["commands"] == "reset, sent_count"
     assert known["last crash"] == "division by zero"
     assert known["last error"] == "none"
+
+
+def test_the_connections_of_a_pool_are_a_line_where_there_is_one() -> None:
+    pool = PoolState(size=4, open=3, idle=1, borrowed=2, waiting=5, lost=6, refused=7)
+    lines = fmt.status_as_text(status(pool=pool)).splitlines()
+    shown = "3 of 4 open, 1 idle, 2 borrowed, 5 waiting; 6 lost, 7 refused"
+    assert [line.split(":")[1].strip() for line in lines if line.startswith("pool:")] == [shown]
+    assert "pool:" not in fmt.status_as_text(status())
+    assert json.loads(fmt.status_as_json(status(pool=pool)))["pool"]["borrowed"] == 2
 
 
 def test_what_a_system_has_not_is_none() -> None:
