@@ -32,8 +32,8 @@ EXIT_CODES = (
     (EXIT_FAILED, "the request failed; one line on standard error says why"),
     (EXIT_USAGE, "wrong usage, or mistakes in the configuration"),
     (EXIT_UNREACHABLE, "no supervisor runs in the runtime directory, or it died meanwhile"),
-    (EXIT_BUSY, "the runtime directory is taken, or cannot be used"),
-    (EXIT_NOTHING, "receive: nothing came"),
+    (EXIT_BUSY, "the runtime directory, or the journal, is taken, or cannot be used"),
+    (EXIT_NOTHING, "receive: nothing came; outbox, dead-letters: there is no journal"),
     (70, "run: the supervisor did not start, or died"),
     (
         EXIT_INTERRUPTED,

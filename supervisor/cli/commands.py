@@ -29,8 +29,10 @@ from supervisor.cli.client import (
     say,
 )
 from supervisor.cli.completion import completion
+from supervisor.cli.dead_letters import dead_letters
 from supervisor.cli.input import FORMS, items_of, parse_args, parse_item, parts, read_lines
 from supervisor.cli.logs import logs
+from supervisor.cli.outbox import outbox
 from supervisor.client.connection import STOPPED
 from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
@@ -389,4 +391,6 @@ main.add_command(broadcast)
 main.add_command(tree)
 main.add_command(child)
 main.add_command(logs)
+main.add_command(outbox)
+main.add_command(dead_letters)
 main.add_command(completion)

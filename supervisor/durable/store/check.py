@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
-from supervisor.durable.entry import Entry, Form, ReceivedItem
+from supervisor.durable.entry import DeadLetter, Entry, Form, ReceivedItem
+from supervisor.durable.exchange import to_line
 from supervisor.durable.store import rows
 
 MOST: Final = 100
 """Faults that are told: a page that is lost makes many."""
+_LOOK_UP_TO: Final = 1_000_000
+"""Ids to look for in a journal that does not tell how many there were."""
 
 
 def check(db: sqlite3.Connection) -> list[str]:
@@ -74,3 +78,45 @@ def _require_sound(item: Entry | ReceivedItem, size: int, above: int) -> None:
         raise ValueError(f"its data has {item.data.size} bytes, and {size} were written")
     if item.data.form in (Form.TEXT, Form.JSON):
         item.data.wrapped()
+
+
+# ---- what can be saved ----------------------------------------------------------------------
+
+
+def rescue(db: sqlite3.Connection, write: Callable[[str], object]) -> int:
+    """Write all that can be read of what waits, and of dead letters, as JSON lines. What waits
+    becomes dead letters.
+
+    Returns:
+        how many.
+    """
+    journal_id, last = _head(db)
+    saved = 0
+    for select, tables, build in (
+        (rows.ENTRY, rows.ENTRIES, _as_letter),
+        (rows.LETTER, rows.LETTERS, rows.letter_of),
+    ):
+        # Each by itself: where one page is lost, the others are not.
+        for id_ in range(1, last + 1):
+            try:
+                found = db.execute(f"SELECT {select} FROM {tables} WHERE e.id = ?", (id_,))
+                for row in found.fetchall():
+                    write(to_line(build(row), journal_id) + "\n")
+                    saved += 1
+            except (sqlite3.Error, ValueError, TypeError):
+                continue
+    return saved
+
+
+def _head(db: sqlite3.Connection) -> tuple[str, int]:
+    """The journal's id, or another one, and the last id that an entry may have."""
+    try:
+        [(journal_id, next_id)] = db.execute("SELECT journal_id, next_id FROM about")
+        return journal_id, next_id - 1
+    except (sqlite3.Error, ValueError):
+        return secrets.token_hex(8), _LOOK_UP_TO
+
+
+def _as_letter(row: Sequence[Any]) -> DeadLetter:
+    entry = rows.entry_of(row)
+    return DeadLetter(entry, "it was saved from a damaged journal", entry.accepted_at)

@@ -16,6 +16,10 @@ class NoJournalError(JournalError):
     """There is none."""
 
 
+class DamagedJournalError(JournalError):
+    """It is not what was written."""
+
+
 class HeldJournalError(JournalError):
     """A runtime has it."""
 
@@ -53,6 +57,12 @@ def refuses_for_certain(error: sqlite3.Error) -> bool:
     Any other error, such as one of fsync(2), leaves open whether it is there after a crash."""
     full = _primary(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
     return full or _code(error) == sqlite3.SQLITE_IOERR_WRITE
+
+
+def failed(path: str, error: sqlite3.Error) -> JournalError:
+    """The error of whoever opens or reads a journal."""
+    kind = DamagedJournalError if is_damage(error) else JournalError
+    return kind(in_words(path, error))
 
 
 def in_words(path: str, error: sqlite3.Error) -> str:

@@ -12,13 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from actors.unix_base.kernel.held_directory import HeldDirectory, HeldError
 from actors.unix_base.kernel.private_directory import NotPrivateError, PrivateDirectory
+from supervisor.durable.store.check import rescue
 from supervisor.durable.store.errors import (
+    DamagedJournalError,
     HeldJournalError,
     JournalError,
     NoJournalError,
-    in_words,
+    failed,
 )
 from supervisor.durable.store.reading import JournalReader
 from supervisor.durable.store.schema import VERSION, migrate, require_ours
@@ -114,7 +118,7 @@ def journal_to_read(
                     copy.close()
                 return
         except sqlite3.Error as error:
-            raise JournalError(in_words(path, error)) from error
+            raise failed(path, error) from error
         yield JournalReader(path, db, clock)
 
 
@@ -145,6 +149,49 @@ def connection_to_read(directory: str) -> Iterator[tuple[str, sqlite3.Connection
             db.close()
 
 
+@attrs.frozen
+class CheckReport:
+    """What was found in a journal."""
+
+    path: str
+    faults: tuple[str, ...]
+    """One sentence each; empty if it is sound."""
+    is_damaged: bool
+    """Whether it is not what it was; else it is another's, or of a newer version, perhaps."""
+    held: int = 0
+    """Entries, dead letters and received items."""
+
+
+def check_journal(directory: str) -> CheckReport:
+    """Read all of a journal.
+
+    Raises:
+        NoJournalError: there is none.
+    """
+    path = os.path.join(os.path.abspath(directory), FILE)
+    try:
+        with journal_to_read(directory) as reader:
+            if faults := tuple(reader.faults()):
+                return CheckReport(path, faults, is_damaged=True)
+            held = sum(each.waiting + each.dead + each.received for each in reader.depths())
+            return CheckReport(path, (), is_damaged=False, held=held)
+    except NoJournalError:
+        raise
+    except JournalError as error:
+        return CheckReport(path, (str(error),), isinstance(error, DamagedJournalError))
+
+
+def rescue_journal(directory: str, write: Callable[[str], object]) -> int:
+    """Write what can be read of a damaged journal; how many messages.
+
+    Raises:
+        NoJournalError: there is none.
+        JournalError: nothing of it can be read.
+    """
+    with connection_to_read(directory) as (_, db):
+        return rescue(db, write)
+
+
 def _connect_to_read(path: str, is_held: bool) -> sqlite3.Connection:
     # Beside the process that writes it, SQLite's own locks keep both apart. While there is none,
     # the lock of the directory does, and SQLite is to make no files: for what a killed process
@@ -160,7 +207,7 @@ def _connect_to_read(path: str, is_held: bool) -> sqlite3.Connection:
             db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         return db
     except sqlite3.Error as error:
-        raise JournalError(in_words(path, error)) from error
+        raise failed(path, error) from error
 
 
 def _share(directory: PrivateDirectory) -> bool:

@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 
 from supervisor.durable.entry import DeadLetter, Entry, OutboxDepth, ReceivedItem
 from supervisor.durable.store import rows
-from supervisor.durable.store.errors import CHECK, JournalError, in_words
+from supervisor.durable.store.check import check
+from supervisor.durable.store.errors import CHECK, DamagedJournalError, failed
 from supervisor.durable.store.schema import BUCKET
 from supervisor.durable.store.writing import About
 from supervisor.messages.journal import LOAD_BYTES, LOAD_ITEMS
@@ -144,6 +145,23 @@ class JournalReader:
             if system in waiting.keys() | dead.keys() | received.keys() | rates.keys()
         )
 
+    def delivery_ids(self) -> frozenset[str]:
+        """The idempotency ids of all entries and dead letters.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        with self._reading(), self._at_one_moment():
+            return frozenset(
+                origin or f"{self.about.journal_id}-{id_}"
+                for table in ("entries", "dead_letters")
+                for id_, origin in self._db.execute(f"SELECT id, origin FROM {table}")
+            )
+
+    def faults(self) -> list[str]:
+        """What is wrong with it, as :func:`supervisor.durable.store.check.check` finds it."""
+        return check(self._db)
+
     # ---- details ---------------------------------------------------------------------------
 
     def _sums(self, table: str) -> dict[int, tuple[int, int, int]]:
@@ -184,10 +202,10 @@ class JournalReader:
         try:
             yield
         except sqlite3.Error as error:
-            raise JournalError(in_words(self.path, error)) from error
+            raise failed(self.path, error) from error
         except (ValueError, TypeError) as error:
             text = f"the journal {self.path} is damaged: what it holds is nothing that is written "
-            raise JournalError(f"{text}there ({error}); {CHECK}") from error
+            raise DamagedJournalError(f"{text}there ({error}); {CHECK}") from error
 
     @contextmanager
     def _at_one_moment(self) -> Iterator[None]:

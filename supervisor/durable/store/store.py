@@ -16,8 +16,10 @@ from typing import Final
 
 from supervisor.durable.store.errors import (
     BrokenJournalError,
+    DamagedJournalError,
     JournalError,
     WriteRefusedError,
+    failed,
     in_words,
     is_damage,
     refuses_for_certain,
@@ -70,7 +72,7 @@ class Store(JournalReader):
                 f"file:{quoted(path)}?mode=rw", _LOCKED_FOR, uri=True, isolation_level=None
             )
         except sqlite3.Error as error:
-            raise JournalError(in_words(path, error)) from error
+            raise failed(path, error) from error
         try:
             require_ours(db, path, len(steps))
             for setting in _SETTINGS:
@@ -81,8 +83,9 @@ class Store(JournalReader):
             self._places = self._identities()
         except (sqlite3.Error, OSError) as error:
             db.close()
-            text = in_words(path, error) if isinstance(error, sqlite3.Error) else str(error)
-            raise JournalError(text) from error
+            if isinstance(error, sqlite3.Error):
+                raise failed(path, error) from error
+            raise JournalError(f"the journal {path} cannot be opened: {error}") from error
         except BaseException:
             db.close()
             raise
@@ -202,7 +205,7 @@ def require_sqlite(path: str) -> None:
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from error
     if head not in (b"", _MAGIC):
-        raise JournalError(
+        raise DamagedJournalError(
             f"{path} is no journal, or one whose begin was overwritten; move it away, or choose "
             "another state directory"
         )
