@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from actors.settings import seconds
+from actors.settings import number, seconds
 
 STEADY_AFTER: Final = 62
 """After so many failures in a row the wait does not grow any more."""
@@ -26,6 +26,9 @@ class BackoffPolicy:
     """Seconds never to be exceeded."""
     stable_after: float = attrs.field(default=5.0, validator=seconds())
     """Seconds to be up in, after which the failures before are forgotten."""
+    jitter: float = attrs.field(default=0.25, validator=number(0, 1))
+    """The share of each wait that chance may take off, so that what failed together does not come
+    back together."""
 
     def __attrs_post_init__(self) -> None:
         if self.backoff_max < self.backoff_min:
@@ -43,6 +46,5 @@ class BackoffPolicy:
 
 
 def backoff_delay(policy: BackoffPolicy, failures: int, random: Random) -> float:
-    """Seconds to wait after so many failures in a row: what the policy says, less up to a
-    quarter by chance, so that what failed together does not come back together."""
-    return policy.wait_after(failures) * (1.0 - 0.25 * random.random())
+    """Seconds to wait after so many failures in a row: what the policy says, less by chance."""
+    return policy.wait_after(failures) * (1.0 - policy.jitter * random.random())

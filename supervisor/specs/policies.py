@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from actors.resilience.backoff import STEADY_AFTER, BackoffPolicy
-from actors.settings import INFINITY, Allowed, seconds, whole_number
+from actors.settings import INFINITY, Allowed, number, seconds, whole_number
 
 
 class RestartType(enum.StrEnum):
@@ -160,6 +160,9 @@ class ReconnectPolicy(BackoffPolicy):
     backoff_max: float = attrs.field(default=30.0, validator=seconds())
     stable_after: float = attrs.field(default=30.0, validator=seconds())
     """Seconds for which a connection is to hold, so that its loss is not a failure more."""
+    jitter: float = attrs.field(default=0.5, validator=number(0, 1))
+    """More than of a restart: many systems may have one server, which comes back for all at once.
+    Half of each wait is kept, as to come back at once is what the wait is against."""
 
 
 def refuse_unreachable(max_restarts: int, period: float, children: Iterable[BackoffPolicy]) -> None:
