@@ -119,7 +119,12 @@ class ExternalSystemInterface(ABC):
         system_name: the name the runtime routes by.
         connection_details: whatever the subclass needs in order to connect.
         is_connected: kept by the subclass.
+        check_timeout: seconds that :meth:`check_health` may take after a connect.
+        check_on_connect: of a class with a :meth:`check_health` of its own: whether that proves a
+            connect, which fails if it does.
         query_timeout: seconds that an answer may take, unless a question says otherwise.
+        connected_to: of a system with several addresses, the one it is connected to, such as
+            ``host:port``; set by ``connect``. It is printed, so no secret may be in it.
         unasked: what becomes of items that come while a question is asked and are not its
             answer, or came before it: ``receive`` keeps them for who receives, ``drop`` drops
             and counts them.
@@ -130,6 +135,9 @@ class ExternalSystemInterface(ABC):
             the runtime begins questions in the order of asking, and waits for none of them.
     """
 
+    connected_to: str | None = None
+    check_timeout: float = 5.0
+    check_on_connect: ClassVar[bool] = True
     query_timeout: float = 5.0
     unasked: Literal["receive", "drop"] = "receive"
     quiet_time: float = 0.01
@@ -267,7 +275,12 @@ class ExternalSystemInterface(ABC):
         return None
 
     async def check_health(self) -> bool:
-        """Whether the connection works. The default only says whether it is connected."""
+        """Whether the connection works. The default only says whether it is connected.
+
+        Override it with a round trip, if the protocol has one. It is then made after each
+        connect, too, with ``is_connected`` True and before anything is sent: what accepts
+        connections may not be what answers.
+        """
         return self.is_connected
 
     async def send_many(self, items: Sequence[Any]) -> Sequence[bool | ConnectorError]:

@@ -233,3 +233,5 @@ class Report:
     """Items that came unasked since the last report, and that nobody gets."""
     pool: PoolState | None = None
     """What its pool has now; None if it has none."""
+    connected_to: str | None = None
+    """Where it is connected to, if that is new and its connector says so."""

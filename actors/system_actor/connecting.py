@@ -6,8 +6,9 @@ Runs on the system actor's event loop.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from actors.errors import EXPECTED_ERRORS, FatalError, describe, with_remedy
+from actors.errors import EXPECTED_ERRORS, describe
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     ConnectSystem,
@@ -18,6 +19,7 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.system_actor.losses import Losses
+from actors.system_actor.proving import Trouble, prove, trouble
 from actors.system_actor.sending import gave
 
 
@@ -34,17 +36,21 @@ async def connect(
     return SystemConnected(request_id=request.request_id, system_name=request.system_name)
 
 
-Trouble = tuple[FailureCode, str]
-"""Why something did not work."""
+async def make_connection(
+    system: ExternalSystemInterface,
+    losses: Losses,
+    on_connected: Callable[[], None] = lambda: None,
+) -> Trouble | None:
+    """Connect a system; why it could not be connected, if it could not.
 
-
-async def make_connection(system: ExternalSystemInterface, losses: Losses) -> Trouble | None:
-    """Why it could not be connected, if it could not."""
+    Args:
+        on_connected: called when the connection is there, and is still to be proved.
+    """
     try:
         connected = await system.connect()
     except EXPECTED_ERRORS as error:
         await be_disconnected(system)
-        return _trouble(error)
+        return trouble(error)
     except asyncio.CancelledError:
         await be_disconnected(system)
         raise
@@ -52,7 +58,8 @@ async def make_connection(system: ExternalSystemInterface, losses: Losses) -> Tr
         await be_disconnected(system)
         return FailureCode.CONNECTOR_ERROR, f"could not connect (connect {gave(connected)})"
     if system.is_connected:
-        return None
+        on_connected()
+        return await _prove(system)
     lost = losses.take(is_connected=False)
     if lost is not None:
         code = FailureCode.FAILED if lost.is_fatal else FailureCode.CONNECTOR_ERROR
@@ -61,10 +68,15 @@ async def make_connection(system: ExternalSystemInterface, losses: Losses) -> Tr
     return FailureCode.CONNECTOR_ERROR, f"{text}the connector must set is_connected in connect"
 
 
-def _trouble(error: Exception) -> Trouble:
-    if isinstance(error, FatalError):
-        return FailureCode.FAILED, with_remedy(describe(error))
-    return FailureCode.CONNECTOR_ERROR, describe(error)
+async def _prove(system: ExternalSystemInterface) -> Trouble | None:
+    try:
+        why = await prove(system)
+    except asyncio.CancelledError:
+        await be_disconnected(system)
+        raise
+    if why is not None:
+        await be_disconnected(system)
+    return why
 
 
 async def be_disconnected(system: ExternalSystemInterface) -> None:

@@ -72,6 +72,7 @@ def engine_for(
         return Engine(system, reports, on_crash, start.max_payload_bytes, guards, together)
 
     if policy.pool is None:
+        reports.connected_to = lambda: system.connected_to
         return engine(system, reports, on_crash)
     pooled = PooledEngine(
         system,

@@ -12,7 +12,7 @@ from actors.errors import EXPECTED_ERRORS
 from actors.interface import ExternalSystemInterface
 from actors.messages import DisconnectSystem, Reply, Request
 from actors.system_actor.asking import Asker
-from actors.system_actor.connecting import be_disconnected
+from actors.system_actor.connecting import make_connection
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver
 from actors.system_actor.reports import Origin
@@ -53,7 +53,7 @@ async def renew(
         await _close(system, asker.why_tainted, losses)
         if not system.is_connected:
             asker.connection_ended()
-            await _connect(system, losses)
+            await _connect(system, receiver, losses)
     finally:
         receiver.resume()
 
@@ -68,14 +68,12 @@ async def _close(system: ExternalSystemInterface, why: str, losses: Losses) -> N
         losses.renewed(f"{why}; connecting anew, so that nobody gets a late answer")
 
 
-async def _connect(system: ExternalSystemInterface, losses: Losses) -> None:
+async def _connect(system: ExternalSystemInterface, receiver: Receiver, losses: Losses) -> None:
     """Its loss was told: if this fails, its supervisor tries again."""
     try:
         async with asyncio.timeout(RENEWAL_TIMEOUT):
-            connected = await system.connect()
-    except EXPECTED_ERRORS:
-        connected = False
-    if not connected:
-        await be_disconnected(system)
-    elif system.is_connected:
+            why = await make_connection(system, losses, receiver.resume)
+    except TimeoutError:
+        return
+    if why is None:
         losses.connected()

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from actors.messages import Reason, Reply, Report
 from actors.messages.limits import DELIVERY_BYTES, in_parts
 from actors.payload import payload_size
 from actors.resilience.pool_actions import PoolState
+
+_LONGEST_PLACE: Final = 200
+"""Characters."""
 
 
 class Sink(Protocol):
@@ -80,6 +83,7 @@ class Reports:
         self._taken = 0
         self._said_taken = 0
         self._said_connected = False
+        self._said_where: str | None = None
         self._scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self.beside: Beside | None = None
@@ -87,6 +91,8 @@ class Reports:
         """Why a connection was lost that was there; told whether there is one now."""
         self.pool_state: Callable[[], PoolState | None] = lambda: None
         """What its pool has now, if it has one."""
+        self.connected_to: Callable[[], object] = lambda: None
+        """Where the connection that there is goes to."""
         self._said_pool: PoolState | None = None
         self._tells_pool = False
 
@@ -139,6 +145,13 @@ class Reports:
             self._loop = asyncio.get_running_loop()
         self._loop.call_soon(self.flush)
 
+    def _new_place(self, connected: bool) -> str | None:
+        """Where it is connected to, if that is to be said."""
+        found = self.connected_to() if connected else None
+        where = found[:_LONGEST_PLACE] if isinstance(found, str) else None
+        before, self._said_where = self._said_where, where
+        return where if where != before else None
+
     def flush(self) -> None:
         """Say now what is new."""
         self._scheduled = False
@@ -146,8 +159,10 @@ class Reports:
         if self.beside is not None:
             self.beside.flush(connected)
         lost = self.take_loss(connected)
+        where = self._new_place(connected)
         news = (
-            self._replies
+            where
+            or self._replies
             or self._tapped
             or lost
             or self._dropped
@@ -175,6 +190,7 @@ class Reports:
                     lost,
                     dropped,
                     pool,
+                    where,
                 )
             )
-            tapped, lost, dropped = (), None, 0
+            tapped, lost, dropped, where = (), None, 0, None

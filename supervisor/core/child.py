@@ -71,6 +71,8 @@ class Child:
     """Why it is not connected, and of no use to try again before somebody has mended it. It
     outlives the process as well, unless somebody restarts it."""
     connected_at: float = 0.0
+    connected_to: str | None = None
+    """Where it is, or was last, connected to, if its connector says so."""
     attempt: Attempt | None = None
     """The next one to connect it, while one is planned."""
     next_due: float = 0.0
@@ -190,6 +192,7 @@ class Child:
         self.start_code = None
         self.pid = None
         self.is_connected = False
+        self.connected_to = None
         self.announced = EventKind.DISCONNECTED if self.failed is None else EventKind.FAILED
         self.attempt = None
         self.pool = None
@@ -245,6 +248,7 @@ class Child:
             pool=self.pool if self.is_running else None,
             outbox=outbox,
             next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
+            connected_to=self.connected_to if state is SystemState.CONNECTED else None,
         )
 
 

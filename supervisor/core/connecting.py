@@ -102,6 +102,8 @@ class Connecting:
         """A report came. Call it before its replies are passed on: who gets one has heard of
         the connection."""
         was_connected, child.is_connected = child.is_connected, report.is_connected
+        if report.connected_to is not None:
+            child.connected_to = report.connected_to
         trouble: Reason | None = None
         was_made = False
         ended: set[int] = set()
@@ -238,4 +240,6 @@ class Connecting:
         delay = None
         if kind is EventKind.DISCONNECTED and child.attempt is not None:
             delay = max(0.0, child.attempt.due - self._context.now)
-        self._context.publish(Happened(kind, child.name, child.incarnation, trouble, delay))
+        where = child.connected_to if kind is EventKind.CONNECTED else None
+        happened = Happened(kind, child.name, child.incarnation, trouble, delay, connected_to=where)
+        self._context.publish(happened)

@@ -46,13 +46,13 @@ class ConnectionLog:
         text = f"{why}; connecting again {when}, until it works"
         return Log(logging.DEBUG if is_old else logging.WARNING, text)
 
-    def connected(self, name: str) -> str | None:
+    def connected(self, name: str, where: str | None) -> str | None:
         """It is connected: a line, if the log has it otherwise."""
         trouble = self._troubles.get(name)
         if trouble is None or trouble.said_over:
             return None
         trouble.said_over = True
-        return f"{name}: connected again"
+        return f"{name}: connected again" + (f", to {where}" if where is not None else "")
 
     def failed(self, name: str, why: str) -> str:
         """It is not connected again before somebody has mended something."""

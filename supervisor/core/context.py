@@ -110,6 +110,7 @@ class Context:
             reason=happened.reason,
             delay=happened.delay,
             report=report,
+            connected_to=happened.connected_to,
         )
         for hear in self._listeners:
             self.guard(f"{event.kind} of {event.system_name}", hear, event)

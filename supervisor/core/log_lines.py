@@ -49,7 +49,7 @@ class LogLines:
             case EventKind.FAILED:
                 self._say(logging.ERROR, self._connections.failed(name, why))
             case EventKind.CONNECTED:
-                self._say(logging.INFO, self._connections.connected(name))
+                self._say(logging.INFO, self._connections.connected(name, event.connected_to))
             case EventKind.UNREGISTERED:
                 self._loop_ended(name)
                 self._connections.forget(name)

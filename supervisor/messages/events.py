@@ -70,6 +70,8 @@ class LifecycleEvent:
     the next attempt to connect; None if none is planned."""
     report: CrashReport | None = None
     """Of ``crashed``."""
+    connected_to: str | None = None
+    """Of ``connected``: to which of its addresses, if its connector says so."""
 
 
 @attrs.frozen

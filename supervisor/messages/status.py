@@ -84,3 +84,5 @@ class SystemStatus:
     connected, or not meant to be."""
     pool: PoolState | None = None
     """Its connections, as they were half a second ago at most; None if it has no pool."""
+    connected_to: str | None = None
+    """Which of its addresses it is connected to, if it is and its connector says so."""

@@ -46,6 +46,7 @@ class Happened:
     reason: Reason | None = None
     delay: float | None = None
     report: CrashReport | None = None
+    connected_to: str | None = None
 
 
 @attrs.frozen

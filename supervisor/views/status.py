@@ -43,6 +43,7 @@ def status_as_text(system: SystemStatus, columns: int | None = None) -> str:
         "group": system.group,
         "state": system.state.value,
         "desired state": system.desired.value,
+        "connected to": system.connected_to or "",
         "incarnation": str(system.incarnation),
         "process": "none" if system.pid is None else str(system.pid),
         "uptime": duration(system.uptime),
@@ -58,6 +59,8 @@ def status_as_text(system: SystemStatus, columns: int | None = None) -> str:
     }
     if system.pool is not None:
         lines["pool"] = _pool_as_text(system.pool)
+    if system.connected_to is None:
+        del lines["connected to"]
     width = max(map(len, lines)) + 2
     room = None if columns is None else max(columns - width, 1)
     below = "\n" + " " * width
@@ -94,6 +97,8 @@ def event_as_text(event: LifecycleEvent) -> str:
         text += f"  connecting again {_after(event.delay)}"
     elif event.delay:
         text += f"  {_after(event.delay)}"
+    if event.connected_to is not None:
+        text += f"  to {event.connected_to}"
     if event.reason is not None:
         text += f"  {event.reason.text}"
     return text

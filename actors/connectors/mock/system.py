@@ -114,6 +114,8 @@ class MockExternalSystem(ExternalSystemInterface):
             system runs; then :meth:`mock_incoming_data` is the way, as it wakes a receive.
     """
 
+    check_on_connect = False  # else each connect would use up faults of ``health``
+
     def __init__(
         self,
         system_name: str,

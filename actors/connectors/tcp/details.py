@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any, Final, Literal
 
@@ -21,7 +22,9 @@ from actors.connectors.framing.stream import (
     Framing,
     keeps_ascii,
 )
+from actors.connectors.tcp.places import Place, places_or_none
 from actors.connectors.tls import TlsOptions, tls_or_none
+from actors.resilience.endpoints import EndpointOrder
 from actors.settings import (
     Allowed,
     Mistake,
@@ -96,6 +99,9 @@ class TcpDetails:
     Attributes:
         host: a host name or an address.
         port: its TCP port; its digits in a string too, as ``${PORT}`` gives them.
+        endpoints: in place of both, several of them, each ``host:port``; an attempt to connect is
+            for the next one.
+        endpoint_order: how they are tried: ``in_order`` or ``shuffled``.
         framing: what tells items apart: ``line``, ``length`` (its length comes before
             each item), ``delimiter`` (fixed bytes come after each item), ``fixed`` (all have
             the same size) or ``raw`` (nothing: what comes, as it comes).
@@ -122,8 +128,12 @@ class TcpDetails:
         tls: TLS options, or None for none.
     """
 
-    host: str = attrs.field(validator=host_name())
-    port: int = attrs.field(validator=_PORT)
+    host: str | None = attrs.field(default=None, validator=host_name().or_none())
+    port: int | None = attrs.field(default=None, validator=_PORT.or_none())
+    endpoints: tuple[Place, ...] | None = attrs.field(default=None, validator=places_or_none())
+    endpoint_order: EndpointOrder = attrs.field(
+        default=EndpointOrder.IN_ORDER, validator=one_of(*EndpointOrder)
+    )
     framing: str = attrs.field(default="line", validator=one_of(*_FRAMINGS))
     line_ending: str = attrs.field(default="\n", validator=LINE_ENDING)
     prefix_size: int = attrs.field(default=4, validator=one_of(*PREFIX_SIZES))
@@ -163,6 +173,13 @@ class TcpDetails:
     tls: TlsOptions | None = attrs.field(default=None, validator=tls_or_none())
 
     def __attrs_post_init__(self) -> None:
+        mistakes = self._mistakes_of_places()
+        with contextlib.suppress(AttributeError):  # while what is wrong by itself is lacking
+            mistakes += self._mistakes_of_framing()
+        if mistakes:
+            raise MistakesError(mistakes)
+
+    def _mistakes_of_framing(self) -> list[Mistake]:
         defaults = attrs.fields_dict(TcpDetails)
         mistakes = [
             Mistake(
@@ -183,14 +200,30 @@ class TcpDetails:
         if self.framing == "line" and self.encoding is not None and not keeps_ascii(self.encoding):
             text = 'has no single-byte line ends: use framing = "delimiter" or "length"'
             mistakes.append(Mistake(("encoding",), text))
-        if mistakes:
-            raise MistakesError(mistakes)
+        return mistakes
+
+    def _mistakes_of_places(self) -> list[Mistake]:
+        # One that is wrong is not there at all.
+        if getattr(self, "endpoints", ()) is None:
+            return [
+                Mistake((name,), f"is missing; it must be {allowed.text}")
+                for name, allowed in (("host", host_name()), ("port", _PORT))
+                if getattr(self, name, "wrong") is None
+            ]
+        return [
+            Mistake((name,), "must not be there beside endpoints, which have hosts and ports")
+            for name in ("host", "port")
+            if getattr(self, name, None) is not None
+        ]
 
     @property
-    def address(self) -> str:
-        """``host:port``, as errors name the system."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+    def places(self) -> tuple[Place, ...]:
+        """Where to connect to."""
+        if self.endpoints is not None:
+            return self.endpoints
+        assert self.host is not None
+        assert self.port is not None
+        return (Place(self.host, self.port),)
 
     def make_framing(self) -> Framing:
         """The framing asked for."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from actors.connectors.tcp.connection import TcpConnection
 from actors.connectors.tcp.details import TcpDetails
+from actors.connectors.tcp.places import Place
 from actors.connectors.tls import class_for, explain, make_context
 from actors.errors import ConnectorError, map_exceptions
 
@@ -30,9 +31,9 @@ _Address = tuple[int, int, int, str, Any]
 
 
 async def open_connection(
-    details: TcpDetails, make_connection: Callable[[], TcpConnection]
+    details: TcpDetails, place: Place, make_connection: Callable[[], TcpConnection]
 ) -> TcpConnection:
-    """Connect, within ``details.connect_timeout`` seconds for everything together.
+    """Connect to one place, within ``details.connect_timeout`` seconds for everything together.
 
     Runs on the event loop that the connection will live on. Leaves no socket when it fails.
 
@@ -42,21 +43,21 @@ async def open_connection(
         ConnectorError: it could not, with ``host:port``, the reason and what to do.
     """
     try:
-        return await _open_connection(details, make_connection)
+        return await _open_connection(details, place, make_connection)
     except ConnectorError as error:
-        raise type(error)(f"cannot connect to {details.address}: {error}") from None
+        raise type(error)(f"cannot connect to {place}: {error}") from None
 
 
 async def _open_connection(
-    details: TcpDetails, make_connection: Callable[[], TcpConnection]
+    details: TcpDetails, place: Place, make_connection: Callable[[], TcpConnection]
 ) -> TcpConnection:
     loop = asyncio.get_running_loop()
     context: ssl.SSLContext | None = None
     server_name: str | None = None
     handshake_timeout: float | None = None
     if details.tls is not None:
-        context = make_context(details.tls, details.address)
-        server_name = details.tls.server_hostname or details.host
+        context = make_context(details.tls, str(place))
+        server_name = details.tls.server_hostname or place.host
         # Longer than ours, so that it never fires: ours tells more.
         handshake_timeout = details.connect_timeout + 60
     doing = "find its address"
@@ -68,7 +69,7 @@ async def _open_connection(
     try:
         with map_exceptions({OSError: ours}):
             async with asyncio.timeout(details.connect_timeout):
-                found = await loop.getaddrinfo(details.host, details.port, type=socket.SOCK_STREAM)
+                found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
                 doing = "answer"
                 sock = await _connect_first(found, details.peer_timeout)
                 doing = "finish the TLS handshake"

@@ -7,14 +7,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 from actors import loggers
 from actors.connectors.tcp.connection import FrameQueue, TcpConnection
 from actors.connectors.tcp.details import TcpDetails
 from actors.connectors.tcp.opening import open_connection
+from actors.connectors.tcp.places import Place
 from actors.errors import ConnectorError, FatalError, ItemRefusedError
 from actors.interface import ExternalSystemInterface
+from actors.resilience.endpoints import Endpoints
 from actors.settings import mistakes_in, read_details
 
 __all__ = ["TcpDetails", "TcpSystem"]
@@ -43,6 +46,8 @@ class TcpSystem(ExternalSystemInterface):
         ActorSetupError: the details have mistakes; its text has all of them.
     """
 
+    check_on_connect = False  # it is no round trip, which TCP does not have
+
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         super().__init__(system_name, connection_details)
         self._details = read_details(TcpDetails, system_name, connection_details)
@@ -50,6 +55,9 @@ class TcpSystem(ExternalSystemInterface):
         self.query_timeout = self._details.query_timeout
         self.unasked = self._details.unasked
         self.quiet_time = 0.0
+        self._places = Endpoints(self._details.places, self._details.endpoint_order, Random())
+        self._refusals = 0
+        """How many places in a row have refused us for good."""
         self._queue = FrameQueue()
         self._connection: TcpConnection | None = None
         self._untold: ConnectorError | None = None
@@ -64,7 +72,8 @@ class TcpSystem(ExternalSystemInterface):
         return mistakes_in(TcpDetails, details)
 
     async def connect(self) -> bool:
-        """Connect, with the TLS handshake, within ``connect_timeout`` seconds.
+        """Connect, with the TLS handshake, within ``connect_timeout`` seconds. Of several
+        endpoints to the next one, if the last try or connection was in vain or lost.
 
         Raises:
             FatalError: its certificate is not to be trusted, or it does not take ours, or a file
@@ -73,12 +82,31 @@ class TcpSystem(ExternalSystemInterface):
         """
         if self.is_connected:
             return True
-        self._connection = await open_connection(self._details, self._make_connection)
-        self._untold = None
-        if self._connection.lost is not None:
-            raise self._connection.lost_as(self._connection.lost)
+        place = self._places.current
+        try:
+            connection = await open_connection(
+                self._details, place, lambda: self._make_connection(place)
+            )
+        except ConnectorError as error:
+            self._places.advance()
+            raise self._as_of_all(error) from None
+        except asyncio.CancelledError:
+            self._places.advance()
+            raise
+        self._connection, self._untold, self._refusals = connection, None, 0
+        if connection.lost is not None:
+            raise connection.lost_as(connection.lost)
+        self.connected_to = str(place)
         self.is_connected = True
         return True
+
+    def _as_of_all(self, error: ConnectorError) -> ConnectorError:
+        """One of several endpoints that refuses us for good is no reason to give up."""
+        self._refusals = self._refusals + 1 if isinstance(error, FatalError) else 0
+        others = len(self._places) - self._refusals
+        if not self._refusals or others <= 0:
+            return error
+        return ConnectorError(f"{error}; the next attempt is for {self._places.current}")
 
     async def disconnect(self) -> bool:
         """Close the connection, within about a second; data that the operating system has
@@ -91,7 +119,7 @@ class TcpSystem(ExternalSystemInterface):
             logger.warning(
                 "%s (%s) disconnects with %d items that nobody received",
                 self.system_name,
-                self._details.address,
+                self.connected_to,
                 dropped,
             )
         if connection is not None:
@@ -175,9 +203,9 @@ class TcpSystem(ExternalSystemInterface):
         """Whether the connection stands, as far as the operating system knows."""
         return self.is_connected and self._connection is not None and self._connection.is_alive()
 
-    def _make_connection(self) -> TcpConnection:
+    def _make_connection(self, place: Place) -> TcpConnection:
         return TcpConnection(
-            self._details.address,
+            str(place),
             self._framing.decoder(),
             self._queue,
             self._on_lost,
@@ -185,6 +213,7 @@ class TcpSystem(ExternalSystemInterface):
         )
 
     def _on_lost(self, connection: TcpConnection) -> None:
+        self._places.advance()
         why = connection.lost or ""
         self._untold = connection.lost_as(why)
         self.report_loss(self._untold if isinstance(self._untold, FatalError) else why)
@@ -196,7 +225,7 @@ class TcpSystem(ExternalSystemInterface):
                 await connection.write(data)
         except TimeoutError:
             why = (
-                f"{self._details.address} stalled: it did not take {len(data)} bytes within "
+                f"{self.connected_to} stalled: it did not take {len(data)} bytes within "
                 f"write_timeout ({timeout:g} s); closed the connection, as part may have arrived"
             )
             connection.lose(why)
@@ -233,5 +262,5 @@ class TcpSystem(ExternalSystemInterface):
         if self._connection is not None:
             self._connection.resume()
         if bad is not None:
-            raise ConnectorError(f"{self._details.address}: {bad}") from None
+            raise ConnectorError(f"{self.connected_to}: {bad}") from None
         return items

@@ -7,6 +7,7 @@ from actors.messages import (
     DataSent,
     DisconnectSystem,
     FailureCode,
+    Report,
     SendData,
     SystemConnected,
     SystemDisconnected,
@@ -27,7 +28,8 @@ from supervisor.messages import (
     SystemState,
     UnregisterSystem,
 )
-from tests.helpers.harness import Harness, failed
+from supervisor.messages.record import KeepRecord
+from tests.helpers.harness import Harness, failed, kept
 
 RECONNECT = BackoffPolicy(backoff_min=1, backoff_max=4)
 
@@ -443,3 +445,93 @@ def test_connecting_and_losing_the_connection_is_announced(plant):
     actor.report()
     kinds = [event.kind for event in plant.events("sue")]
     assert kinds[3:] == [EventKind.CONNECTING, EventKind.CONNECTED, EventKind.DISCONNECTED]
+
+
+# ---- where it is connected to ----------------------------------------------------------
+
+
+def connect_to(actor, where):
+    """Answer the connect that was delivered last."""
+    request = actor.requests[-1]
+    names = {"request_id": request.request_id, "system_name": request.system_name}
+    actor.is_connected = True
+    reply = (actor.ref_of(request), SystemConnected(**names))
+    actor.taken = len(actor.deliveries)
+    actor.say(
+        Report(actor.name, actor.incarnation, actor.taken, (reply,), True, connected_to=where)
+    )
+
+
+def where(plant):
+    return plant.ask(GetStatus("plc"), "stat").status.connected_to
+
+
+def test_which_of_its_addresses_a_system_is_connected_to_is_told(plant):
+    plant.tell(Subscribe())
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    assert where(plant) is None
+    connect_to(actor, "a:1")
+    assert where(plant) == "a:1"
+    actor.lose()
+    assert where(plant) is None
+    plant.advance(1)
+    connect_to(actor, "b:2")
+    told = [e.connected_to for e in plant.events() if e.kind is EventKind.CONNECTED]
+    assert told == ["a:1", "b:2"]
+    assert plant.logs[-1].text == "plc: connected again, to b:2"
+
+
+def test_a_new_incarnation_is_connected_nowhere_before_it_says_so(plant):
+    actor = plant.register(connect=True)
+    connect_to(actor, "a:1")
+    actor.crash_and_exit()
+    plant.actor().start()
+    plant.actor().connect()
+    assert where(plant) is None
+
+
+# ---- what outlives the supervisor ------------------------------------------------------
+
+
+def test_the_time_between_attempts_grows_on_after_a_supervisor():
+    plant = Harness()
+    plant.tell(KeepRecord(), "keeper")
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    for seconds in (1, 2):
+        refuse(actor)
+        plant.advance(seconds)
+    after = Harness(record=kept(plant))
+    after.actor().start()
+    assert connects(after.actor()) == []
+    after.advance(1.9)
+    assert connects(after.actor()) == []
+    after.advance(0.1)
+    refuse(after.actor())
+    assert after.ask(GetStatus("plc"), "stat").status.next_attempt == 4
+
+
+def test_what_was_connected_is_connected_at_once_by_the_next_supervisor():
+    plant = Harness()
+    plant.tell(KeepRecord(), "keeper")
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    refuse(actor)
+    plant.advance(1)
+    actor.connect()
+    plant.advance(RECONNECT.stable_after)
+    assert kept(plant).states["plc"].connect_failures == 0
+    after = Harness(record=kept(plant))
+    after.actor().start()
+    assert len(connects(after.actor())) == 1
+
+
+def test_a_connection_that_has_not_held_for_long_makes_no_difference_to_the_wait():
+    plant = Harness()
+    plant.tell(KeepRecord(), "keeper")
+    actor = plant.register(connect=True, reconnect=RECONNECT)
+    refuse(actor)
+    plant.advance(1)
+    actor.connect()
+    plant.advance(RECONNECT.stable_after - 0.1)
+    assert kept(plant).states["plc"].connect_failures == 2
+    actor.lose()
+    assert plant.ask(GetStatus("plc"), "stat").status.next_attempt == 2

@@ -120,6 +120,20 @@ def test_a_status_says_when_the_next_attempt_to_connect_is() -> None:
     assert "next attempt:  at once" in fmt.status_as_text(status(next_attempt=0.0))
 
 
+def test_where_a_system_is_connected_to_is_shown_if_it_is_known() -> None:
+    assert "connected to" not in fmt.status_as_text(status())
+    assert "connected to:  b:2" in fmt.status_as_text(status(connected_to="b:2"))
+    event = LifecycleEvent(
+        sequence=1,
+        time=0.0,
+        kind=EventKind.CONNECTED,
+        system_name="plc",
+        incarnation=1,
+        connected_to="b:2",
+    )
+    assert fmt.event_as_text(event).endswith("plc  connected  (incarnation 1)  to b:2")
+
+
 @pytest.mark.parametrize(
     ("item", "text", "json_"),
     [

@@ -127,7 +127,7 @@ def test_a_state_is_coloured_and_what_a_child_is_is_dim() -> None:
 
 def test_a_spec_is_shown_with_its_children_below_it_and_its_policies_on_a_line() -> None:
     lines = fmt.spec_as_text(GroupSpec("g", (SystemSpec("a", "mock"),))).splitlines()
-    policy = "backoff_min 0.1, backoff_max 1, stable_after 5, max_restarts 3, period 5"
+    policy = "backoff_min 0.1, backoff_max 1, stable_after 5, jitter 0.25, max_restarts 3, period 5"
     assert f"restart: {policy}" in lines
     child = lines.index("child:")
     assert lines[child + 1 : child + 3] == ["  name: a", "  kind: mock"]
