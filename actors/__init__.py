@@ -25,6 +25,7 @@ from actors.resilience.pool import Pool
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import Overflow, RateLimit
 from actors.resilience.timeouts import Timeouts
+from actors.resilience.when_down import WhenDown
 
 if TYPE_CHECKING:
     from actors.connectors.tcp.system import TcpSystem
@@ -49,6 +50,7 @@ __all__ = [
     "RateLimit",
     "TcpSystem",
     "Timeouts",
+    "WhenDown",
     "command",
     "current_deliveries",
     "current_delivery",

@@ -10,6 +10,7 @@ from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import RateLimit
 from actors.resilience.timeouts import Timeouts
+from actors.resilience.when_down import WHEN_DOWN, WhenDown, to_when_down
 from actors.settings import table_of
 
 
@@ -28,6 +29,15 @@ class Policy:
         default=None, validator=table_of(RateLimit).or_none()
     )
     timeouts: Timeouts | None = attrs.field(default=None, validator=table_of(Timeouts).or_none())
+    when_down: WhenDown | None = attrs.field(
+        default=None, converter=to_when_down, validator=WHEN_DOWN
+    )
+    """None is ``"fail"``."""
+
+    @property
+    def waits_when_down(self) -> bool:
+        """Whether what is asked of a system that is down waits."""
+        return self.when_down is WhenDown.WAIT
 
 
 NO_POLICY: Final = Policy()

@@ -7,7 +7,7 @@ Runs on the system actor's event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 
 from actors.messages import Reply, Request
 from actors.system_actor.receiving import Guard, Work
@@ -34,6 +34,10 @@ class Beside:
     def __contains__(self, origin: Origin) -> bool:
         """Whether something runs for it."""
         return origin in self._tasks
+
+    def __iter__(self) -> Iterator[Request]:
+        """What runs, and has not been answered."""
+        return iter(self._requests.values())
 
     def run(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
         """Begin a request."""

@@ -37,6 +37,7 @@ from actors.system_actor.asking import LATE, Asker
 from actors.system_actor.beside import Beside
 from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect, disconnect
+from actors.system_actor.down_waiting import PastTheLane
 from actors.system_actor.giving_up import GiveUp, give_up
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.lane import STOPPING, Job, Lane
@@ -109,6 +110,10 @@ class Engine:
         """Whether it makes the connection anew."""
         self.on_rest: Callable[[], None] = lambda: None
         """Called when something is over that it did, and something else may be given to it."""
+        self._changing = asyncio.Lock()
+        """Held while the connection is made or ended."""
+        down = None if guards is None else guards.down
+        self._past = PastTheLane(down, self._lane, self._connect_beside)
 
     @property
     def is_stopping(self) -> bool:
@@ -150,7 +155,10 @@ class Engine:
             origin.reply(request.failure(FailureCode.UNAVAILABLE, STOPPING))
             return
         match request:
+            case ConnectSystem() if self._past.goes():
+                self._connect_beside(Job(origin, request), request)
             case SendData() | SendMany() | QueryData() | ConnectSystem() | DisconnectSystem():
+                self._past.look_at(request)
                 self._lane.enter(Job(origin, request))
             case ReceiveData() | ReceiveMany():
                 self._receiver.add(origin, request)
@@ -200,6 +208,7 @@ class Engine:
         Returns:
             why it could not disconnect in order; None if it did.
         """
+        self._past.wait_no_more()
         if self._last_disconnect is None:
             self._last_disconnect = asyncio.create_task(
                 self._guard(lambda: self._disconnect_last(grace)), name="stop"
@@ -277,9 +286,7 @@ class Engine:
             case GiveUp():
                 await give_up(self._system, self._receiver, self._losses)
             case ConnectSystem():
-                if not self._system.is_connected:
-                    self._asker.connection_ended()
-                await self._guarded(job, lambda: connect(self._system, request, self._losses))
+                await self._guarded(job, lambda: self._connect(request))
             case DisconnectSystem():
                 await self._guarded(job, lambda: self._disconnect(request))
 
@@ -288,9 +295,23 @@ class Engine:
         job.origin.reply(await guarded(self._guards, job.request, work))
 
     def _is_connecting(self) -> bool:
-        return any(isinstance(request, ConnectSystem) for request in self._lane)
+        jobs = (*self._lane, *self._beside)
+        return any(isinstance(request, ConnectSystem) for request in jobs)
+
+    async def _connect(self, request: ConnectSystem) -> Reply:
+        async with self._changing:
+            if not self._system.is_connected:
+                self._asker.connection_ended()
+            return await connect(self._system, request, self._losses)
+
+    def _connect_beside(self, job: Job, request: ConnectSystem) -> None:
+        self._run_beside(job.origin, request, lambda: self._connect(request))
 
     async def _disconnect(self, request: DisconnectSystem) -> Reply:
+        async with self._changing:
+            return await self._end_connection(request)
+
+    async def _end_connection(self, request: DisconnectSystem) -> Reply:
         try:
             if isinstance(request, Retire):
                 await self._receiver.drain()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actors.interface import ExternalSystemInterface
-from actors.messages import Failure, Request
+from actors.messages import Failure, Outcome, Request
 from actors.resilience.policy import Policy
 from actors.system_actor.bulkheading import BulkheadGuard
 from actors.system_actor.calls import Call, Guard, T, Work, operation_of
+from actors.system_actor.down_waiting import DownGuard
 from actors.system_actor.rate_limiting import RateLimiter
 from actors.system_actor.time_limit import TimeLimit
 
@@ -20,12 +21,19 @@ from actors.system_actor.time_limit import TimeLimit
 class Guards:
     """All of one system, the outermost first."""
 
-    def __init__(self, guards: Sequence[Guard], most_at_once: int | None = None) -> None:
+    def __init__(
+        self,
+        guards: Sequence[Guard],
+        most_at_once: int | None = None,
+        down: DownGuard | None = None,
+    ) -> None:
         """
         Args:
             most_at_once: items that one call may have; None if any number may go.
+            down: the one that has calls wait for a connection, if there is one.
         """
         self._guards = tuple(guards)
+        self.down = down
         self.most_at_once = most_at_once
         self._held: set[int] = set()
         """Requests, by ``id``, whose calls a guard has not let through yet."""
@@ -40,7 +48,10 @@ class Guards:
             level_path: of the file of its rate limit; None keeps that in this process.
         """
         guards: list[Guard] = []
-        most_at_once = None
+        most_at_once = down = None
+        if policy.waits_when_down and policy.pool is None:  # which has several connections
+            down = DownGuard(system)
+            guards.append(down)
         if policy.bulkhead is not None:
             guards.append(BulkheadGuard(policy.bulkhead, lambda: system.is_connected))
         if policy.rate_limit is not None:
@@ -48,7 +59,7 @@ class Guards:
             most_at_once = policy.rate_limit.burst
         if policy.timeouts is not None:
             guards.append(TimeLimit(policy.timeouts))
-        return cls(guards, most_at_once) if guards else None
+        return cls(guards, most_at_once, down) if guards else None
 
     async def run(self, call: Call, work: Work[T | Failure]) -> T | Failure:
         """The result of a call, or why it failed or was not made."""
@@ -65,9 +76,16 @@ class Guards:
 
     async def _run(self, depth: int, call: Call, work: Work[T | Failure]) -> T | Failure:
         if depth == len(self._guards):
-            self._held.discard(id(call.request))
-            return await work()
+            return await self._begin(id(call.request), work)
         return await self._guards[depth].around(call, lambda: self._run(depth + 1, call, work))
+
+    async def _begin(self, request: int, work: Work[T | Failure]) -> T | Failure:
+        was_held = request in self._held
+        self._held.discard(request)
+        result = await work()
+        if was_held and isinstance(result, Failure) and result.outcome is Outcome.NOT_SENT:
+            self._held.add(request)  # a guard may try again
+        return result
 
 
 async def guarded(
