@@ -94,8 +94,10 @@ class Child:
     """What this incarnation's pool has, if it has one."""
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""
+    held: deque[Pending] = attrs.field(factory=deque)
+    """The same of what waits for the connection, and would be before all in the mailbox."""
     open: dict[int, Pending] = attrs.field(factory=dict)
-    """All not answered yet, by ref, oldest first: those in the mailbox and those delivered."""
+    """All not answered yet, by ref, oldest first: those waiting and those delivered."""
     weight: int = 0
     size: int = 0
     """Of what is open, in items and in bytes."""
@@ -129,6 +131,17 @@ class Child:
     @property
     def can_deliver(self) -> bool:
         return self.is_running and bool(self.mailbox) and self.deliveries.may_go_on
+
+    @property
+    def waits(self) -> bool:
+        """Whether what is asked of it while it is down waits."""
+        return self.spec.policy.waits_when_down
+
+    @property
+    def holds(self) -> bool:
+        """Whether sends and questions wait for its connection just now."""
+        is_down = self.is_running and not self.is_connected
+        return is_down and self.waits and self.wanted and self.failed is None
 
     @property
     def desired(self) -> DesiredState:

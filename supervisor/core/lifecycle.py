@@ -149,7 +149,7 @@ class Lifecycle:
         if happened.kind is EventKind.CHANGED and isinstance(node, System):
             self._spec_changed(children[node.name])
         if happened.kind is EventKind.RESTARTING and happened.delay:
-            self._fail_what_would_wait_long(node, happened.reason)
+            self._fail_what_would_wait_long(node, happened.reason, happened.delay)
         for each in node.walk() if isinstance(node, Group) else (node,):
             self._fail_what_waits(each)
 
@@ -173,24 +173,25 @@ class Lifecycle:
         round_ = cause.parent.round if cause is not None and cause.parent is not None else None
         if round_ is not None and cause is not node and round_.not_before > self._context.now:
             assert cause is not None
-            self._fail_queued(child, f"stopped, as {cause.name} is restarted")
+            after = round_.not_before - self._context.now
+            self._fail_queued(child, f"stopped, as {cause.name} is restarted", after)
 
-    def _fail_what_would_wait_long(self, cause: Node, reason: Reason | None) -> None:
+    def _fail_what_would_wait_long(self, cause: Node, reason: Reason | None, after: float) -> None:
         """Answer what is to be sent to a system that is restarted after a while, and to those
         that are restarted with it."""
         crashed = self._context.children.get(cause.name)
         if crashed is not None:
             text = f"crashed ({reason.text})" if reason else "crashed"
-            self._router.fail_queued_data(crashed, FailureCode.SYSTEM_CRASHED, text)
+            self._router.fail_queued_data(crashed, FailureCode.SYSTEM_CRASHED, text, after)
         group = cause.parent if cause.parent is not None and cause.parent.round else cause
         for node in group.walk() if isinstance(group, Group) else ():
             child = self._context.children.get(node.name)
             if child is not None and child is not crashed and node.held_up_by is cause:
-                self._fail_queued(child, f"stopped, as {cause.name} is restarted")
+                self._fail_queued(child, f"stopped, as {cause.name} is restarted", after)
 
-    def _fail_queued(self, child: Child, text: str) -> None:
+    def _fail_queued(self, child: Child, text: str, after: float) -> None:
         if not child.is_running:  # what runs still takes what it can
-            self._router.fail_queued_data(child, FailureCode.UNAVAILABLE, text)
+            self._router.fail_queued_data(child, FailureCode.UNAVAILABLE, text, after)
 
     def _removed(self, removed: Removed) -> None:
         child = self._context.children.pop(removed.node.name, None)

@@ -31,6 +31,7 @@ from actors.messages.tallied import received_items, taken_items
 from supervisor.core.actions import Client, TellActor, TellClient
 from supervisor.core.child import Child, why_down
 from supervisor.core.context import Context
+from supervisor.core.holding import hold_back, next_start, take_out, why_late, with_hint
 from supervisor.core.pending import Gathering, Pending
 from supervisor.messages import AllConnected, AllDisconnected, ConnectAll, SupervisorRequest
 from supervisor.timing.patience import patience_of, timed_out
@@ -163,6 +164,7 @@ class Router:
         forget = child.deliveries.forgetting() if child.is_running else None
         if forget is not None:
             self._tell(child, forget)
+        hold_back(child)
         while child.can_deliver:
             batch = child.deliveries.begin(child.mailbox)
             for pending in batch:
@@ -188,7 +190,7 @@ class Router:
             self._close(child, pending)
         else:
             pending.deadline = self._timers.now + self._patience(pending.request)
-        self._answer(child, pending, reply)
+        self._answer(child, pending, with_hint(child, reply, self._timers.now))
         return pending if ends else None
 
     def take_back(self, child: Child, items: tuple[object, ...]) -> None:
@@ -202,18 +204,26 @@ class Router:
         for pending in list(child.open.values()):
             self._fail(child, pending, code, text)
         child.mailbox.clear()
+        child.held.clear()
 
     def fail_delivered(self, child: Child, code: FailureCode, text: str) -> None:
         """The process is gone: answer what it had."""
         for pending in [each for each in child.open.values() if each.delivered]:
             self._fail(child, pending, code, text)
 
-    def fail_queued_data(self, child: Child, code: FailureCode, text: str) -> None:
-        """No process takes data for a while. Orders to connect or disconnect stay."""
+    def fail_queued_data(self, child: Child, code: FailureCode, text: str, after: float) -> None:
+        """No process takes data for a while. Orders to connect or disconnect stay, and all if it
+        is to wait.
+
+        Args:
+            after: seconds until there is one again.
+        """
+        if child.waits:
+            return
         for pending in list(child.mailbox):
             if not isinstance(pending.request, ConnectSystem | DisconnectSystem):
                 child.mailbox.remove(pending)
-                self._fail(child, pending, code, text)
+                self._fail(child, pending, code, text, after)
 
     # ---- details --------------------------------------------------------------------------
 
@@ -222,11 +232,12 @@ class Router:
         if not child.node.is_coming and not child.is_running and not child.crashed:
             return request.failure(FailureCode.UNAVAILABLE, why_down(child.node))
         cause = None if control else child.node.held_up_by
-        if cause is not None:
+        if cause is not None and not child.waits:
             text = "restarting after a crash; try again shortly"
             if cause is not child.node:
                 text = f"waiting for {cause.name}, which is {text}"
-            return request.failure(FailureCode.UNAVAILABLE, text)
+            after = next_start(cause, self._timers.now)
+            return request.failure(FailureCode.UNAVAILABLE, text, retry_after=after)
         if control:  # a few, and what puts an overloaded system right
             return Admitted(request, weight_of(request), 0)
         waiting = child.weight + child.tallied.waiting
@@ -276,7 +287,7 @@ class Router:
         """Close it, and have the system not do it, if it still can."""
         self._close(child, pending)
         if not pending.delivered:
-            child.mailbox.remove(pending)
+            take_out(child, pending)
         else:
             child.deliveries.forget(pending.ref)
             self.touch(child)
@@ -290,7 +301,8 @@ class Router:
             self._set_timer(pending)
             return
         self._withdraw(child, pending)
-        failure = timed_out(pending.request, self._options, was_sent=pending.delivered)
+        late = "" if pending.delivered else why_late(child)
+        failure = timed_out(pending.request, self._options, was_sent=pending.delivered, why=late)
         self._answer(child, pending, failure)
         if isinstance(pending.request, ConnectSystem):
             self.connect_ran_out(child, failure)
@@ -309,10 +321,17 @@ class Router:
             self._by_request.pop((pending.client, pending.request.request_id), None)
         pending.client = pending.gathering = None
 
-    def _fail(self, child: Child, pending: Pending, code: FailureCode, text: str) -> None:
+    def _fail(
+        self,
+        child: Child,
+        pending: Pending,
+        code: FailureCode,
+        text: str,
+        after: float | None = None,
+    ) -> None:
         self._close(child, pending)
         outcome = Outcome.UNKNOWN if pending.delivered else Outcome.NOT_SENT
-        self._answer(child, pending, pending.request.failure(code, text, outcome))
+        self._answer(child, pending, pending.request.failure(code, text, outcome, after))
 
     def _answer(self, child: Child, pending: Pending, reply: Reply) -> None:
         if pending.results is not None:

@@ -36,13 +36,14 @@ def patience_of(request: Request, defaults: Defaults) -> float:
     return defaults.request_timeout
 
 
-def timed_out(request: Request, defaults: Defaults, *, was_sent: bool) -> Failure:
+def timed_out(request: Request, defaults: Defaults, *, was_sent: bool, why: str = "") -> Failure:
     """The answer to a request that has run out of time.
 
     Args:
         was_sent: whether it went to the system, which may have done it.
+        why: what is known of the reason, to follow the text.
     """
     doing = "no answer" if was_sent else "its turn did not come"
     outcome = Outcome.UNKNOWN if was_sent else Outcome.NOT_SENT
-    text = f"{doing} within {patience_of(request, defaults):g} s"
+    text = f"{doing} within {patience_of(request, defaults):g} s{why}"
     return request.failure(FailureCode.TIMEOUT, text, outcome)

@@ -122,6 +122,8 @@ class Node:
     restarts: int = 0
     failures: int = 0
     """In a row, without a stable time between them."""
+    restart_at: float = -math.inf
+    """When it is to be started again, or was, the last time that it was restarted."""
     alone: bool = False
     """It could not be started with its group, and is tried again by itself, while its
     siblings go on without it."""

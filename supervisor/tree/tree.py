@@ -326,6 +326,7 @@ class Tree(Rounds):
         if is_awaited and isinstance(node, System):
             policy = node.spec.reconnect
         delay = backoff_delay(policy, node.failures, self._random)
+        node.restart_at = self.now + delay
         self.happened(EventKind.RESTARTING, node, end.reason, delay)
         if node.alone or group.spec.strategy is Strategy.ONE_FOR_ONE:
             self._start_later(node, delay)

@@ -17,10 +17,13 @@ from actors.messages import (
     Deliver,
     Failure,
     ManySent,
+    QueryData,
     Reason,
     Reply,
     Report,
     Request,
+    SendData,
+    SendMany,
     StopSystem,
     SystemBegun,
     SystemConnected,
@@ -286,6 +289,7 @@ class Harness:
                     assert message.number == len(actor.deliveries)
                     assert len(actor.deliveries) - actor.taken <= WINDOW
                     assert message.requests
+                    self._check_holding(message, action.name)
             case KillActor():
                 self._living(action).killed = True
             case ForgetActor():
@@ -320,6 +324,12 @@ class Harness:
         if child.node.status is Status.RESTARTING:
             assert self.core.next_due() is not None or child.node.parent.round is not None
 
+    def _check_holding(self, delivery: Deliver, name: str) -> None:
+        """What is to wait for a connection does."""
+        if self.core._context.children[name].holds:
+            kinds = {type(request) for _, request in delivery.requests}
+            assert not kinds & {SendData, SendMany, QueryData}, f"{kinds} were to wait"
+
     def _first(self, action: StartActor) -> int:
         """The incarnation that a system begins with, in this supervisor."""
         state = self._states.get(action.name)
@@ -347,6 +357,7 @@ class Harness:
         for child in self.core._context.children.values():
             assert not child.open
             assert not child.mailbox
+            assert not child.held
             assert (child.weight, child.size) == (0, 0)
             assert not child.node.start_orders
             assert not child.node.stop_orders

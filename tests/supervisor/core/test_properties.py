@@ -37,6 +37,7 @@ from actors.messages import (
     TakeBack,
 )
 from actors.messages.limits import weight_of
+from actors.resilience.policy import Policy
 from supervisor.core.actions import TellClient
 from supervisor.messages import (
     CancelRequest,
@@ -120,9 +121,9 @@ class Supervision(RuleBasedStateMachine):
         """By client and system: the id of the last send delivered."""
         self.answered: dict[FakeActor, set[int]] = {}
 
-    @initialize(connect=st.booleans(), max_restarts=st.integers(0, 3))
-    def begin_with_a_system(self, connect, max_restarts):
-        self.register("ann", "one", connect, max_restarts, None)
+    @initialize(connect=st.booleans(), max_restarts=st.integers(0, 3), waits=st.booleans())
+    def begin_with_a_system(self, connect, max_restarts, waits):
+        self.register("ann", "one", connect, max_restarts, None, waits)
         self.plant.actor("one").start()
 
     # ---- what clients do ----------------------------------------------------------------
@@ -158,9 +159,11 @@ class Supervision(RuleBasedStateMachine):
         connect=st.booleans(),
         max_restarts=st.integers(0, 3),
         timeout=timeout,
+        waits=st.booleans(),
     )
-    def register(self, who, name, connect, max_restarts, timeout):
+    def register(self, who, name, connect, max_restarts, timeout, waits):
         options = {"connect": connect, "max_restarts": max_restarts, "mailbox_size": MAILBOX}
+        options["policy"] = Policy(when_down="wait" if waits else None)
         request = RegisterSystem(spec(name, shutdown=2, **options), timeout=timeout)
         self.ask(who, request)
 
@@ -491,7 +494,10 @@ class Supervision(RuleBasedStateMachine):
             failures = [reply] if isinstance(reply, Failure) else []
             if isinstance(reply, ManySent):
                 failures = [each for each in reply.results if isinstance(each, Failure)]
+            child = self.plant.core._context.children.get(reply.system_name)
             for each in failures:
+                refused = "restarting after a crash" in each.text
+                assert not (refused and child is not None and child.waits), "it was to wait"
                 if each.code == "overloaded":
                     assert each.outcome == "not_sent"
                 elif each.code not in ("connector_error", "failed"):
