@@ -24,12 +24,14 @@ from benchmarks.comparison import compare_runtime
 from benchmarks.flatness import measure_flatness
 from benchmarks.machine import machine_facts
 from benchmarks.managed import measure_manager
+from benchmarks.policies import measure_policies
 from benchmarks.settings import FULL, QUICK, Settings
 
 PARTS: Final[dict[str, Callable[[Settings], Any]]] = {
     "bases": lambda settings: compare_bases(settings.bases),
     "flatness": lambda settings: measure_flatness(settings.flatness),
     "manager": lambda settings: measure_manager(settings.manager),
+    "policies": lambda settings: measure_policies(settings.policies),
     "runtime": lambda settings: compare_runtime(settings.runtime),
 }
 """What each gives has a ``text()`` for people, and ``as_dict()`` for programs."""

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from actors import Policy
 from actors.messages import ConnectSystem, DataSent, SendData, SystemConnected
 from benchmarks.bare import WARM_UPS
 from supervisor import (
@@ -85,6 +86,11 @@ class ManagedRuntime:
                     SystemSpec(name, "mock", {"echo": name == SOURCE}, restart=self._patient)
                 )
             self._run(self._manager.connect_all())
+
+    def start_with(self, policy: Policy, name: str) -> None:
+        """Start a connected mock system whose calls are looked after."""
+        self._manager.register_system(SystemSpec(name, "mock", policy=policy))
+        self._run(self._manager.connect_all())
 
     def send_each(self, item: bytes, count: int, name: str = SINK) -> None:
         """Send ``count`` items, one after the other."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from benchmarks import bases, comparison, flatness, managed, messaging
+from benchmarks import bases, comparison, flatness, managed, messaging, policies
 
 
 @attrs.frozen
@@ -16,6 +16,7 @@ class Settings:
     bases: bases.Sizes
     flatness: flatness.Sizes
     manager: managed.Sizes
+    policies: policies.Sizes
     runtime: comparison.Sizes
 
 
@@ -25,6 +26,7 @@ FULL: Final = Settings(
     ),
     flatness=flatness.Sizes(seconds=30, rounds=20, asks=100, leaves=(10, 100, 400), growth=60),
     manager=managed.Sizes(seconds=60, rounds=20, asks=100, sends_per_task=5, systems=100),
+    policies=policies.Sizes(seconds=60, rounds=40, asks=200),
     runtime=comparison.Sizes(
         messaging.Sizes(
             seconds=90, rounds=30, asks=100, pipelined=1000, tasks=1000, sends_per_task=5
@@ -41,6 +43,7 @@ QUICK: Final = Settings(
     ),
     flatness=flatness.Sizes(seconds=1, rounds=2, asks=10, leaves=(2, 8), growth=10),
     manager=managed.Sizes(seconds=3, rounds=2, asks=10, sends_per_task=2, systems=3),
+    policies=policies.Sizes(seconds=3, rounds=2, asks=10),
     runtime=comparison.Sizes(
         messaging.Sizes(seconds=4, rounds=2, asks=10, pipelined=50, tasks=1000, sends_per_task=2),
         restarts=2,

@@ -67,8 +67,16 @@ def test_a_quick_run_measures_everything_and_leaves_nothing(directory, tmp_path)
     assert list(directory.iterdir()) == []
     results = json.loads(file.read_text())
     assert results["machine"]["python"]
-    assert set(results) == {"machine", "settings", "bases", "flatness", "manager", "runtime"}
-    for part in ("bases", "flatness", "manager", "runtime"):
+    assert set(results) == {
+        "machine",
+        "settings",
+        "bases",
+        "flatness",
+        "manager",
+        "policies",
+        "runtime",
+    }
+    for part in ("bases", "flatness", "manager", "policies", "runtime"):
         for found in (*results[part]["measures"], *results[part].get("comparisons", ())):
             assert found["name"] in output
     check_bases(results["bases"])
