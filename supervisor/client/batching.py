@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from actors.messages import Failure, ManySent, Reply, SendData, SendMany
+from actors.messages import DataAccepted, Failure, ManySent, Reply, SendData, SendMany
 from actors.messages.limits import DELIVERY_BYTES, is_full
 
 T = TypeVar("T")
@@ -21,27 +21,47 @@ Ask = Callable[[SendData | SendMany, Callable[[Reply], None], int | None], None]
 """Asks; is given what hears the answer, and the size of a SendData's item."""
 Measured = tuple[Any, int]
 """An item, wrapped, and its bytes."""
+Sent = bool | str | Failure
+"""What became of an item: True, its idempotency id if it was accepted, or the failure."""
+
+
+class Manner(NamedTuple):
+    """How items are sent; fields of :class:`~actors.messages.SendData`."""
+
+    durable: bool | None = None
+    wait: bool = False
+
+
+PLAIN: Final = Manner()
+
+
+def whether_sent(result: Sent) -> bool | Failure:
+    """What became of an item, for whom an id says nothing more than True."""
+    return True if isinstance(result, str) else result
 
 
 class SendBatcher:
     """For one system; lives on the manager's event loop."""
 
-    def __init__(self, system_name: str, ask: Ask) -> None:
+    def __init__(self, system_name: str, ask: Ask, manner: Manner = PLAIN) -> None:
         self._system_name = system_name
+        self._manner = manner
         self._ask = ask
         self._loop = asyncio.get_running_loop()
         self._items: list[Any] = []
-        self._futures: list[asyncio.Future[bool | Failure]] = []
+        self._futures: list[asyncio.Future[Sent]] = []
         self._bytes = 0
         self._under_way = 0
         """Requests that are not answered to their end."""
 
-    def send(self, data: Any, size: int) -> asyncio.Future[bool | Failure]:
-        """Add an item, wrapped; its future gets True, or the failure."""
-        future: asyncio.Future[bool | Failure] = self._loop.create_future()
+    def send(self, data: Any, size: int) -> asyncio.Future[Sent]:
+        """Add an item, wrapped; its future gets what became of it."""
+        future: asyncio.Future[Sent] = self._loop.create_future()
         if not self._under_way and not self._items:
             self._under_way = 1
-            request = SendData(self._system_name, data)
+            request = SendData(
+                self._system_name, data, durable=self._manner.durable, wait=self._manner.wait
+            )
             self._ask(request, partial(self._settle_one, future), size)
             return future
         if size >= DELIVERY_BYTES:
@@ -55,8 +75,8 @@ class SendBatcher:
             self.flush()
         return future
 
-    async def send_many(self, items: Sequence[Measured]) -> list[bool | Failure]:
-        """Send items after what was added so far; for each True, or the failure."""
+    async def send_many(self, items: Sequence[Measured]) -> list[Sent]:
+        """Send items after what was added so far; for each what became of it."""
         if len(items) == 1:
             return [await self.send(*items[0])]
         self.flush()
@@ -70,11 +90,11 @@ class SendBatcher:
             self._items, self._futures, self._bytes = [], [], 0
             self._send_together(items, partial(_settle_each, futures))
 
-    def _send_all(self, items: list[Any]) -> asyncio.Future[list[bool | Failure]]:
-        future: asyncio.Future[list[bool | Failure]] = self._loop.create_future()
-        known: list[bool | Failure] = []
+    def _send_all(self, items: list[Any]) -> asyncio.Future[list[Sent]]:
+        future: asyncio.Future[list[Sent]] = self._loop.create_future()
+        known: list[Sent] = []
 
-        def take(results: Sequence[bool | Failure]) -> None:
+        def take(results: Sequence[Sent]) -> None:
             known.extend(results)
             if len(known) == len(items):
                 _set(future, known)
@@ -82,16 +102,17 @@ class SendBatcher:
         self._send_together(items, take)
         return future
 
-    def _send_together(
-        self, items: list[Any], take: Callable[[Sequence[bool | Failure]], None]
-    ) -> None:
+    def _send_together(self, items: list[Any], take: Callable[[Sequence[Sent]], None]) -> None:
         """Send items as one request; ``take`` gets their results in order, some at a time."""
         missing = len(items)
 
         def hear(part: Reply) -> None:
             nonlocal missing
+            results: Sequence[Sent]
             if isinstance(part, ManySent):
                 results, ends = part.results, part.final
+            elif isinstance(part, DataAccepted):
+                results, ends = part.ids, True
             else:
                 assert isinstance(part, Failure)
                 results, ends = (part,) * missing, True
@@ -100,11 +121,18 @@ class SendBatcher:
             take(results)
 
         self._under_way += 1
-        self._ask(SendMany(self._system_name, items, stream=True), hear, None)
+        durable, wait = self._manner
+        request = SendMany(self._system_name, items, stream=True, durable=durable, wait=wait)
+        self._ask(request, hear, None)
 
-    def _settle_one(self, future: asyncio.Future[bool | Failure], reply: Reply) -> None:
+    def _settle_one(self, future: asyncio.Future[Sent], reply: Reply) -> None:
         self._under_way -= 1
-        _set(future, reply if isinstance(reply, Failure) else True)
+        result: Sent = True
+        if isinstance(reply, Failure):
+            result = reply
+        elif isinstance(reply, DataAccepted):
+            [result] = reply.ids
+        _set(future, result)
 
 
 def _parts_of(items: Sequence[Measured]) -> Iterator[Sequence[Measured]]:
@@ -122,9 +150,7 @@ def _parts_of(items: Sequence[Measured]) -> Iterator[Sequence[Measured]]:
         yield items[begin:]
 
 
-def _settle_each(
-    futures: Iterator[asyncio.Future[bool | Failure]], results: Sequence[bool | Failure]
-) -> None:
+def _settle_each(futures: Iterator[asyncio.Future[Sent]], results: Sequence[Sent]) -> None:
     for result, future in zip(results, futures, strict=False):
         _set(future, result)
 

@@ -16,10 +16,7 @@ from typing import Any, Final
 
 from actors import loggers
 from actors.messages import (
-    DIRECT_KINDS,
     Answered,
-    ConnectSystem,
-    DisconnectSystem,
     FailureCode,
     Reply,
     Request,
@@ -31,19 +28,15 @@ from supervisor.client.session import Session
 from supervisor.client.system_link import KNOCKS, SystemLink
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute, WayAction
 from supervisor.client.ways import Ways
+from supervisor.client.which_way import has_two_ways, is_durable, is_unseen
 from supervisor.messages import (
-    ChangeSpecs,
     ConnectAll,
     DisconnectAll,
     EventKind,
     LifecycleEvent,
     ResolveSystem,
-    RestartChild,
-    RestartSystem,
     SupervisorRequest,
     SystemResolved,
-    TerminateChild,
-    UnregisterSystem,
 )
 
 RETRY: Final = 0.5
@@ -53,19 +46,6 @@ REASON_PATIENCE: Final = 5.0
 _HUNG_UP: Final = "its process hung up before it answered"
 _SEND_OFF_PATIENCE: Final = 1.0
 """Seconds that what is asked of all systems waits for one that takes nothing."""
-_TWO_WAYS: Final = (*DIRECT_KINDS, ConnectSystem, DisconnectSystem)
-"""What has two ways, or must keep its order with what has."""
-_UNSEEN: Final = (
-    ConnectAll,
-    DisconnectAll,
-    RestartSystem,
-    UnregisterSystem,
-    RestartChild,
-    TerminateChild,
-    ChangeSpecs,
-)
-"""What changes how systems are, and goes through the supervisor alone."""
-
 _log = logging.getLogger(loggers.MANAGER)
 
 
@@ -111,13 +91,15 @@ class SystemLinks:
         """Send a request and wait for its reply. Being cancelled takes the request back."""
         if isinstance(request, ConnectAll | DisconnectAll):
             await self._send_off()
-        if isinstance(request, _UNSEEN):
+        if is_unseen(request):
             for ways in self._ways.values():
                 ways.asked_unseen()
-        if not isinstance(request, _TWO_WAYS) or not self._takes(request):
+        if not has_two_ways(request) or not self._takes(request):
             return await self._session.ask(request)
         name = request.system_name
         ways = self.prepare(name)
+        if is_durable(request, ways):
+            return await self._session.ask(request)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def settle(reply: Reply) -> None:
@@ -149,6 +131,9 @@ class SystemLinks:
             return
         name = request.system_name
         ways = self.prepare(name)
+        if is_durable(request, ways):
+            self._session.ask_stream(request, on_part)
+            return
         self._carry_out(name, ways, ways.ask_now(request, on_part, time.monotonic(), size))
         due = ways.next_due()
         if due is not None:

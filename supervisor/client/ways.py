@@ -88,6 +88,11 @@ class Ways:
         return None if self._link is None else self._link.incarnation
 
     @property
+    def is_durable(self) -> bool:
+        """Whether sends to it are durable that do not say it, as far as is known."""
+        return self._limits is not None and self._limits.durable
+
+    @property
     def is_idle(self) -> bool:
         return not self._asked and not self._fencing.is_up
 

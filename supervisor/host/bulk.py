@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 from actors import loggers
 from actors.messages import Failure, FailureCode, QueryData
 from actors.payload import wrap
+from supervisor.client.batching import Manner, whether_sent
 from supervisor.errors import PartlyFailedError, error_of
 from supervisor.host.answers import answer_to
 from supervisor.host.dialog import Dialog, host_failure
@@ -42,13 +43,24 @@ class _Asks(Protocol):
 class Bulk:
     """Mixed into :class:`~supervisor.ExternalSystemManager`."""
 
-    async def send_many_to_system(self: _Asks, name: str, items: Sequence[Any]) -> list[bool]:
-        """Send items in order; for each whether the system took it.
+    async def send_many_to_system(
+        self: _Asks,
+        name: str,
+        items: Sequence[Any],
+        *,
+        durable: bool | None = None,
+        wait: bool = False,
+    ) -> list[bool]:
+        """Send items in order; for each whether the system took it, or it was accepted.
+
+        Args:
+            durable: as of ``send_data_to_system``, and so is ``wait``.
 
         With ``strict``, failures are raised together as a
         :class:`~supervisor.PartlyFailedError`.
         """
-        results = await self._dialog.send_many(name, tuple(items))
+        sent = await self._dialog.send_many(name, tuple(items), Manner(durable, wait))
+        results = list(map(whether_sent, sent))
         settled = self._settle(results, f"items were not sent to {name!r}")
         return [each is True for each in settled]
 
@@ -97,7 +109,11 @@ class Bulk:
             TypeError: ``to`` is no text, nor several.
         """
         item = wrap(data)  # pickled once for all
-        results = await self._to_each(to, lambda name: self._dialog.send(name, item))
+
+        async def send(name: str) -> bool | Failure:
+            return whether_sent(await self._dialog.send(name, item))
+
+        results = await self._to_each(to, send)
         settled = self._settle(results, "systems were not sent to")
         return {name: each is True for name, each in settled.items()}
 

@@ -23,12 +23,13 @@ from actors.messages import (
     SystemDisconnected,
 )
 from actors.payload import PayloadError, payload_size, wrap
-from supervisor.client.batching import Measured, SendBatcher
+from supervisor.client.batching import PLAIN, Manner, Measured, SendBatcher, Sent
 from supervisor.client.connection import Event, SupervisorConnection
 from supervisor.client.receiving_order import ReceivingOrder
 from supervisor.client.session import Session
 from supervisor.client.system_links import SystemLinks
 from supervisor.errors import error_of
+from supervisor.host.batchers import Batchers
 from supervisor.host.host_log import log_lines
 from supervisor.host.registering import OnRefused, Registrations
 from supervisor.host.streams import EventStream, Streams
@@ -84,7 +85,7 @@ class Dialog:
         self._last_line = 0
         """and of the last line that a system said."""
         self._starting: asyncio.Task[None] | None = None
-        self._batchers: dict[str, SendBatcher] = {}
+        self._batchers = Batchers(self.links.ask_now)
 
     def attach_to(self, socket_path: str, direct: bool) -> None:
         """Talk to a standalone supervisor, before anything is said."""
@@ -103,7 +104,7 @@ class Dialog:
         """A system is not registered any more."""
         self.names.discard(name)
         self.connected.discard(name)
-        self._batchers.pop(name, None)
+        self._batchers.forget(name)
         self._registrations.forget(name)
 
     async def start(self) -> None:
@@ -246,11 +247,7 @@ class Dialog:
             return request.failure(FailureCode.UNAVAILABLE, over.text)
         self.session.check_loop()
         # What this task sent before, to this system or to any, must not be overtaken.
-        if not isinstance(request, Request):
-            for batcher in self._batchers.values():
-                batcher.flush()
-        elif isinstance(request.system_name, str) and request.system_name in self._batchers:
-            self._batchers[request.system_name].flush()
+        self._batchers.flush(request.system_name if isinstance(request, Request) else None)
         reply = await self._order.ask(request)
         self._note(reply)
         if isinstance(reply, Failure):
@@ -270,9 +267,13 @@ class Dialog:
         untaken = self.links.untaken(status.name)
         return attrs.evolve(status, waiting=status.waiting + untaken) if untaken else status
 
-    async def send(self, name: str, data: Any) -> bool | Failure:
+    async def send(self, name: str, data: Any, manner: Manner = PLAIN) -> Sent:
         """Send an item, together with what other tasks send now."""
-        batcher = self._batcher_for(name) if self._is_ready else await self._first_batcher(name)
+        batcher = (
+            self._batcher_for(name, manner)
+            if self._is_ready
+            else await self._first_batcher(name, manner)
+        )
         if isinstance(batcher, Failure):
             return batcher
         item = self._measure(name, data)
@@ -281,9 +282,15 @@ class Dialog:
         result = await batcher.send(*item)
         return self._registrations.explain(result) if isinstance(result, Failure) else result
 
-    async def send_many(self, name: str, items: Sequence[Any]) -> list[bool | Failure]:
-        """Send items in order; for each True, or the failure."""
-        batcher = self._batcher_for(name) if self._is_ready else await self._first_batcher(name)
+    async def send_many(
+        self, name: str, items: Sequence[Any], manner: Manner = PLAIN
+    ) -> list[Sent]:
+        """Send items in order; for each what became of it."""
+        batcher = (
+            self._batcher_for(name, manner)
+            if self._is_ready
+            else await self._first_batcher(name, manner)
+        )
         if isinstance(batcher, Failure):
             return [batcher] * len(items)
         measured = [self._measure(name, each) for each in items]
@@ -293,17 +300,14 @@ class Dialog:
         results = iter([explain(each) if isinstance(each, Failure) else each for each in sent])
         return [each if isinstance(each, Failure) else next(results) for each in measured]
 
-    async def _first_batcher(self, name: object) -> SendBatcher | Failure:
-        return await self.until_ready(name) or self._batcher_for(name)
+    async def _first_batcher(self, name: object, manner: Manner) -> SendBatcher | Failure:
+        return await self.until_ready(name) or self._batcher_for(name, manner)
 
-    def _batcher_for(self, name: object) -> SendBatcher | Failure:
+    def _batcher_for(self, name: object, manner: Manner) -> SendBatcher | Failure:
         self.session.check_loop()
         if not isinstance(name, str):
             return host_failure(name, f"a system name is a string, not {type(name).__name__}")
-        batcher = self._batchers.get(name)
-        if batcher is None:
-            batcher = self._batchers[name] = SendBatcher(name, self.links.ask_now)
-        return batcher
+        return self._batchers.of(name, manner)
 
     def _measure(self, name: str, data: Any) -> Measured | Failure:
         """Pickle an item, if it needs it."""

@@ -27,11 +27,13 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
+from supervisor.client.batching import Manner
 from supervisor.errors import error_of
 from supervisor.host.answers import answer_to, loaded
 from supervisor.host.bulk import Bulk
 from supervisor.host.children import Family
 from supervisor.host.dialog import Dialog, host_failure
+from supervisor.host.durably import Durably
 from supervisor.host.following import Follower
 from supervisor.host.handles import bind
 from supervisor.host.listening import Listens
@@ -62,7 +64,7 @@ T = TypeVar("T")
 _log = logging.getLogger(loggers.MANAGER)
 
 
-class ExternalSystemManager(Bulk, Family, Follower, Listens):
+class ExternalSystemManager(Bulk, Durably, Family, Follower, Listens):
     """Registers external systems and talks to them by name.
 
     The systems live in processes of their own, under a supervisor that restarts what
@@ -212,10 +214,18 @@ class ExternalSystemManager(Bulk, Family, Follower, Listens):
         """Disconnect a system, and end all attempts to connect it."""
         return await self._order(DisconnectSystem(name), SystemDisconnected)
 
-    async def send_data_to_system(self, name: str, data: Any) -> bool:
-        """Send an item; True when the system took it. Sends of one task keep their order."""
-        result = await self._dialog.send(name, data)
-        return self._give_up(result, False) if isinstance(result, Failure) else result
+    async def send_data_to_system(
+        self, name: str, data: Any, *, durable: bool | None = None, wait: bool = False
+    ) -> bool:
+        """Send an item; True when the system took it. Sends of one task keep their order.
+
+        Args:
+            durable: whether it goes by way of the system's outbox: True then comes as soon as it
+                is on the disk, or, with ``wait``, when it is delivered. None does as the system's
+                spec says.
+        """
+        result = await self._dialog.send(name, data, Manner(durable, wait))
+        return self._give_up(result, False) if isinstance(result, Failure) else True
 
     async def receive_data_from_system(self, name: str, timeout: float | None = None) -> Any | None:
         """Take an item; None when none comes.

@@ -53,17 +53,21 @@ from supervisor.core.actions import (
     Finish,
     ForgetActor,
     KillActor,
+    KillJournal,
     Log,
     StartActor,
+    StartJournal,
     TellActor,
     TellClient,
+    TellJournal,
 )
 from supervisor.core.core import SupervisorCore
 from supervisor.core.exits import ProcessExit
 from supervisor.messages import SupervisorClosing, SupervisorReady
 from supervisor.messages.record import ConfigureSupervisor
-from supervisor.runtime.actor_handle import ActorClient, ActorHandle
+from supervisor.runtime.actor_handle import ActorClient, ActorHandle, ActorHandles
 from supervisor.runtime.doors import DirectoryOfDoors, open_doors
+from supervisor.runtime.journal_process import JournalProcess, has_journal
 from supervisor.runtime.limits import processes_at_once
 from supervisor.runtime.oom import OomCounter
 from supervisor.runtime.processes import newest_process
@@ -72,10 +76,6 @@ from supervisor.specs.options import SupervisorOptions
 
 P = ParamSpec("P")
 
-_LOOK_EVERY: Final = 0.5
-"""Seconds between two looks for processes that ended unnoticed."""
-_LAST_WORDS: Final = 0.02
-"""Seconds in which what a process said before its end arrives."""
 _POLL: Final = 0.005
 """Seconds between two looks at the front door where Thespian cannot watch a descriptor."""
 _LONGEST_NAP: Final = 3600.0
@@ -99,11 +99,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self._doors: DirectoryOfDoors | None = None
         self._starter: ActorAddress | None = None
         """Who configured this supervisor, and may restart it."""
-        self._handles: dict[str, ActorHandle] = {}
+        self._handles = ActorHandles()
+        self._journal = JournalProcess(self)
         self._wakeups: list[float] = []
         """When the wakeups asked for come, as a heap."""
-        self._look_at = 0.0
-        """When to look for exits that nobody told of."""
         self._core.begin(time.monotonic())
         self._set_up = False
         self._exits = False
@@ -149,7 +148,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 if not self._watches:
                     self._serve_door(now)
                 self._core.tick(now)
-                if now >= self._look_at:
+                if now >= self._handles.look_at:
                     self._look_for_exits(now)
                     if self._doors is not None and self._door is not None:
                         self._doors.look(self._door)
@@ -175,6 +174,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 if self._doors is not None:
                     self._doors.close()
                     self._doors = None
+            case _ if self._journal.is_it(sender) and not isinstance(message, ActorSystemMessage):
+                self._core.journal_said(self._journal.life, message, now)
             case Reply() | ActorSystemMessage():
                 pass
             case _:
@@ -212,7 +213,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     ) -> None:
         # A name may be registered anew, and its incarnations count from 1 again: only the
         # address tells the last words of an abandoned process from its successor's.
-        handle = self._handle(message.system_name, message.incarnation)
+        handle = self._handles.find(message.system_name, message.incarnation)
         if handle is None or handle.address != sender:
             return
         if isinstance(message, SystemBegun | SystemStarted):
@@ -227,27 +228,19 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         """
         if self._exits:
             return  # its systems are told to exit with it
-        for handle in self._handles.values():
-            if handle.address == address:
-                self._tell_exit(handle, now, told_to=sender == address and handle.pid is not None)
-                self._look_at = now + _LAST_WORDS  # what killed one may have killed others
-                return
+        handle = self._handles.at(address)
+        if handle is not None:
+            self._tell_exit(handle, now, told_to=sender == address and handle.pid is not None)
+            self._handles.look_soon(now)
+        elif self._journal.is_it(address):
+            self._core.journal_exited(*self._journal.ended(), now)
 
     def _look_for_exits(self, now: float) -> None:
-        """Find processes that ended without a word of it from Thespian, which loses some
-        when many end at once."""
-        self._look_at = now + _LOOK_EVERY
         self._oom.watch(now)
-        for handle in list(self._handles.values()):
-            if handle.process is None or handle.process.is_alive():
-                continue
-            if handle.dead_since is None:
-                handle.dead_since = now  # what it said last may still be on its way
-            elif now - handle.dead_since >= _LAST_WORDS:
-                self._guard(f"the end of {handle.name}", self._tell_exit, handle, now)
-        some = any(handle.dead_since is not None for handle in self._handles.values())
-        if some:
-            self._look_at = now + _LAST_WORDS
+        for handle in self._handles.look(now):
+            self._guard(f"the end of {handle.name}", self._tell_exit, handle, now)
+        if self._journal.is_lost:
+            self._core.journal_exited(*self._journal.ended(), now)
 
     def _tell_exit(self, handle: ActorHandle, now: float, told_to: bool = False) -> None:
         # A supervisor has its systems end in another way.
@@ -281,7 +274,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
                 on_bug=_log_bug,
                 unread=self._unread,
             )
-            core.begin(time.monotonic())
+            core.begin(time.monotonic(), has_journal=has_journal(message.options.state_dir))
         except Exception as error:  # a bug, but whoever waits shall hear of it
             _log().exception("the supervisor cannot begin")
             text = f"the supervisor cannot begin: {describe(error)}"
@@ -313,18 +306,21 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             case StartActor():
                 self._start(action)
             case TellActor():
-                handle = self._handle(action.name, action.incarnation)
+                handle = self._handles.find(action.name, action.incarnation)
                 if handle is not None:
                     self.send(handle.address, action.message)
             case KillActor():
-                handle = self._handle(action.name, action.incarnation)
+                handle = self._handles.find(action.name, action.incarnation)
                 if handle is not None:
                     handle.kill()
             case ForgetActor():
-                if self._handle(action.name, action.incarnation) is not None:
-                    del self._handles[action.name]
+                handle = self._handles.find(action.name, action.incarnation)
+                if handle is not None:
+                    self._handles.remove(handle)
                 if self._doors is not None:
                     self._doors.remove(action.name, action.incarnation)
+            case StartJournal() | TellJournal() | KillJournal():
+                self._journal.do(action)
             case TellClient(client=DoorClient() as client):
                 if self._door is not None:
                     self._door.tell(client, action.message)
@@ -348,6 +344,9 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
             failed = SystemStartFailed(name, incarnation, FailureCode.SYSTEM_CRASHED, why)
             self._core.child_said(name, incarnation, failed, now)
             self._core.child_exited(name, incarnation, None, now)
+        elif isinstance(action, StartJournal):
+            how = f"did not start: {in_words(error)}"
+            self._core.journal_exited(action.life, how, time.monotonic())
 
     def _start(self, action: StartActor) -> None:
         require_descriptors()
@@ -356,22 +355,19 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         address = self.createActor(SystemActor)
         if (error := creation_error(self)) is not None:
             raise error
-        self._handles[action.name] = ActorHandle(
-            action.name, action.incarnation, address, newest_process(self)
+        self._handles.add(
+            ActorHandle(action.name, action.incarnation, address, newest_process(self))
         )
         self.send(address, start)
         self._core.child_begun(action.name, action.incarnation)
-
-    def _handle(self, name: str, incarnation: int) -> ActorHandle | None:
-        handle = self._handles.get(name)
-        return handle if handle is not None and handle.incarnation == incarnation else None
 
     def _schedule(self) -> None:
         """Ask for a wakeup, unless an earlier one is on its way: none can be cancelled."""
         now = time.monotonic()
         due = self._core.next_due()
         if self._handles or self._door is not None:
-            due = self._look_at if due is None else min(due, self._look_at)
+            look_at = self._handles.look_at
+            due = look_at if due is None else min(due, look_at)
         if self._door is not None and not self._watches:
             due = min(due, now + _POLL) if due is not None else now + _POLL
         if due is None:

@@ -35,6 +35,8 @@ class Disk:
 
     waiting: dict[int, Entry] = attrs.field(factory=dict)
     dead: dict[int, str] = attrs.field(factory=dict)
+    items: dict[int, Any] = attrs.field(factory=dict)
+    """All that were ever accepted."""
     last_write: int = 0
     next_id: int = 1
     is_full: bool = False
@@ -46,6 +48,7 @@ class Disk:
                 assert entry.id >= self.next_id, "an id is used twice"
                 self.next_id = entry.id + 1
                 self.waiting[entry.id] = entry
+                self.items[entry.id] = entry.data.wrapped()
             case BeginAttempt(ids=ids):
                 self._count(ids, 1)
             case TakeBackAttempt(ids=ids):

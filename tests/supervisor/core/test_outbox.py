@@ -299,3 +299,16 @@ def test_many_at_once_cost_few_commits(at_once):
     assert plant.disk.commits <= 2
     assert len(plant.core._outbox._deliveries["plc"]._held) <= 2 * 64
     assert not any(isinstance(plant.reply(each), Failure) for each in requests)
+
+
+def test_what_a_part_of_an_answer_says_is_done_is_not_sent_again():
+    plant = plant_with()
+    plant.tell(SendMany("plc", (b"a", b"b", b"c")))
+    actor = plant.actor()
+    request = sending(actor)
+    actor.answer(request, ManySent, results=(True,), final=False)
+    assert items(plant) == [b"b", b"c"]
+    actor.answer(request, ManySent, results=(True, True))
+    assert items(plant) == []
+    plant.advance(100)
+    assert sending(actor) is request
