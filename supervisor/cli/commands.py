@@ -30,9 +30,10 @@ from supervisor.cli.client import (
 )
 from supervisor.cli.completion import completion
 from supervisor.cli.dead_letters import dead_letters
-from supervisor.cli.input import FORMS, items_of, parse_args, parse_item, parts, read_lines
+from supervisor.cli.input import FORMS, parse_args, parse_item, read_lines
 from supervisor.cli.logs import logs
 from supervisor.cli.outbox import outbox
+from supervisor.cli.sending import send
 from supervisor.client.connection import STOPPED
 from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
@@ -148,41 +149,6 @@ def status(directory: Path, name: str | None, watch_: bool, json_: bool) -> None
         say(await text(manager))
 
     attached(directory, again_and_again(show, json_) if watch_ else show, follows=watch_)
-
-
-@main.command()
-@click.argument("name")
-@click.argument("data", nargs=-1, required=True)
-@click.option(
-    "--as",
-    "form",
-    type=FORMS,
-    default="text",
-    show_default=True,
-    help="What each DATA is.",
-)
-@click.pass_obj
-def send(directory: Path, name: str, data: tuple[str, ...], form: str) -> None:
-    """Send items to a system, in order. A DATA of - stands for the lines of standard input."""
-    items = items_of(data, form)
-    sent = 0
-
-    async def ask(manager: ExternalSystemManager) -> None:
-        nonlocal sent
-        # Some at a time, for a mailbox has an end; and what fails is not followed by more.
-        for part in parts(items):
-            try:
-                await manager.send_many_to_system(name, part)
-            except ExceptionGroup as error:
-                sent += len(part) - len(error.exceptions)
-                raise
-            sent += len(part)
-
-    try:
-        attached(directory, ask)
-    finally:
-        if 1 < len(items) != sent:
-            click.echo(f"extsys: {name}: {sent} of {len(items)} items were sent", err=True)
 
 
 @main.command()
@@ -387,6 +353,7 @@ def _check_one_or_all(name: str | None, all_: bool) -> None:
         raise click.UsageError("give either a NAME or --all")
 
 
+main.add_command(send)
 main.add_command(broadcast)
 main.add_command(tree)
 main.add_command(child)

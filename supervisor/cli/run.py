@@ -11,11 +11,14 @@ import signal
 import sys
 from pathlib import Path
 
+import attrs
+
 from actors import loggers
 from actors.processes.logs import log_to_stderr
 from actors.processes.outlet import never_wait_for_readers
 from supervisor.cli.client import EXIT_BUSY, EXIT_INTERRUPTED, fail
 from supervisor.config.file import Config
+from supervisor.durable.store.files import default_state_directory
 from supervisor.runtime.directory import DirectoryError, ReplacedError, RuntimeDirectory
 from supervisor.runtime.limits import EXIT_OK, EXIT_REPLACED, EXIT_SUPERVISOR_DIED
 from supervisor.runtime.processes import signals_as_descriptor
@@ -23,6 +26,7 @@ from supervisor.runtime.reaper import run_with_reaper
 from supervisor.runtime.root import Interrupted, Root
 from supervisor.runtime.scribe import scribe_of
 from supervisor.runtime.shortages import raise_descriptor_limit, too_many
+from supervisor.specs.options import SupervisorOptions
 from supervisor.views.status import count
 
 
@@ -66,7 +70,7 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
             log_to_stderr(config.options.log_level.value)
             what = f"{count(len(config.systems))} in {directory} (pid {pid})"
             root = Root(
-                *(held, config.options),
+                *(held, _with_state_dir(config.options)),
                 tree=config.tree,
                 scribe=scribe,
                 on_up=lambda: _say(f"supervising {what}"),
@@ -84,6 +88,13 @@ def _hold_and_serve(config: Config, directory: Path, asked: int, reaper: int | N
             return code
     finally:
         held.release(remove=not existed)
+
+
+def _with_state_dir(options: SupervisorOptions) -> SupervisorOptions:
+    """The same options, with the usual place for what outlives the runtime unless there is one."""
+    if options.state_dir is not None:
+        return options
+    return attrs.evolve(options, state_dir=os.path.abspath(default_state_directory()))
 
 
 def _serve(root: Root, asked: int) -> tuple[int, str | None]:

@@ -269,11 +269,8 @@ class Dialog:
 
     async def send(self, name: str, data: Any, manner: Manner = PLAIN) -> Sent:
         """Send an item, together with what other tasks send now."""
-        batcher = (
-            self._batcher_for(name, manner)
-            if self._is_ready
-            else await self._first_batcher(name, manner)
-        )
+        over = None if self._is_ready else await self.until_ready(name)
+        batcher = over or self._batcher_for(name, manner)
         if isinstance(batcher, Failure):
             return batcher
         item = self._measure(name, data)
@@ -286,11 +283,8 @@ class Dialog:
         self, name: str, items: Sequence[Any], manner: Manner = PLAIN
     ) -> list[Sent]:
         """Send items in order; for each what became of it."""
-        batcher = (
-            self._batcher_for(name, manner)
-            if self._is_ready
-            else await self._first_batcher(name, manner)
-        )
+        over = None if self._is_ready else await self.until_ready(name)
+        batcher = over or self._batcher_for(name, manner)
         if isinstance(batcher, Failure):
             return [batcher] * len(items)
         measured = [self._measure(name, each) for each in items]
@@ -299,9 +293,6 @@ class Dialog:
         sent = await batcher.send_many(good)
         results = iter([explain(each) if isinstance(each, Failure) else each for each in sent])
         return [each if isinstance(each, Failure) else next(results) for each in measured]
-
-    async def _first_batcher(self, name: object, manner: Manner) -> SendBatcher | Failure:
-        return await self.until_ready(name) or self._batcher_for(name, manner)
 
     def _batcher_for(self, name: object, manner: Manner) -> SendBatcher | Failure:
         self.session.check_loop()

@@ -25,8 +25,12 @@ class SystemHost(Protocol):
 
     async def connect_system(self, name: str, *, keep_trying: bool) -> bool: ...
     async def disconnect_system(self, name: str) -> bool: ...
-    async def send_data_to_system(self, name: str, data: Any) -> bool: ...
-    async def send_many_to_system(self, name: str, items: Sequence[Any]) -> list[bool]: ...
+    async def send_data_to_system(
+        self, name: str, data: Any, *, durable: bool | None, wait: bool
+    ) -> bool: ...
+    async def send_many_to_system(
+        self, name: str, items: Sequence[Any], *, durable: bool | None, wait: bool
+    ) -> list[bool]: ...
     async def receive_data_from_system(self, name: str) -> Any | None: ...
     async def receive_many_from_system(
         self, name: str, max_items: int, timeout: float | None
@@ -99,11 +103,19 @@ class _Handle:
     async def disconnect(self) -> bool:
         return await self._handle_host.disconnect_system(self.system_name)
 
-    async def send_data(self, data: Any) -> bool:
-        return await self._handle_host.send_data_to_system(self.system_name, data)
+    async def send_data(
+        self, data: Any, *, durable: bool | None = None, wait: bool = False
+    ) -> bool:
+        return await self._handle_host.send_data_to_system(
+            self.system_name, data, durable=durable, wait=wait
+        )
 
-    async def send_many(self, items: Sequence[Any]) -> list[bool]:
-        return await self._handle_host.send_many_to_system(self.system_name, items)
+    async def send_many(
+        self, items: Sequence[Any], *, durable: bool | None = None, wait: bool = False
+    ) -> list[bool]:
+        return await self._handle_host.send_many_to_system(
+            self.system_name, items, durable=durable, wait=wait
+        )
 
     async def receive_data(self) -> Any | None:
         return await self._handle_host.receive_data_from_system(self.system_name)

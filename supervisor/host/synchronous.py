@@ -108,11 +108,21 @@ class SynchronousManager:
     def disconnect_system(self, name: str) -> bool:
         return self._run(self._manager.disconnect_system(name))
 
-    def send_data_to_system(self, name: str, data: Any) -> bool:
-        return self._run(self._manager.send_data_to_system(name, data))
+    def send_data_to_system(
+        self, name: str, data: Any, *, durable: bool | None = None, wait: bool = False
+    ) -> bool:
+        return self._run(self._manager.send_data_to_system(name, data, durable=durable, wait=wait))
 
-    def send_many_to_system(self, name: str, items: Sequence[Any]) -> list[bool]:
-        return self._run(self._manager.send_many_to_system(name, items))
+    def send_many_to_system(
+        self, name: str, items: Sequence[Any], *, durable: bool | None = None, wait: bool = False
+    ) -> list[bool]:
+        return self._run(self._manager.send_many_to_system(name, items, durable=durable, wait=wait))
+
+    def accept_data(self, name: str, data: Any) -> str | None:
+        return self._run(self._manager.accept_data(name, data))
+
+    def accept_many(self, name: str, items: Sequence[Any]) -> list[str | None]:
+        return self._run(self._manager.accept_many(name, items))
 
     def receive_data_from_system(self, name: str, timeout: float | None = None) -> Any | None:
         return self._run(self._manager.receive_data_from_system(name, timeout))
