@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from supervisor.cli.client import attached, say
+from supervisor.cli.help import WholeCommand
 from supervisor.cli.input import FORMS, items_of, parts
 from supervisor.host.manager import ExternalSystemManager
 
 
-@click.command()
+@click.command(cls=WholeCommand)
 @click.argument("name")
 @click.argument("data", nargs=-1, required=True)
 @click.option(
@@ -23,10 +24,10 @@ from supervisor.host.manager import ExternalSystemManager
     help="What each DATA is.",
 )
 @click.option(
-    "--durable/--not-durable",
-    default=None,
-    help="Whether to send by way of the system's outbox: accepted once it is on the disk, and "
-    "delivered at least once. Default: as the system's configuration says.",
+    "--durable",
+    is_flag=True,
+    help="By way of the system's outbox: accepted once it is on the disk, and delivered at least "
+    "once. So it is in any case if the system is durable.",
 )
 @click.option("--wait", is_flag=True, help="Of what is durable: wait until it is delivered.")
 @click.pass_obj
@@ -35,15 +36,13 @@ def send(
     name: str,
     data: tuple[str, ...],
     form: str,
-    durable: bool | None,
+    durable: bool,
     wait: bool,
 ) -> None:
     """Send items to a system, in order. A DATA of - stands for the lines of standard input.
 
     With --durable, and without --wait, prints the id of each item that was accepted.
     """
-    if wait and durable is False:
-        raise click.UsageError("--wait is for what is durable")
     items = items_of(data, form)
     sent = 0
 
@@ -56,7 +55,8 @@ def send(
                     for accepted in await manager.accept_many(name, part):
                         say(str(accepted))
                 else:
-                    await manager.send_many_to_system(name, part, durable=durable, wait=wait)
+                    how = True if durable else None
+                    await manager.send_many_to_system(name, part, durable=how, wait=wait)
             except ExceptionGroup as error:
                 sent += len(part) - len(error.exceptions)
                 raise

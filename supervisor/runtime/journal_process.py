@@ -10,14 +10,16 @@ from thespian.actors import Actor, ActorAddress
 from actors.unix_base import creation_error
 from supervisor.core.actions import JournalAction, KillJournal, StartJournal, TellJournal
 from supervisor.core.exits import ProcessExit
-from supervisor.durable.store.files import FILE
-from supervisor.runtime.journal_actor import JournalActor
 from supervisor.runtime.processes import newest_process
 
 
 def has_journal(state_dir: str | None) -> bool:
     """Whether there is a journal from before."""
-    return state_dir is not None and os.path.lexists(os.path.join(state_dir, FILE))
+    if state_dir is None or not os.path.isdir(state_dir):
+        return False
+    from supervisor.durable.store.files import FILE  # SQLite, which most runtimes do not need
+
+    return os.path.lexists(os.path.join(state_dir, FILE))
 
 
 class JournalProcess:
@@ -39,6 +41,8 @@ class JournalProcess:
         """
         match action:
             case StartJournal():
+                from supervisor.runtime.journal_actor import JournalActor
+
                 self.life = action.life
                 address = self._supervisor.createActor(JournalActor)
                 if (error := creation_error(self._supervisor)) is not None:
