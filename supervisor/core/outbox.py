@@ -285,7 +285,7 @@ class Outbox:
         ended, self._ended[name][:] = list(self._ended[name]), []
         for each in ended:
             if each.why_not is not None:
-                text = f"message {self._name_of(each.id)} is a dead letter: {each.why_not}"
+                text = f"message {each.id} is a dead letter now: {each.why_not}"
                 self._tell(name, EventKind.DEAD_LETTER, text)
 
         def done(_: str | None) -> None:
@@ -328,9 +328,6 @@ class Outbox:
         if due is not None and due > self._context.now:
             self._timers[name] = self._context.timers.at(due, lambda: self.touch(name))
 
-    def _name_of(self, entry_id: int) -> str:
-        return f"{self._journal_id}-{entry_id}"
-
     def _tell(self, name: str, kind: EventKind, text: str) -> None:
         child = self._context.children.get(name)
         incarnation = 0 if child is None else child.incarnation
@@ -339,6 +336,6 @@ class Outbox:
     def _blocked_text(self, entry: Entry) -> str:
         last = f": {entry.history[-1].why}" if entry.history else ""
         return (
-            f"message {self._name_of(entry.id)} failed in {entry.attempts} attempts{last}; all "
+            f"message {entry.id} failed in {entry.attempts} attempts{last}; all "
             "behind it wait until it is retried or discarded"
         )
