@@ -20,6 +20,7 @@ from actors.errors import (
 )
 from actors.interface import ExternalSystemInterface, command
 from actors.resilience.bulkhead import Bulkhead
+from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.policy import Policy
 from actors.resilience.pool import Pool
 from actors.resilience.pool_policy import PoolPolicy
@@ -40,6 +41,7 @@ __all__ = [
     "ExternalSystemInterface",
     "FatalError",
     "ItemRefusedError",
+    "KeepAlive",
     "MockExternalSystem",
     "NoAnswerError",
     "NotSentError",

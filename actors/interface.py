@@ -14,6 +14,7 @@ from actors.errors import ConnectorError, NoAnswerError, NotSentError
 MAX_NAME_LENGTH: Final = 200
 
 _COMMAND_MARK = "__extsys_command__"
+_LOCAL_MARK = "__extsys_local_check__"
 _STALE_ITEMS: Final = 1000
 _STALE_WAIT: Final = 0.001
 """Of an object outside a runtime: how many items, for how many seconds, are taken away before a
@@ -51,6 +52,17 @@ def command_names(system_class: type) -> tuple[str, ...]:
 def tells_answers_apart(system_class: type[ExternalSystemInterface]) -> bool:
     """Whether a class can see which item answers which question."""
     return system_class.answers is not ExternalSystemInterface.answers
+
+
+def local_check(check_health: F) -> F:
+    """Mark a ``check_health`` that does not ask the system: what it says is no sign of its life."""
+    setattr(check_health, _LOCAL_MARK, True)
+    return check_health
+
+
+def asks_nobody(check_health: Callable[..., Any]) -> bool:
+    """Whether a ``check_health`` is marked so."""
+    return getattr(check_health, _LOCAL_MARK, False)
 
 
 def check_system_name(name: object) -> str:
@@ -274,6 +286,7 @@ class ExternalSystemInterface(ABC):
         """
         return None
 
+    @local_check
     async def check_health(self) -> bool:
         """Whether the connection works. The default only says whether it is connected.
 

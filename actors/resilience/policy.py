@@ -7,11 +7,12 @@ from typing import Final
 import attrs
 
 from actors.resilience.bulkhead import Bulkhead
+from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import RateLimit
 from actors.resilience.timeouts import Timeouts
 from actors.resilience.when_down import WHEN_DOWN, WhenDown, to_when_down
-from actors.settings import table_of
+from actors.settings import seconds, setting, table_of
 
 
 @attrs.frozen(kw_only=True)
@@ -24,15 +25,29 @@ class Policy:
     """
 
     bulkhead: Bulkhead | None = attrs.field(default=None, validator=table_of(Bulkhead).or_none())
+    keep_alive: KeepAlive | None = attrs.field(
+        default=None, validator=table_of(KeepAlive).or_none()
+    )
+    """A connection that does not answer is dropped, and made anew."""
     pool: PoolPolicy | None = attrs.field(default=None, validator=table_of(PoolPolicy).or_none())
     rate_limit: RateLimit | None = attrs.field(
         default=None, validator=table_of(RateLimit).or_none()
     )
+    stale_after: float | None = setting(seconds().or_none(), None)
+    """Seconds for which nothing is received of a system that should be talking; then its
+    connection is dropped, and made anew."""
     timeouts: Timeouts | None = attrs.field(default=None, validator=table_of(Timeouts).or_none())
     when_down: WhenDown | None = attrs.field(
         default=None, converter=to_when_down, validator=WHEN_DOWN
     )
     """None is ``"fail"``."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.pool is not None and self.stale_after is not None:
+            raise ValueError(
+                "stale_after and pool do not go together: a connection of a pool that is not used "
+                "is silent, and in order; use keep_alive, which pings each connection"
+            )
 
     @property
     def waits_when_down(self) -> bool:

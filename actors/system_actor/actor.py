@@ -59,6 +59,7 @@ from actors.processes.speaking import flush_streams, speak_into
 from actors.system_actor.direct_clients import DirectClients, open_door
 from actors.system_actor.engines import SystemEngine, engine_for
 from actors.system_actor.first_connect import connect_first
+from actors.system_actor.liveness import check_pings
 from actors.system_actor.loop_thread import LoopThread, Mailslot
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.unheeded import Unheeded
@@ -232,6 +233,7 @@ class _LoopSide:
         self._unheeded.watch(asyncio.get_running_loop())
         try:
             system = build_system(definition)
+            check_pings(system, definition.policy)
         except ActorSetupError as error:
             self._fail_start(FailureCode.INVALID_REQUEST, error)
             return
@@ -258,8 +260,7 @@ class _LoopSide:
 
     def _started(self, system: ExternalSystemInterface) -> None:
         name, incarnation = self._start.definition.system_name, self._start.incarnation
-        commands = command_names(type(system))
-        self._say(SystemStarted(name, incarnation, os.getpid(), commands))
+        self._say(SystemStarted(name, incarnation, os.getpid(), command_names(type(system))))
         self._look_at_connection()
 
     async def _connect_first(

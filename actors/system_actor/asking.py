@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final
@@ -80,6 +81,11 @@ class Asker:
         """Of the question that is out."""
         self._turn = asyncio.Lock()
         """A command may ask as well, while the lane does."""
+        self.asked_until = -math.inf
+        """When the time is over of the question that is under way; long ago if none is, or if
+        several may be."""
+        self.on_answer: Callable[[], None] = lambda: None
+        """Called when a question was answered."""
         self.why_tainted: str | None = None
         """Why an answer may come that is nobody's; None when none may."""
         system._extsys_ask = self._ask_system
@@ -96,7 +102,8 @@ class Asker:
         asked = self._running = _Asked()
         token = _asked.set(asked)
         try:
-            answer = await self._system.query_data(question, wait)
+            with self._under_way(wait):
+                answer = await self._system.query_data(question, wait)
         except EXPECTED_ERRORS as error:
             self._on_error(error)
             error = self._as_no_answer(error, wait)
@@ -110,6 +117,7 @@ class Asker:
         finally:
             _asked.reset(token)
             self._running = None
+        self.on_answer()
         try:
             data = wrap_encoded(answer, self._max_payload_bytes)
         except PayloadError as error:
@@ -118,6 +126,11 @@ class Asker:
         return QueryAnswered(
             request_id=request.request_id, system_name=request.system_name, data=data
         )
+
+    async def until_free(self) -> None:
+        """Until no command asks."""
+        async with self._turn:
+            pass
 
     def connection_ended(self) -> None:
         """Nothing can come any more on the connection on which something was asked."""
@@ -132,6 +145,19 @@ class Asker:
     def outcome(self) -> Outcome:
         """What is known of the question that is being asked, should it be cut off."""
         return Outcome.NOT_SENT if self._running is None else self._running.outcome
+
+    @contextlib.contextmanager
+    def _under_way(self, wait: float) -> Iterator[None]:
+        """While a question is, for so many seconds at most."""
+        if type(self._system).concurrent_queries:
+            yield
+            return
+        before = self.asked_until
+        self.asked_until = max(before, asyncio.get_running_loop().time() + wait)
+        try:
+            yield
+        finally:
+            self.asked_until = before
 
     def _as_no_answer(self, error: Exception, wait: float) -> Exception:
         """A class that pairs by itself may let ``asyncio.timeout`` say that no answer came."""
@@ -163,7 +189,7 @@ class Asker:
         async with self._turn:
             self._check_connection()
             pairing = _Pairing(self._system, self._on_drop)
-            with self._receiver.heard_by(pairing):
+            with self._under_way(_MOST_SETTLING + timeout), self._receiver.heard_by(pairing):
                 if not await self._receiver.settle(_MOST_SETTLING) and not self._tells_apart:
                     raise NotSentError(
                         "it does not fall silent, and its class has no answers() of its own to "

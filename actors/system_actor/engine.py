@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from actors.errors import EXPECTED_ERRORS
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     CallCommand,
@@ -33,19 +32,23 @@ from actors.messages import (
     SendMany,
 )
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
+from actors.resilience.policy import NO_POLICY, Policy
 from actors.system_actor.asking import LATE, Asker
 from actors.system_actor.beside import Beside
 from actors.system_actor.calling import Caller
-from actors.system_actor.connecting import connect, disconnect
+from actors.system_actor.connecting import connect
 from actors.system_actor.down_waiting import PastTheLane
+from actors.system_actor.dropping import DropLink, drop_link
 from actors.system_actor.giving_up import GiveUp, give_up
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.lane import STOPPING, Job, Lane
+from actors.system_actor.liveness import SendPing, look_after
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Together, Work
-from actors.system_actor.renewing import NOBODY, Renew, Retire, renew
+from actors.system_actor.renewing import NOBODY, Renew, renew
 from actors.system_actor.reports import Origin, Reporting
-from actors.system_actor.sending import gave, send_many, send_one
+from actors.system_actor.sending import send_many, send_one
+from actors.system_actor.stopping import disconnect_last, end_connection
 
 
 class Engine:
@@ -57,10 +60,12 @@ class Engine:
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         guards: Guards | None = None,
         together: Together | None = None,
+        policy: Policy = NO_POLICY,
     ) -> None:
         """
         Args:
             together: of an engine for one of several connections, what those have in common.
+            policy: what is to be done beside the calls that it has guards for.
             max_payload_bytes: above which an answer is a failure.
             guards: stand around the calls of the connector; None if nothing does.
             on_crash: called once, with the reason, when the connector raised something
@@ -114,6 +119,10 @@ class Engine:
         """Held while the connection is made or ended."""
         down = None if guards is None else guards.down
         self._past = PastTheLane(down, self._lane, self._connect_beside)
+        self._liveness = look_after(
+            policy, system, self._asker, self._receiver, self._lane, self._guard, self._crash
+        )
+        self._guards = self._liveness.among(guards)
 
     @property
     def is_stopping(self) -> bool:
@@ -187,6 +196,7 @@ class Engine:
         """Go on with what a connector changed on its own account, such as its connection."""
         if not self._crashed:
             self._receiver.run()
+            self._liveness.look()
 
     def background_failed(self, error: Exception) -> None:
         """Something of the connector's own ended by an expected error."""
@@ -209,6 +219,7 @@ class Engine:
             why it could not disconnect in order; None if it did.
         """
         self._past.wait_no_more()
+        self._liveness.close()
         if self._last_disconnect is None:
             self._last_disconnect = asyncio.create_task(
                 self._guard(lambda: self._disconnect_last(grace)), name="stop"
@@ -227,6 +238,7 @@ class Engine:
     def _lost(self, why: str) -> None:
         if not self._system.is_connected:
             self._asker.connection_lost(why)
+        self._liveness.connection_ended()  # there may be another by now
         asyncio.get_running_loop().call_soon(self.look)
         self._reports.schedule()
 
@@ -249,6 +261,8 @@ class Engine:
         if isinstance(request, ConnectSystem):
             self._receiver.run()
         self._urgent_next()
+        if not isinstance(request, SendData | SendMany | QueryData):
+            self._liveness.look()
 
     def _rest(self) -> None:
         if not self._crashed:
@@ -283,6 +297,11 @@ class Engine:
                 await self._guarded(job, lambda: self._asker.ask(request))
             case Renew():
                 await self._renew()
+            case SendPing():
+                await self._renew()
+                await self._liveness.ping()
+            case DropLink(why=reason):
+                await drop_link(self._system, reason, self._receiver, self._losses)
             case GiveUp():
                 await give_up(self._system, self._receiver, self._losses)
             case ConnectSystem():
@@ -309,20 +328,9 @@ class Engine:
 
     async def _disconnect(self, request: DisconnectSystem) -> Reply:
         async with self._changing:
-            return await self._end_connection(request)
-
-    async def _end_connection(self, request: DisconnectSystem) -> Reply:
-        try:
-            if isinstance(request, Retire):
-                await self._receiver.drain()
-            text = "disconnected while waiting for data"
-            self._receiver.fail_all(FailureCode.NOT_CONNECTED, text)
-            await self._receiver.pause()
-            return await disconnect(self._system, request, self._losses)
-        finally:
-            if not self._system.is_connected:
-                self._asker.connection_ended()
-            self._receiver.resume()
+            return await end_connection(
+                self._system, request, self._receiver, self._asker, self._losses
+            )
 
     async def _renew(self) -> None:
         self.is_renewing = True
@@ -342,26 +350,15 @@ class Engine:
     def _urgent_next(self) -> None:
         """Unless the connection is about to be closed."""
         kind, self._urgent = self._urgent, None
-        closing = isinstance(self._lane.next, DisconnectSystem)
+        closes = DisconnectSystem if kind is GiveUp else DisconnectSystem | DropLink
+        closing = isinstance(self._lane.next, closes)
         if kind is not None and not closing and not self.is_stopping:
             self._lane.enter_first(Job(NOBODY, kind(self._system.system_name)))
 
     async def _disconnect_last(self, grace: float) -> None:
-        await self._lane.until_idle(grace / 2)
-        self._lane.fail_waiting(FailureCode.UNAVAILABLE, STOPPING)
-        self._lane.cut(f"cut off: {STOPPING}", FailureCode.UNAVAILABLE)
-        await self._lane.until_idle(grace / 4)
-        self._receiver.fail_all(FailureCode.UNAVAILABLE, STOPPING)
-        await self._receiver.pause()
-        if self._system.is_connected:
-            try:
-                disconnected = await self._system.disconnect()
-            except EXPECTED_ERRORS as error:
-                self._not_disconnected = Reason.of(error)
-            else:
-                if not disconnected:
-                    text = f"could not disconnect (disconnect {gave(disconnected)})"
-                    self._not_disconnected = Reason("disconnect", text)
+        self._not_disconnected = await disconnect_last(
+            self._system, self._lane, self._receiver, grace
+        )
 
     def _run_beside(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
         def call() -> Awaitable[Reply]:
@@ -392,6 +389,7 @@ class Engine:
             return
         self._crashed = True
         self._lane.clear()
+        self._liveness.close()
         self._receiver.close()
         self._reports.flush()  # what was done before is an answer, not a victim
         self._on_crash(Reason.of(error))

@@ -69,7 +69,7 @@ def engine_for(
         on_crash: Callable[[Reason], None],
         together: Together | None = None,
     ) -> Engine:
-        return Engine(system, reports, on_crash, start.max_payload_bytes, guards, together)
+        return Engine(system, reports, on_crash, start.max_payload_bytes, guards, together, policy)
 
     if policy.pool is None:
         reports.connected_to = lambda: system.connected_to

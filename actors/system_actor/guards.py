@@ -7,6 +7,7 @@ made as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from actors.interface import ExternalSystemInterface
 from actors.messages import Failure, Outcome, Request
@@ -86,6 +87,15 @@ class Guards:
         if was_held and isinstance(result, Failure) and result.outcome is Outcome.NOT_SENT:
             self._held.add(request)  # a guard may try again
         return result
+
+
+def with_innermost(guards: Guards | None, guard: Guard) -> Guards:
+    """The same, and one more next to the call."""
+    if guards is None:
+        return Guards([guard])
+    inner = copy(guards)  # what they hold is known to whoever has either
+    inner._guards = (*guards._guards, guard)
+    return inner
 
 
 async def guarded(

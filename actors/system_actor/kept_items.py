@@ -25,10 +25,16 @@ class KeptItems:
         self._places = itertools.count()
         self._size = 0
         """Bytes, of what came unasked."""
+        self._asked_size = 0
         self._first = 0
 
     def __len__(self) -> int:
         return len(self._unasked) + len(self._asked)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is so much that no more should be taken ahead."""
+        return len(self) >= DELIVERY_ITEMS or self._size + self._asked_size >= MOST_BYTES
 
     def add(self, item: Any, *, asked: bool = False) -> int:
         """Keep an item that came behind the others.
@@ -39,6 +45,7 @@ class KeptItems:
         place = next(self._places)
         if asked:
             self._asked.append((place, item))
+            self._asked_size += payload_size(item)
             return 0
         self._unasked.append((place, item))
         self._size += payload_size(item)
@@ -53,11 +60,14 @@ class KeptItems:
         for item in reversed(items):
             self._first -= 1
             self._asked.appendleft((self._first, item))
+            self._asked_size += payload_size(item)
 
     def take(self) -> Any:
         """Take the oldest."""
         if not self._unasked or (self._asked and self._asked[0][0] < self._unasked[0][0]):
-            return self._asked.popleft()[1]
+            item = self._asked.popleft()[1]
+            self._asked_size -= payload_size(item)
+            return item
         return self._take_unasked()
 
     def _is_too_much(self) -> bool:

@@ -6,13 +6,13 @@ Lives on the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from actors.errors import FatalError, describe, with_remedy
 from actors.interface import ExternalSystemInterface
 from actors.messages import FailureCode, Reason
-from actors.messages.supervision import RENEWED
 
 NOT_CONNECTED_TEXT: Final = "not connected; its status says why, if it is meant to be"
 
@@ -48,6 +48,9 @@ class Losses:
         """Whether it has been connected, and nobody knows yet why it is not any more."""
         self._given_up_for: FatalError | None = None
         """What its connection is being closed for."""
+        self._is_closing = False
+        self._closed_for: Reason | None = None
+        """Why it is being closed, until that is told."""
         system._extsys_on_loss = self._told
 
     def connected(self) -> None:
@@ -65,9 +68,19 @@ class Losses:
         self._why = self._given_up_for = None
         self._system._extsys_failed = failed
 
-    def renewed(self, why: str) -> None:
-        """It was disconnected in order to be connected again."""
-        self._note(Reason(RENEWED, why))
+    @contextlib.contextmanager
+    def closing(self, why: Reason) -> Iterator[None]:
+        """While it is disconnected for this reason, and for no wish of anybody's. What else is said
+        of a loss meanwhile comes of that."""
+        self._is_closing, self._closed_for = True, why
+        try:
+            yield
+        finally:
+            self._is_closing, untold, self._closed_for = False, self._closed_for, None
+            if not self._system.is_connected:
+                self._may_be_lost = False
+                self._why = self._why or untold
+                self._on_news(why.text)
 
     def failed(self, error: BaseException) -> None:
         """Its connector raised what may have cost it the connection."""
@@ -89,6 +102,8 @@ class Losses:
         """The reason, to be reported; once."""
         if is_connected:
             self.connected()
+        elif self._closed_for is not None:
+            self._why, self._closed_for = self._why or self._closed_for, None
         elif self._given_up_for is not None:
             self.gave_up()
         why, self._why = self._why, None
@@ -107,6 +122,8 @@ class Losses:
             self._loop.call_soon_threadsafe(self._note, reason)
 
     def _note(self, reason: Reason) -> None:
+        if self._is_closing:
+            return
         self._may_be_lost = False
         if self._why is None:
             self._why = reason

@@ -124,6 +124,10 @@ class Receiver:
         self._may_hold_items = False
         """Whether the system may still have items from a connection that was lost."""
         self._pump: asyncio.Task[None] | None = None
+        self.on_item: Callable[[bool], None] | None = None
+        """Told of each item that comes: whether it is anybody's, and not kept by a listener."""
+        self.reads_ahead = False
+        """Whether it receives also while nobody wants anything, as much as can be kept."""
         self._bulk = type(system).receive_many is not ExternalSystemInterface.receive_many
 
     @property
@@ -134,6 +138,11 @@ class Receiver:
     def may_have_data(self) -> bool:
         """Whether it is connected, or may still have what came before a loss."""
         return self._can_receive()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether what comes is received."""
+        return self._is_wanted()
 
     # ---- what the engine asks for -----------------------------------------------------
 
@@ -301,6 +310,8 @@ class Receiver:
     def _is_wanted(self) -> bool:
         # A connector may swallow the cancellation that a pause begins with.
         wanted = self._waiters or self._tap or self._listener is not None
+        if not wanted:
+            wanted = self.reads_ahead and not self._waiters.are_full
         return bool(wanted) and not self._paused and not self._closed
 
     async def _wait_a_little(self, seconds: float) -> None:
@@ -336,7 +347,10 @@ class Receiver:
 
     def _take(self, item: Any) -> None:
         self._seen += 1
-        if self._listener is None or not self._listener.takes(item):
+        is_taken = self._listener is not None and self._listener.takes(item)
+        if self.on_item is not None:
+            self.on_item(not is_taken)
+        if not is_taken:
             self.give(item)
 
     def give(self, item: Any) -> None:

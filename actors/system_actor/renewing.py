@@ -10,7 +10,8 @@ from typing import Final
 
 from actors.errors import EXPECTED_ERRORS
 from actors.interface import ExternalSystemInterface
-from actors.messages import DisconnectSystem, Reply, Request
+from actors.messages import DisconnectSystem, Reason, Reply, Request
+from actors.messages.supervision import RENEWED
 from actors.system_actor.asking import Asker
 from actors.system_actor.connecting import make_connection
 from actors.system_actor.losses import Losses
@@ -59,13 +60,13 @@ async def renew(
 
 
 async def _close(system: ExternalSystemInterface, why: str, losses: Losses) -> None:
-    try:
-        async with asyncio.timeout(RENEWAL_TIMEOUT):
-            await system.disconnect()
-    except EXPECTED_ERRORS:
-        pass  # what counts is whether it is connected
-    if not system.is_connected:
-        losses.renewed(f"{why}; connecting anew, so that nobody gets a late answer")
+    text = f"{why}; connecting anew, so that nobody gets a late answer"
+    with losses.closing(Reason(RENEWED, text)):
+        try:
+            async with asyncio.timeout(RENEWAL_TIMEOUT):
+                await system.disconnect()
+        except EXPECTED_ERRORS:
+            pass  # what counts is whether it is connected
 
 
 async def _connect(system: ExternalSystemInterface, receiver: Receiver, losses: Losses) -> None:

@@ -114,6 +114,11 @@ class Waiters:
             waiter.timer = loop.call_later(_LINGER, self._finish, waiter)
         return True
 
+    @property
+    def are_full(self) -> bool:
+        """Whether so much is kept that no more should be taken ahead."""
+        return self._kept.is_full
+
     def keep(self, data: Any, *, asked: bool) -> int:
         """Keep a wrapped item that nobody waits for; how many others are dropped for it.
 

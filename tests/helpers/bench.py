@@ -177,10 +177,10 @@ class Bench:
         self._refs = 0
         self._news = asyncio.Event()
         self.to_supervisor = Reports("plc", 1, lambda: self.engine.is_connected, self._hear)
-        self.engine = self._make_engine(Guards.of(policy, system, level_path))
+        self.engine = self._make_engine(Guards.of(policy, system, level_path), policy)
 
-    def _make_engine(self, guards):
-        return Engine(self.system, self.to_supervisor, self._crash, guards=guards)
+    def _make_engine(self, guards, policy):
+        return Engine(self.system, self.to_supervisor, self._crash, guards=guards, policy=policy)
 
     def _hear(self, report):
         self.reports.append(report)

@@ -9,6 +9,7 @@ from typing import Any
 from actors.interface import ExternalSystemInterface
 from actors.messages import ConnectSystem, SystemConnected
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
+from actors.resilience.policy import NO_POLICY, Policy
 from actors.resilience.pool_policy import PoolPolicy
 from actors.system_actor.engine import Engine
 from actors.system_actor.guards import Guards
@@ -25,19 +26,20 @@ class PooledBench(Bench):
         self,
         make: Callable[[], ExternalSystemInterface] = lambda: Puppet(connected=False),
         size: int = 3,
+        of_each: Policy = NO_POLICY,
         **policy: Any,
     ) -> None:
         self.systems: list[Any] = []
         self._make = make
         self._policy = PoolPolicy(size=size, **policy)
-        super().__init__(self._another())
+        super().__init__(self._another(), of_each)
 
     def _another(self) -> ExternalSystemInterface:
         system = self._make()
         self.systems.append(system)
         return system
 
-    def _make_engine(self, guards: Guards | None) -> PooledEngine:
+    def _make_engine(self, guards: Guards | None, policy: Policy) -> PooledEngine:
         return PooledEngine(
             self.system,
             self._another,
@@ -45,7 +47,7 @@ class PooledBench(Bench):
             self.to_supervisor,
             self._crash,
             lambda system, news, crash, together: Engine(
-                system, news, crash, guards=guards, together=together
+                system, news, crash, guards=guards, together=together, policy=policy
             ),
             MAX_PAYLOAD_BYTES,
             Random(1),

@@ -16,7 +16,7 @@ from actors.connectors.tcp.details import TcpDetails
 from actors.connectors.tcp.opening import open_connection
 from actors.connectors.tcp.places import Place
 from actors.errors import ConnectorError, FatalError, ItemRefusedError
-from actors.interface import ExternalSystemInterface
+from actors.interface import ExternalSystemInterface, local_check
 from actors.resilience.endpoints import Endpoints
 from actors.settings import mistakes_in, read_details
 
@@ -199,6 +199,7 @@ class TcpSystem(ExternalSystemInterface):
         """
         return await self._receive(max_items, timeout) if max_items > 0 else []
 
+    @local_check
     async def check_health(self) -> bool:
         """Whether the connection stands, as far as the operating system knows."""
         return self.is_connected and self._connection is not None and self._connection.is_alive()

@@ -55,3 +55,21 @@ def test_what_was_asked_for_is_never_dropped_and_keeps_its_place(monkeypatch):
     assert kept.add(b"three") == 1
     kept.put_back([b"back"])
     assert taken(kept) == [b"back", bytes(99), b"two", b"three"]
+
+
+def test_it_is_full_from_so_many_items_or_bytes_on_whoever_they_came_for(monkeypatch):
+    kept = KeptItems()
+    for n in range(DELIVERY_ITEMS):
+        assert not kept.is_full
+        kept.add(n, asked=bool(n % 2))
+    assert kept.is_full
+    taken(kept)
+    assert not kept.is_full
+    monkeypatch.setattr(kept_items, "MOST_BYTES", 10)
+    kept.add(b"12345", asked=True)
+    kept.put_back([b"1234"])
+    assert not kept.is_full
+    kept.add(b"1")
+    assert kept.is_full
+    kept.take()
+    assert not kept.is_full
