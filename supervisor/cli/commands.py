@@ -37,7 +37,7 @@ from supervisor.cli.sending import send
 from supervisor.client.connection import STOPPED
 from supervisor.errors import ExternalSystemError
 from supervisor.host.manager import ExternalSystemManager
-from supervisor.messages import DesiredState, TreeNode
+from supervisor.messages import DesiredState, SystemState, TreeNode
 from supervisor.runtime.directory import RuntimeDirectory, default_directory
 from supervisor.views import status as fmt
 
@@ -257,7 +257,8 @@ def connect(directory: Path, name: str | None, all_: bool, keep_trying: bool) ->
         except (ExternalSystemError, ExceptionGroup):
             for each in await manager.status_all():
                 is_meant_to_be = each.desired is DesiredState.CONNECTED and not each.is_connected
-                if is_meant_to_be and name in (None, each.name):
+                is_tried = is_meant_to_be and each.state is not SystemState.FAILED
+                if is_tried and name in (None, each.name):
                     trying.append(each.name)
             raise
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from actors.errors import FatalError
 from actors.system_actor import unheeded
 from actors.system_actor.unheeded import Unheeded
 
@@ -145,3 +146,11 @@ def test_a_bug_is_a_crash_also_when_the_connection_is_lost() -> None:
         return asyncio.create_task(fail(ValueError("reader")))
 
     assert crashes_of(work, connected=False) == ["reader"]
+
+
+def test_a_task_that_finds_that_nothing_more_can_be_done_costs_a_connection_that_stands() -> None:
+    async def work() -> Any:
+        return asyncio.create_task(fail(FatalError("revoked")))
+
+    for connected in (True, False):
+        assert crashes_of(work, connected=connected) == ["lost: revoked"]

@@ -130,6 +130,12 @@ def test_a_system_that_cannot_be_connected_now_is_tried_again_unless_told_not_to
         asyncio.run(until_connected(plant, "plc-2"))
         assert extsys(plant, "disconnect", "plc-2").returncode == 0
 
+    assert extsys(plant, "call", "plc-2", "inject_fault", "connect", "fatal").returncode == 0
+    done = extsys(plant, "connect", "plc-2")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith("then restart or connect it [failed, not sent]\n")
+    assert extsys(plant, "disconnect", "plc-2").returncode == 0
+
     assert extsys(plant, "call", "plc-2", "inject_fault", "connect", "fail").returncode == 0
     done = extsys(plant, "connect", "plc-2", "--no-keep-trying")
     assert done.returncode == 1

@@ -53,6 +53,7 @@ from supervisor.messages import (
     UnregisterSystem,
     Unsubscribe,
 )
+from supervisor.specs.policies import Startup
 from tests.helpers.harness import FakeActor, Harness, spec
 from tests.helpers.looking import long, quick
 
@@ -160,10 +161,13 @@ class Supervision(RuleBasedStateMachine):
         max_restarts=st.integers(0, 3),
         timeout=timeout,
         waits=st.booleans(),
+        startup=st.sampled_from(Startup),
     )
-    def register(self, who, name, connect, max_restarts, timeout, waits):
+    def register(self, who, name, connect, max_restarts, timeout, waits, startup=Startup.RETRY):
         options = {"connect": connect, "max_restarts": max_restarts, "mailbox_size": MAILBOX}
         options["policy"] = Policy(when_down="wait" if waits else None)
+        if connect:
+            options["startup"] = startup
         request = RegisterSystem(spec(name, shutdown=2, **options), timeout=timeout)
         self.ask(who, request)
 
