@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
+import attrs
 import click
 
 from supervisor.cli.client import EXIT_FAILED, as_json, columns, fail, say
 from supervisor.cli.help import WholeGroup
-from supervisor.cli.state import changing, reading, state_dir
-from supervisor.durable.entry import DeadLetter, Form
-from supervisor.durable.exchange import LineError, from_line, to_line
+from supervisor.cli.state import changed, reading, state_dir
+from supervisor.durable.entry import DeadLetter
+from supervisor.durable.exchange import LineError, to_line
 from supervisor.durable.store.reading import JournalReader
-from supervisor.messages.journal import Accept, Bury, Discard, Operation, Revive
+from supervisor.durable.store.store import Store
+from supervisor.host.dead_letters import letter_of_line
+from supervisor.messages.journal import Discard, Operation, Revive, TakeIn
 from supervisor.views import outbox as fmt
 
 _AT_ONCE: Final = 1000
@@ -25,7 +28,8 @@ _AT_ONCE: Final = 1000
 def dead_letters() -> None:
     """List, show, retry and discard what could not be delivered; export it, and import it.
 
-    Those that only look read the journal's files, whether a supervisor runs or not.
+    Those that only look read the journal's files, whether a supervisor runs or not. What is to be
+    changed is changed there, or by the supervisor that has the journal.
     """
 
 
@@ -65,7 +69,13 @@ def show(id: int, state_dir: Path | None, json_: bool) -> None:
 @state_dir
 def retry(ids: tuple[int, ...], all_: bool, name: str | None, state_dir: Path | None) -> None:
     """Have them delivered after all: they wait again, at their old places."""
-    _change(ids, all_, name, state_dir, Revive, "to be delivered")
+    _check(ids, all_, name)
+    done = changed(
+        state_dir,
+        lambda store: _change(store, ids, name, Revive),
+        lambda manager: manager.retry_dead_letters(ids or None, name=name),
+    )
+    say(f"{_count(done)} to be delivered")
 
 
 @dead_letters.command()
@@ -75,7 +85,13 @@ def retry(ids: tuple[int, ...], all_: bool, name: str | None, state_dir: Path | 
 @state_dir
 def discard(ids: tuple[int, ...], all_: bool, name: str | None, state_dir: Path | None) -> None:
     """Forget them for good."""
-    _change(ids, all_, name, state_dir, Discard, "discarded")
+    _check(ids, all_, name)
+    done = changed(
+        state_dir,
+        lambda store: _change(store, ids, name, Discard),
+        lambda manager: manager.discard_dead_letters(ids or None, name=name),
+    )
+    say(f"{_count(done)} discarded")
 
 
 @dead_letters.command()
@@ -101,41 +117,42 @@ def import_(file: TextIO, allow_pickle: bool, state_dir: Path | None) -> None:
 
     All of it is taken in, or nothing. Those that the journal has already are passed over.
     """
-    with changing(state_dir) as store:
-        letters = _read(file, store.about.next_id, allow_pickle)
-        known = store.delivery_ids()
-        new = [each for each in letters if each.entry.origin not in known]
-        operations: list[Operation] = []
-        for letter in new:
-            operations.append(Accept(letter.entry))
-            operations.append(Bury(letter.entry.id, letter.why, letter.buried_at))
-        if new:
-            store.write(store.about.last_write + 1, operations)
-    passed = len(letters) - len(new)
-    say(f"{_count(len(new))} taken in" + (f", {passed:,} there already" if passed else ""))
+    letters = _read(file, allow_pickle)
+
+    def work(store: Store) -> int:
+        first = store.about.next_id
+        numbered = [
+            attrs.evolve(each, entry=attrs.evolve(each.entry, id=first + count))
+            for count, each in enumerate(letters)
+        ]
+        store.write(store.about.last_write + 1, [TakeIn(each) for each in numbered])
+        return len(store.find_dead_letters(ids=[each.entry.id for each in numbered]))
+
+    new = changed(state_dir, work, lambda manager: manager.take_in_dead_letters(letters))
+    passed = len(letters) - new
+    say(f"{_count(new)} taken in" + (f", {passed:,} there already" if passed else ""))
 
 
 # ---- details -------------------------------------------------------------------------------
 
 
-def _change(
-    ids: tuple[int, ...],
-    all_: bool,
-    name: str | None,
-    state_dir: Path | None,
-    order: Callable[[tuple[int, ...]], Operation],
-    done: str,
-) -> None:
+def _check(ids: tuple[int, ...], all_: bool, name: str | None) -> None:
     if bool(ids) == all_:
         raise click.UsageError("give either IDs or --all")
     if name is not None and not all_:
         raise click.UsageError("--system goes with --all")
-    with changing(state_dir) as store:
-        letters = list(_all(store, name)) if all_ else _chosen(store, ids)
-        chosen = tuple(letter.entry.id for letter in letters)
-        if chosen:
-            store.write(store.about.last_write + 1, [order(chosen)])
-    say(f"{_count(len(chosen))} {done}")
+
+
+def _change(
+    store: Store,
+    ids: tuple[int, ...],
+    name: str | None,
+    order: Callable[[tuple[int, ...]], Operation],
+) -> int:
+    letters = _chosen(store, ids) if ids else list(_all(store, name))
+    chosen = tuple(letter.entry.id for letter in letters)
+    store.write(store.about.last_write + 1, [order(chosen)])
+    return len(chosen)
 
 
 def _all(reader: JournalReader, name: str | None) -> Iterator[DeadLetter]:
@@ -157,24 +174,17 @@ def _chosen(reader: JournalReader, ids: Sequence[int]) -> list[DeadLetter]:
     return letters
 
 
-def _read(file: TextIO, next_id: int, allow_pickle: bool) -> list[DeadLetter]:
+def _read(file: TextIO, allow_pickle: bool) -> list[DeadLetter]:
     letters: list[DeadLetter] = []
-    known: set[str | None] = set()
-    mistakes = 0
+    mistakes: list[str] = []
     for number, line in enumerate(_lines(file), 1):
-        if not line.strip():
-            continue
-        try:
-            letter = from_line(line, next_id + len(letters))
-            if letter.entry.data.form is Form.PICKLE and not allow_pickle:
-                raise LineError("its data is pickled; if you trust its origin: --allow-pickle")
-        except LineError as error:
-            mistakes += 1
-            click.echo(f"extsys: {file.name}, line {number}: {error}", err=True)
-            continue
-        if letter.entry.origin not in known:
-            known.add(letter.entry.origin)
-            letters.append(letter)
+        if line.strip():
+            try:
+                letters.append(letter_of_line(line, number, allow_pickle))
+            except LineError as error:
+                mistakes.append(str(error))
+    for mistake in mistakes:
+        click.echo(f"extsys: {file.name}, {mistake}", err=True)
     if mistakes:
         fail(EXIT_FAILED, f"{file.name}: nothing was taken in")
     return letters

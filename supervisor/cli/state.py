@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from supervisor.cli.client import EXIT_BUSY, EXIT_FAILED, EXIT_NOTHING, fail
+from actors.unix_base.kernel.held_directory import is_held
+from supervisor.cli.client import EXIT_BUSY, EXIT_FAILED, EXIT_NOTHING, attached, fail
 from supervisor.durable.store.errors import HeldJournalError, JournalError, NoJournalError
 from supervisor.durable.store.files import HeldJournal, default_state_directory, journal_to_read
 from supervisor.durable.store.reading import JournalReader
 from supervisor.durable.store.store import Store
+from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages.journal import JournalLimits
 
+T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
 _WITHOUT_LIMITS: Final = JournalLimits(
@@ -58,22 +61,56 @@ def reading(chosen: Path | None) -> Iterator[JournalReader]:
         fail(EXIT_FAILED, str(error))
 
 
-@contextmanager
-def changing(chosen: Path | None) -> Iterator[Store]:
-    """The journal, for this command alone; ends the command where it cannot be had."""
+def changed(
+    chosen: Path | None,
+    work: Callable[[Store], T],
+    ask: Callable[[ExternalSystemManager], Coroutine[Any, Any, T]],
+) -> T:
+    """What comes of a change to the journal: by this command alone, or by the supervisor that has
+    it. Ends the command where neither can be done.
+
+    Args:
+        work: does it in the journal.
+        ask: has the supervisor do it.
+    """
+    directory = state_directory(chosen)
     try:
-        journal = HeldJournal(
-            state_directory(chosen), _WITHOUT_LIMITS, make=False, patience=_PATIENCE
-        )
+        journal = HeldJournal(directory, _WITHOUT_LIMITS, make=False, patience=_PATIENCE)
     except NoJournalError as error:
         fail(EXIT_NOTHING, str(error))
     except HeldJournalError as error:
-        fail(EXIT_BUSY, str(error))
+        return _by_its_supervisor(directory, ask, str(error))
     except JournalError as error:
         fail(EXIT_FAILED, str(error))
     try:
-        yield journal.store
+        return work(journal.store)
     except JournalError as error:
         fail(EXIT_FAILED, str(error))
     finally:
         journal.close()
+
+
+def _by_its_supervisor(
+    directory: str,
+    ask: Callable[[ExternalSystemManager], Coroutine[Any, Any, T]],
+    why_held: str,
+) -> T:
+    """
+    Args:
+        why_held: what to say if it is not the one that runs in the runtime directory.
+    """
+    with reading(Path(directory)) as reader:
+        journal_id = reader.about.journal_id
+    runtime: Path = click.get_current_context().obj
+
+    async def ask_if_it_is_its(manager: ExternalSystemManager) -> T | None:
+        if await manager.journal_id() != journal_id:
+            return None
+        return await ask(manager)
+
+    if not is_held(str(runtime)):
+        fail(EXIT_BUSY, why_held)
+    done = attached(runtime, ask_if_it_is_its)
+    if done is None:
+        fail(EXIT_BUSY, why_held)
+    return done

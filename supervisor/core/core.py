@@ -28,6 +28,7 @@ from supervisor.core.child import Child
 from supervisor.core.child_orders import ChildOrders
 from supervisor.core.connecting import Connecting
 from supervisor.core.context import Context, OnBug
+from supervisor.core.dead_letters import DeadLetters
 from supervisor.core.doors import Doors, NoDoors
 from supervisor.core.events import Events
 from supervisor.core.exits import ProcessExit
@@ -107,6 +108,7 @@ class SupervisorCore:
             self._keepers,
             self._outputs,
             self._outbox,
+            DeadLetters(context, orders, self._outbox),
         )
         log_lines = LogLines(context, self._tree)
         # The lifecycle last: what happened is told before anything follows from it.

@@ -14,6 +14,7 @@ from supervisor.core.actions import KillJournal, Log, StartJournal, TellJournal
 from supervisor.core.context import Context
 from supervisor.durable.journal import Asked, Journal, OnDone
 from supervisor.messages.journal import (
+    Answer,
     JournalFailed,
     JournalOpened,
     Load,
@@ -21,6 +22,7 @@ from supervisor.messages.journal import (
     LoadFailed,
     OpenJournal,
     Operation,
+    Question,
     WriteRefused,
     Written,
 )
@@ -32,12 +34,13 @@ _AGAIN: Final = BackoffPolicy(backoff_min=0.1, backoff_max=10.0)
 
 OnLoaded = Callable[[tuple[Any, ...] | None], None]
 """Told of what was loaded; None where that failed."""
+OnAnswer = Callable[[Answer], None]
 
 
 @attrs.frozen(eq=False)
-class _Loading:
-    load: Load
-    on_loaded: OnLoaded
+class _Asking:
+    question: Question
+    on_answer: OnAnswer
 
 
 class Journaling:
@@ -51,8 +54,8 @@ class Journaling:
         self._is_alive = False
         self._is_open = False
         self._failures = 0
-        self._loading: dict[int, _Loading] = {}
-        self._loads = 0
+        self._asking: dict[int, _Asking] = {}
+        self._questions = 0
         self._patience: Timer | None = None
         self._retry_at: float | None = None
         """For when a timer was set last."""
@@ -60,6 +63,11 @@ class Journaling:
         """Why nothing can be accepted at present; None while it can, or may soon."""
         self.on_opened: Callable[[JournalOpened], None] = lambda opened: None
         self.on_failed: Callable[[str], None] = lambda why: None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a process of the journal, or will be: else there is no journal."""
+        return self._life > 0
 
     @property
     def is_open(self) -> bool:
@@ -97,11 +105,24 @@ class Journaling:
     ) -> None:
         """Have the next entries of a system loaded; of what was asked to be written before, all
         that was done is in them."""
-        self._loads += 1
-        load = Load(self._loads, system_name, after, limit, max_bytes)
-        self._loading[load.number] = _Loading(load, on_loaded)
+
+        def answered(answer: Answer) -> None:
+            on_loaded(answer.entries if isinstance(answer, Loaded) else None)
+
+        self.read(Load(0, system_name, after, limit, max_bytes), answered)
+
+    def read(self, question: Question, on_answer: OnAnswer) -> None:
+        """Have a question answered, whatever ends meanwhile. Of what was asked to be written
+        before, all that was done is in the answer.
+
+        Args:
+            question: its number does not count.
+        """
+        self._questions += 1
+        question = attrs.evolve(question, number=self._questions)
+        self._asking[question.number] = _Asking(question, on_answer)
         if self._is_open:
-            self._tell(load)
+            self._tell(question)
 
     def flush(self) -> None:
         """Send off what may go now."""
@@ -132,11 +153,12 @@ class Journaling:
             case WriteRefused(number=number, text=text):
                 self._answered()
                 self._journal.refused(number, text, self._context.now)
-            case Loaded(number=number):
-                self._loaded(number, message.entries)
-            case LoadFailed(number=number):
-                self._log(logging.ERROR, f"the journal cannot be read: {message.text}")
-                self._loaded(number, None)
+            case _ if isinstance(message, Answer):
+                if isinstance(message, LoadFailed):
+                    self._log(logging.ERROR, f"the journal cannot be read: {message.text}")
+                asking = self._asking.pop(message.number, None)
+                if asking is not None:
+                    asking.on_answer(message)
 
     def exited(self, life: int, how: str) -> None:
         """A process of the journal is gone, or could not be made.
@@ -182,8 +204,8 @@ class Journaling:
         if again is not None:
             self._tell(again)
             self._wait_for_answer()
-        for loading in self._loading.values():
-            self._tell(loading.load)  # behind what is written, which it may be about
+        for asking in self._asking.values():
+            self._tell(asking.question)  # behind what is written, which it may be about
         self.on_opened(opened)
 
     def _failed(self, text: str) -> None:
@@ -204,11 +226,6 @@ class Journaling:
         self.why_not = text
         self._journal.refuse_gathering(text)
         self.on_failed(text)
-
-    def _loaded(self, number: int, entries: tuple[Any, ...] | None) -> None:
-        loading = self._loading.pop(number, None)
-        if loading is not None:
-            loading.on_loaded(entries)
 
     def _wait_for_answer(self) -> None:
         self._answered()

@@ -28,7 +28,7 @@ from supervisor.core.durable_orders import DurableOrder, DurableOrders
 from supervisor.core.journaling import Journaling
 from supervisor.core.router import Router
 from supervisor.durable.delivery import Delivery
-from supervisor.durable.entry import Entry, StoredData
+from supervisor.durable.entry import DeadLetter, Entry, StoredData
 from supervisor.durable.steps import Attempt, Ended, Fetch, Note
 from supervisor.messages import EventKind, LifecycleEvent
 from supervisor.messages.journal import Accept, JournalOpened
@@ -77,6 +77,15 @@ class Outbox:
         self._touched.update(dict.fromkeys(self._context.children))
         if has_journal and self._context.options.state_dir is not None:
             self._journaling.need()
+
+    @property
+    def journaling(self) -> Journaling:
+        return self._journaling
+
+    @property
+    def journal_id(self) -> str | None:
+        """None until a journal was opened."""
+        return self._journal_id
 
     @property
     def is_settled(self) -> bool:
@@ -183,6 +192,26 @@ class Outbox:
             assert isinstance(operation, Accept)
             delivery.not_accepted(operation.entry)
         return True
+
+    # ---- what is done by hand ---------------------------------------------------------------
+
+    def blocked(self) -> list[DeadLetter]:
+        """The messages that all others of their systems wait for."""
+        entries = [each.blocked for each in self._deliveries.values() if each.blocked is not None]
+        return [DeadLetter(each, self._blocked_text(each), _last_failure(each)) for each in entries]
+
+    def take_id(self) -> int:
+        """For what is to be written; once a journal was opened."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def changed_by_hand(self, name: str, items: int, size: int) -> None:
+        """So much more of a system, or less, waits in the journal, and that is on the disk."""
+        delivery = self._delivery_of(name)
+        delivery.items += items
+        delivery.size += size
+        delivery.look_again()
+        self.touch(name)
 
     # ---- what happens -----------------------------------------------------------------------
 
@@ -291,6 +320,7 @@ class Outbox:
         def done(_: str | None) -> None:
             for each in ended:
                 self._orders.ended(each.id, each.why_not)
+            delivery.noted()
             if note.begins:
                 delivery.begun()
             self.touch(name)
@@ -339,3 +369,7 @@ class Outbox:
             f"message {entry.id} failed in {entry.attempts} attempts{last}; all "
             "behind it wait until it is retried or discarded"
         )
+
+
+def _last_failure(entry: Entry) -> float:
+    return entry.history[-1].at if entry.history else entry.accepted_at

@@ -21,6 +21,7 @@ from supervisor.core.actions import Client
 from supervisor.core.child import Child
 from supervisor.core.child_orders import ChildOrder, ChildOrders
 from supervisor.core.context import Context
+from supervisor.core.dead_letters import DeadLetters
 from supervisor.core.events import Events
 from supervisor.core.keepers import Keepers
 from supervisor.core.orders import Order, Orders
@@ -56,6 +57,7 @@ from supervisor.messages import (
     Unsubscribed,
 )
 from supervisor.messages.checks import mistake_in
+from supervisor.messages.dead_letters import DeadLetterRequest
 from supervisor.messages.output import KeepOutput, LinesFound, LinesSaid
 from supervisor.messages.record import KeepRecord, RecordGiven
 from supervisor.specs.policies import as_seconds
@@ -77,6 +79,7 @@ class Requests:
         keepers: Keepers,
         outputs: Outputs,
         outbox: Outbox,
+        dead_letters: DeadLetters,
     ) -> None:
         self._context = context
         self._tree = tree
@@ -87,6 +90,7 @@ class Requests:
         self._keepers = keepers
         self._outputs = outputs
         self._outbox = outbox
+        self._dead_letters = dead_letters
         self._stop_orders: list[Order] = []
         self._stopping = False
 
@@ -217,6 +221,8 @@ class Requests:
                 self._context.tell(client, failure)
             case _ if isinstance(request, ChildOrder):
                 self._child_orders.obey(client, request)
+            case DeadLetterRequest():
+                self._dead_letters.obey(client, request)
             case KeepRecord():
                 self._keepers.add(client)
                 record = self._keepers.record()

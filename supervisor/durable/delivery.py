@@ -82,8 +82,11 @@ class Delivery:
         self._batch: list[int] = []
         """Of the attempt: those without a result yet."""
         self._notes: list[Operation] = []
+        self._unnoted = 0
+        """Notes that were asked for, and are not known to be on the disk."""
         self._is_stale = False
-        """Whether what is held is to be loaded anew once nothing is under way."""
+        """Whether what is held is to be loaded anew once nothing is under way: no attempt, no note
+        that says who is gone, and nothing that was asked for before."""
         self._coming = self._coming_bytes = 0
         """What is being accepted."""
         self._failures = 0
@@ -132,6 +135,9 @@ class Delivery:
         if not self._is_fetching:
             return
         self._is_fetching = False
+        if self._is_stale:  # so are these
+            self._forget_what_is_stale()
+            return
         if not entries:
             self.items = len(self._held)
             self.size = self._held_bytes
@@ -142,17 +148,24 @@ class Delivery:
     def fetch_failed(self, now: float) -> None:
         """It could not be read: it is tried again after a while."""
         self._is_fetching = False
+        self._forget_what_is_stale()
         self._stall(now)
 
     def fetch_lost(self) -> None:
         """Whoever was to load has ended."""
         self._is_fetching = False
+        self._forget_what_is_stale()
 
     def connection_changed(self, is_connected: bool, now: float) -> None:
         if is_connected and not self.is_connected and self._stalls:
             self._stalls = 0
             self._not_before = now  # it waited for the connection alone
         self.is_connected = is_connected
+
+    def noted(self) -> None:
+        """A note is on the disk."""
+        self._unnoted -= 1
+        self._forget_what_is_stale()
 
     def begun(self) -> None:
         """What begins an attempt is on the disk."""
@@ -203,8 +216,7 @@ class Delivery:
         """Something was done to the entries in the journal by others: load them anew. Counts
         are the caller's to set."""
         self._is_stale = True
-        if self.phase is Phase.RESTING:
-            self._rest()
+        self._forget_what_is_stale()
 
     # ---- what is to be done -----------------------------------------------------------------
 
@@ -223,17 +235,18 @@ class Delivery:
             self._batch = []
             self._rest()
         begins = False
-        if self.phase is Phase.RESTING:
+        if self.phase is Phase.RESTING and not self._is_stale:
             begins = self._begin(now)
         if not self._notes:
             return None
         notes, self._notes = tuple(self._notes), []
+        self._unnoted += 1
         return Note(notes, begins)
 
     @property
     def _wants_more(self) -> bool:
         few = len(self._held) <= self.policy.window
-        wants = self.is_registered and not self._is_fetching
+        wants = self.is_registered and not self._is_fetching and not self._is_stale
         return wants and self.items > len(self._held) and few and self._has_room
 
     @property
@@ -286,10 +299,14 @@ class Delivery:
 
     def _rest(self) -> None:
         self.phase = Phase.RESTING
-        if self._is_stale:
+        self._forget_what_is_stale()
+
+    def _forget_what_is_stale(self) -> None:
+        is_waiting = self._is_fetching or self._notes or self._unnoted
+        if self._is_stale and self.phase is Phase.RESTING and not is_waiting:
+            self._is_stale = False
             self._held = {}
             self._held_bytes = self._end = 0
-            self._is_stale = self._is_fetching = False
             self.blocked = None
 
     def _hold(self, entry: Entry) -> None:

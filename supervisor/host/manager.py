@@ -32,6 +32,7 @@ from supervisor.errors import error_of
 from supervisor.host.answers import answer_to, loaded
 from supervisor.host.bulk import Bulk
 from supervisor.host.children import Family
+from supervisor.host.dead_letters import KeepsDeadLetters
 from supervisor.host.dialog import Dialog, host_failure
 from supervisor.host.durably import Durably
 from supervisor.host.following import Follower
@@ -64,7 +65,7 @@ T = TypeVar("T")
 _log = logging.getLogger(loggers.MANAGER)
 
 
-class ExternalSystemManager(Bulk, Durably, Family, Follower, Listens):
+class ExternalSystemManager(Bulk, Durably, Family, Follower, KeepsDeadLetters, Listens):
     """Registers external systems and talks to them by name.
 
     The systems live in processes of their own, under a supervisor that restarts what

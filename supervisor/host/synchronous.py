@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from supervisor.client.own_process import OwnProcess
+from supervisor.durable.entry import DeadLetter
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.messages import (
     ChildInfo,
@@ -123,6 +124,25 @@ class SynchronousManager:
 
     def accept_many(self, name: str, items: Sequence[Any]) -> list[str | None]:
         return self._run(self._manager.accept_many(name, items))
+
+    def dead_letters(self, name: str | None = None) -> list[DeadLetter]:
+        return self._run(self._manager.dead_letters(name))
+
+    def retry_dead_letters(
+        self, ids: Iterable[int] | None = None, *, name: str | None = None
+    ) -> int:
+        return self._run(self._manager.retry_dead_letters(ids, name=name))
+
+    def discard_dead_letters(
+        self, ids: Iterable[int] | None = None, *, name: str | None = None
+    ) -> int:
+        return self._run(self._manager.discard_dead_letters(ids, name=name))
+
+    def export_dead_letters(self, name: str | None = None) -> list[str]:
+        return self._run(self._manager.export_dead_letters(name))
+
+    def import_dead_letters(self, lines: Iterable[str], *, allow_pickle: bool = False) -> int:
+        return self._run(self._manager.import_dead_letters(lines, allow_pickle=allow_pickle))
 
     def receive_data_from_system(self, name: str, timeout: float | None = None) -> Any | None:
         return self._run(self._manager.receive_data_from_system(name, timeout))

@@ -25,6 +25,14 @@ from supervisor.messages.children import (
     WhichChildren,
 )
 from supervisor.messages.crashes import CrashReport
+from supervisor.messages.dead_letters import (
+    DeadLettersDone,
+    DeadLettersGiven,
+    DiscardDeadLetters,
+    ImportDeadLetters,
+    ListDeadLetters,
+    RetryDeadLetters,
+)
 from supervisor.messages.events import (
     DataArrived,
     DataLost,
@@ -87,8 +95,11 @@ __all__ = [
     "CrashReport",
     "DataArrived",
     "DataLost",
+    "DeadLettersDone",
+    "DeadLettersGiven",
     "DeleteChild",
     "DesiredState",
+    "DiscardDeadLetters",
     "DisconnectAll",
     "EventKind",
     "GetAllStatus",
@@ -96,8 +107,10 @@ __all__ = [
     "GetLogs",
     "GetStatus",
     "GetTree",
+    "ImportDeadLetters",
     "LifecycleEvent",
     "LinesSaid",
+    "ListDeadLetters",
     "LogsGiven",
     "OutputLine",
     "Ping",
@@ -106,6 +119,7 @@ __all__ = [
     "ResolveSystem",
     "RestartChild",
     "RestartSystem",
+    "RetryDeadLetters",
     "ReturnData",
     "SpecsChanged",
     "StartChild",

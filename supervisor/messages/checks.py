@@ -21,6 +21,13 @@ from supervisor.messages.children import (
     StartChild,
     WhichChildren,
 )
+from supervisor.messages.dead_letter_checks import is_letter, mistake_in_choice
+from supervisor.messages.dead_letters import (
+    DiscardDeadLetters,
+    ImportDeadLetters,
+    ListDeadLetters,
+    RetryDeadLetters,
+)
 from supervisor.messages.requests import ConnectAll, GetLogs, RegisterSystem, Subscribe
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
@@ -68,6 +75,12 @@ def _mistake_in_body(request: Any) -> str | None:
             return f"output_since is the sequence number of a line, or None: {since!r}"
         case GetLogs() if not (is_whole_number(request.count) and request.count > 0):
             return f"count is a whole number greater than 0: {request.count!r}"
+        case ImportDeadLetters() if not all(map(is_letter, request.letters)):
+            return "letters is a sequence of dead letters whose entries have an origin"
+        case ListDeadLetters() | RetryDeadLetters() | DiscardDeadLetters():
+            name = request.system_name
+            in_name = None if name is None else _mistake_in_name(name, "system_name")
+            return in_name or mistake_in_choice(request)
     return None
 
 

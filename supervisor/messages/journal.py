@@ -84,9 +84,17 @@ class Bury:
 
 
 @attrs.frozen
+class TakeIn:
+    """Keep a dead letter that another journal had, under the new id that its entry has; unless this
+    journal has one with its idempotency id. For the id the same holds as for :class:`Accept`."""
+
+    letter: DeadLetter
+
+
+@attrs.frozen
 class Revive:
     """Have dead letters wait again, at their old places, with no attempt and no crash counted;
-    their history stays."""
+    their history stays. Of those that wait, begin to count anew."""
 
     ids: tuple[int, ...]
 
@@ -127,6 +135,7 @@ Operation = (
     | AttemptFailed
     | Delivered
     | Bury
+    | TakeIn
     | Revive
     | Discard
     | KeepReceived
@@ -192,6 +201,16 @@ class LoadDeadLetters:
 
 
 @attrs.frozen
+class FindDeadLetters:
+    """Say which dead letters there are, without their data. Answered by
+    :class:`DeadLettersFound` or :class:`LoadFailed`."""
+
+    number: int
+    system_name: str | None = None
+    ids: tuple[int, ...] | None = None
+
+
+@attrs.frozen
 class LoadReceived:
     """Give the items of a system that are not acknowledged, in order of their ids. Answered by
     :class:`ReceivedLoaded` or :class:`LoadFailed`."""
@@ -208,6 +227,9 @@ class MeasureJournal:
     """Say what it holds now. Answered by :class:`JournalMeasured` or :class:`LoadFailed`."""
 
     number: int
+
+
+Question = Load | LoadDeadLetters | FindDeadLetters | LoadReceived | MeasureJournal
 
 
 # ---- from the journal ----------------------------------------------------------------------
@@ -272,6 +294,13 @@ class DeadLettersLoaded:
 
 
 @attrs.frozen
+class DeadLettersFound:
+    number: int
+    found: tuple[tuple[int, str, int], ...] = attrs.field(repr=False)
+    """Of each its id, its system, and the bytes of its data; in order of their ids."""
+
+
+@attrs.frozen
 class ReceivedLoaded:
     number: int
     items: tuple[ReceivedItem, ...] = attrs.field(repr=False)
@@ -290,3 +319,9 @@ class LoadFailed:
 
     number: int
     text: str
+
+
+Answer = (
+    Loaded | DeadLettersLoaded | DeadLettersFound | ReceivedLoaded | JournalMeasured | LoadFailed
+)
+"""To a :data:`Question`."""

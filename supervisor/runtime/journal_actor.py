@@ -17,22 +17,17 @@ from actors import loggers
 from actors.errors import describe
 from actors.messages import Reply, invalid_request
 from actors.processes.actor_start import begin_actor
+from supervisor.durable.store.answering import answer
 from supervisor.durable.store.errors import BrokenJournalError, JournalError, WriteRefusedError
 from supervisor.durable.store.files import HeldJournal
 from supervisor.durable.store.store import Store
 from supervisor.messages.journal import (
-    DeadLettersLoaded,
+    Answer,
     JournalFailed,
-    JournalMeasured,
     JournalOpened,
-    Load,
-    LoadDeadLetters,
-    Loaded,
     LoadFailed,
-    LoadReceived,
-    MeasureJournal,
     OpenJournal,
-    ReceivedLoaded,
+    Question,
     Write,
     WriteRefused,
     Written,
@@ -66,10 +61,8 @@ class JournalActor(Actor):  # type: ignore[misc]  # Thespian has no types
                 self._open(message)
             case Write() if sender == self._supervisor:
                 self._write(message)
-            case Load() | LoadDeadLetters() | LoadReceived() | MeasureJournal() if (
-                sender == self._supervisor
-            ):
-                self._load(message)
+            case _ if isinstance(message, Question) and sender == self._supervisor:
+                self.send(self._supervisor, self._answer(message))
             case ActorExitRequest():
                 self._close()
             case Reply() | ActorSystemMessage():
@@ -119,13 +112,11 @@ class JournalActor(Actor):  # type: ignore[misc]  # Thespian has no types
         if self._journal is not None:
             self._journal.let_askers_go()
 
-    def _load(self, asked: Load | LoadDeadLetters | LoadReceived | MeasureJournal) -> None:
-        answer: Loaded | DeadLettersLoaded | ReceivedLoaded | JournalMeasured | LoadFailed
+    def _answer(self, question: Question) -> Answer:
         try:
-            answer = _answer(self._store(), asked)
+            return answer(self._store(), question)
         except JournalError as error:
-            answer = LoadFailed(asked.number, str(error))
-        self.send(self._supervisor, answer)
+            return LoadFailed(question.number, str(error))
 
     def _store(self) -> Store:
         """
@@ -148,28 +139,8 @@ class JournalActor(Actor):  # type: ignore[misc]  # Thespian has no types
                 self.send(self._supervisor, JournalFailed(text))
             case Write():
                 self.send(self._supervisor, WriteRefused(message.number, text))
-            case Load() | LoadDeadLetters() | LoadReceived() | MeasureJournal():
+            case _ if isinstance(message, Question):
                 self.send(self._supervisor, LoadFailed(message.number, text))
-
-
-def _answer(
-    store: Store, asked: Load | LoadDeadLetters | LoadReceived | MeasureJournal
-) -> Loaded | DeadLettersLoaded | ReceivedLoaded | JournalMeasured:
-    """
-    Raises:
-        JournalError: it cannot be read.
-    """
-    match asked:
-        case Load(number, name, after, limit, most):
-            return Loaded(number, *store.load(name, after, limit, most))
-        case LoadDeadLetters(number, name, ids, after, limit, most):
-            return DeadLettersLoaded(
-                number, *store.load_dead_letters(name, ids, after, limit, most)
-            )
-        case LoadReceived(number, name, after, limit, most):
-            return ReceivedLoaded(number, *store.load_received(name, after, limit, most))
-        case MeasureJournal(number):
-            return JournalMeasured(number, store.depths())
 
 
 def _log() -> logging.Logger:

@@ -145,17 +145,22 @@ class JournalReader:
             if system in waiting.keys() | dead.keys() | received.keys() | rates.keys()
         )
 
-    def delivery_ids(self) -> frozenset[str]:
-        """The idempotency ids of all entries and dead letters.
+    def find_dead_letters(
+        self, system_name: str | None = None, ids: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str, int], ...]:
+        """Id, system and size of each dead letter; as
+        :class:`supervisor.messages.journal.FindDeadLetters` asks for them.
 
         Raises:
-            JournalError: it cannot be read.
+            JournalError: they cannot be read.
         """
-        with self._reading(), self._at_one_moment():
-            return frozenset(
-                origin or f"{self.about.journal_id}-{id_}"
-                for table in ("entries", "dead_letters")
-                for id_, origin in self._db.execute(f"SELECT id, origin FROM {table}")
+        wanted = None if ids is None else frozenset(ids)
+        statement = f"SELECT e.id, s.name, e.size FROM {rows.LETTERS} ORDER BY e.id"
+        with self._reading():
+            return tuple(
+                (id_, name, size)
+                for id_, name, size in self._db.execute(statement)
+                if system_name in (None, name) and (wanted is None or id_ in wanted)
             )
 
     def faults(self) -> list[str]:

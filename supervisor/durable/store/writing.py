@@ -9,7 +9,14 @@ from typing import Final
 
 import attrs
 
-from supervisor.durable.entry import Entry, FailedAttempt, Form, ReceivedItem, StoredData
+from supervisor.durable.entry import (
+    DeadLetter,
+    Entry,
+    FailedAttempt,
+    Form,
+    ReceivedItem,
+    StoredData,
+)
 from supervisor.durable.plain import as_json
 from supervisor.durable.store.rows import history_text, history_with, shortened
 from supervisor.durable.store.schema import BUCKET
@@ -26,6 +33,7 @@ from supervisor.messages.journal import (
     Operation,
     Revive,
     TakeBackAttempt,
+    TakeIn,
     Taken,
 )
 
@@ -65,6 +73,8 @@ class Writer:
         self._accepted: Counter[tuple[int, int]] = Counter()
         self._delivered: Counter[tuple[int, int]] = Counter()
         """How many, by system and bucket of time."""
+        self._known: set[str] | None = None
+        """The idempotency ids of all entries and dead letters; None until they are needed."""
 
     def apply(self, number: int, operations: Sequence[Operation]) -> None:
         """
@@ -105,6 +115,8 @@ class Writer:
                 self._deliver(operation)
             case Bury():
                 self._bury(operation)
+            case TakeIn():
+                self._take_in(operation.letter)
             case Revive():
                 self._revive(operation.ids)
             case Discard():
@@ -178,7 +190,20 @@ class Writer:
         )
         self._forget_entries((bury.id,))
 
+    def _take_in(self, letter: DeadLetter) -> None:
+        if self._known is None:
+            self._known = delivery_ids(self._db)
+        entry = letter.entry
+        known = entry.delivery_id(self._about.journal_id)
+        if known in self._known:
+            self._about.next_id = max(self._about.next_id, entry.id + 1)
+            return
+        self._known.add(known)
+        self._accept(entry)
+        self._bury(Bury(entry.id, letter.why, letter.buried_at))
+
     def _revive(self, ids: tuple[int, ...]) -> None:
+        self._each("UPDATE attempts SET attempts = 0, crashes = 0 WHERE id = ?", ids)
         columns = "id, system, form, data, size, accepted_at, origin"
         self._each(
             f"INSERT INTO entries ({columns}) SELECT {columns} FROM dead_letters WHERE id = ?", ids
@@ -236,6 +261,16 @@ class Writer:
             )
 
 
+def delivery_ids(db: sqlite3.Connection) -> set[str]:
+    """The idempotency ids of all entries and dead letters."""
+    journal_id = About.read(db).journal_id
+    return {
+        origin or f"{journal_id}-{id_}"
+        for table in ("entries", "dead_letters")
+        for id_, origin in db.execute(f"SELECT id, origin FROM {table}")
+    }
+
+
 def forget_old(db: sqlite3.Connection, limits: JournalLimits, now: float) -> int:
     """Forget the dead letters that are too old, or too many, and rates nobody asks for.
 
@@ -264,7 +299,9 @@ def size_of(operations: Sequence[Operation]) -> int:
     """Bytes of data that they bring."""
     sizes: list[int] = []
     for operation in operations:
-        if isinstance(operation, Accept):
+        if isinstance(operation, TakeIn):
+            sizes.append(operation.letter.entry.data.size)
+        elif isinstance(operation, Accept):
             sizes.append(operation.entry.data.size)
         elif isinstance(operation, KeepReceived):
             sizes.append(operation.item.data.size)
@@ -272,7 +309,7 @@ def size_of(operations: Sequence[Operation]) -> int:
 
 
 def brings_something(operations: Sequence[Operation]) -> bool:
-    return any(isinstance(each, Accept | KeepReceived) for each in operations)
+    return any(isinstance(each, Accept | TakeIn | KeepReceived) for each in operations)
 
 
 def _as_it_is(data: StoredData) -> StoredData:

@@ -147,7 +147,7 @@ def test_what_is_there_already_is_passed_over(place):
     letters(place, "retry", "2")
     letters(place, "discard", "3")
     done = letters(place, "import", "-", stdin=exported + exported)
-    assert done.stdout == "1 dead letter taken in, 1 there already\n"
+    assert done.stdout == "1 dead letter taken in, 3 there already\n"
     assert contents(place) == ([1, 2], [], [4, 5, 7])
 
 

@@ -26,6 +26,7 @@ from supervisor.messages.journal import (
     Operation,
     Revive,
     TakeBackAttempt,
+    TakeIn,
     Taken,
 )
 from tests.helpers.stores import NOW, an_entry, in_memory, keep, open_store
@@ -75,8 +76,14 @@ class Model:
                 if id_ in self.entries:
                     entry = attrs.evolve(self.entries.pop(id_), under_way=False)
                     self.letters[id_] = DeadLetter(entry, why, at)
+            case TakeIn(letter):
+                self.next_id = letter.entry.id + 1
+                held = [*self.entries.values(), *(each.entry for each in self.letters.values())]
+                if letter.entry.delivery_id("") not in {each.delivery_id("") for each in held}:
+                    self.letters[letter.entry.id] = letter
             case Revive(ids):
                 for id_ in ids:
+                    self._change(id_, lambda e: {"attempts": 0, "crashes": 0})
                     if id_ in self.letters:
                         entry = self.letters.pop(id_).entry
                         self.entries[id_] = attrs.evolve(entry, attempts=0, crashes=0)
@@ -116,7 +123,7 @@ def operations(model: Model) -> st.SearchStrategy[list[Operation]]:
         st.builds(Acknowledged, IDS),
     )
     new = st.tuples(
-        st.sampled_from(["accept", "keep"]),
+        st.sampled_from(["accept", "keep", "take in"]),
         st.sampled_from(NAMES),
         st.sampled_from(DATA),
         st.integers(0, 2),
@@ -130,6 +137,10 @@ def operations(model: Model) -> st.SearchStrategy[list[Operation]]:
                 case ("accept", name, data, gap):
                     result.append(Accept(an_entry(next_id + gap, name, data)))
                     next_id += gap + 1
+                case ("take in", name, data, gap):
+                    entry = attrs.evolve(an_entry(next_id, name, data), origin=f"other-{gap}")
+                    result.append(TakeIn(DeadLetter(entry, "no", NOW)))
+                    next_id += 1
                 case ("keep", name, data, gap):
                     result.extend(keep(next_item + gap, name=name, data=data))
                     next_item += gap + 1

@@ -3,12 +3,14 @@
 import os
 import sqlite3
 
+import attrs
 import pytest
 
 from actors.payload import unwrap
 from supervisor.durable.entry import (
     HISTORY_KEPT,
     WHY_KEPT,
+    DeadLetter,
     Entry,
     FailedAttempt,
     Form,
@@ -27,6 +29,7 @@ from supervisor.messages.journal import (
     JournalLimits,
     Revive,
     TakeBackAttempt,
+    TakeIn,
     Taken,
 )
 from tests.helpers.stores import (
@@ -206,6 +209,29 @@ def test_a_revived_one_is_at_its_old_place_with_nothing_counted(store):
     one, _two = store.load("plc")[0]
     assert (one.id, one.attempts, one.crashes, len(one.history)) == (1, 0, 0, 1)
     assert dead(store) == []
+
+
+def test_of_what_waits_attempts_are_counted_anew_when_it_is_revived(store):
+    store.write(
+        1, [*accept(1), BeginAttempt((1,)), AttemptFailed(1, "no", NOW, True), Revive((1,))]
+    )
+    [entry] = store.load("plc")[0]
+    assert (entry.attempts, entry.crashes, len(entry.history)) == (0, 0, 1)
+
+
+def test_dead_letters_of_other_journals_are_taken_in_once(store):
+    store.write(1, [*accept(1), Bury(1, "no", NOW)])
+    own, other = f"{store.about.journal_id}-1", "4f-1"
+    letters = [
+        DeadLetter(attrs.evolve(an_entry(id_), origin=origin), "late", NOW)
+        for id_, origin in ((2, own), (3, other), (4, other), (5, "4f-2"))
+    ]
+    store.write(2, [TakeIn(letter) for letter in letters])
+    assert (waiting(store), dead(store)) == ([], [1, 3, 5])
+    store.write(3, [TakeIn(DeadLetter(attrs.evolve(an_entry(6), origin=other), "late", NOW))])
+    assert store.about.next_id == 7
+    assert store.find_dead_letters() == ((1, "plc", 2), (3, "plc", 2), (5, "plc", 2))
+    assert store.find_dead_letters("pump") == store.find_dead_letters(ids=[4]) == ()
 
 
 def test_what_waits_and_dead_letters_can_be_discarded(store):
