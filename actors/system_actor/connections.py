@@ -21,7 +21,7 @@ from actors.resilience.pool_policy import PoolPolicy
 from actors.system_actor.lending import Lending
 from actors.system_actor.losses import NOT_CONNECTED_TEXT
 from actors.system_actor.pool_member import Errand, MakeEngine, Member
-from actors.system_actor.reports import Reporting
+from actors.system_actor.reports import Origin, Reporting
 
 _UNSAID: Final = Reason("lost", "its connector did not say why")
 
@@ -84,6 +84,17 @@ class Connections:
         return min(open_ones or self, key=lambda each: len(each.uses))
 
     # ---- what is asked of all -----------------------------------------------------------
+
+    def lend(self, origin: Origin, request: Request) -> None:
+        """Give a request to one that is free, now or soon."""
+        for member in self._members.values():
+            if not member.is_connected and self.pool.holds(member.number):
+                self._look_at(member)  # it was lost a moment ago
+        if self.pool.is_up:
+            self.lending.begin(origin, request)
+        else:
+            origin.reply(request.failure(*self.why_not_connected()))
+        self.act()
 
     def why_not_connected(self) -> tuple[FailureCode, str]:
         """What to answer to whom none can serve."""

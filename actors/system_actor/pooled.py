@@ -154,8 +154,7 @@ class PooledEngine:
                 self._waiters.add(origin, request)
                 self._receive()
             case CallCommand() if self._pool.is_up:
-                self._lending.begin(origin, request)
-                self._connections.act()
+                self._connections.lend(origin, request)
             case CallCommand() | CheckHealth():
                 self._connections.least_used.engine.submit(origin, request)
             case Fence(request_id=request_id, system_name=name):
@@ -257,11 +256,8 @@ class PooledEngine:
                 case DisconnectSystem():
                     self._order = _Order(origin, request)
                     self._disconnecting = asyncio.create_task(self._disconnect(self._order))
-                case _ if self._pool.is_up:
-                    self._lending.begin(origin, request)
-                    self._connections.act()
                 case _:
-                    origin.reply(request.failure(*self._connections.why_not_connected()))
+                    self._connections.lend(origin, request)
 
     async def _disconnect(self, order: _Order) -> None:
         while self._waiters:

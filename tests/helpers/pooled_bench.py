@@ -24,7 +24,7 @@ class PooledBench(Bench):
 
     def __init__(
         self,
-        make: Callable[[], ExternalSystemInterface] = lambda: Puppet(connected=False),
+        make: Callable[[], Any] = lambda: Puppet(connected=False),
         size: int = 3,
         of_each: Policy = NO_POLICY,
         **policy: Any,
@@ -34,7 +34,7 @@ class PooledBench(Bench):
         self._policy = PoolPolicy(size=size, **policy)
         super().__init__(self._another(), of_each)
 
-    def _another(self) -> ExternalSystemInterface:
+    def _another(self) -> Any:
         system = self._make()
         self.systems.append(system)
         return system
