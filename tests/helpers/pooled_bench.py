@@ -6,7 +6,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from actors.interface import ExternalSystemInterface
 from actors.messages import ConnectSystem, SystemConnected
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.resilience.policy import NO_POLICY, Policy
