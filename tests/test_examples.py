@@ -50,6 +50,15 @@ PRINTED = {
         "no answer: timeout, unknown",
         "and the next answer is its own: still here",
     ],
+    "pool_of_connections.py": [
+        "connected with 1 connection",
+        "four questions at once: 1, 2, 3, 4",
+        "now there are 4 connections",
+        "one breaks, connected: True, lost: 1",
+        "and it goes on: 5, 6, 7, 8",
+        "one too many: overloaded, not_sent",
+        "the four were not disturbed: 9, 10, 11, 12",
+    ],
     "bad_network.py": [
         "all is well: hello",
         "reset while a question was out: connector_error, unknown",
