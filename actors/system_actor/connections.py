@@ -67,6 +67,9 @@ class Connections:
         self._loss: Reason | None = None
         """Why the last one was lost, until it is told."""
         self._last_loss = _UNSAID
+        self._to_replace: tuple[int, Reason] | None = None
+        """The last one, while something is to take its place: then the log says it, and else
+        the system's own loss."""
         self.lost_at = float("-inf")
         """When one was."""
         self._is_acting = False
@@ -180,6 +183,7 @@ class Connections:
             case GoDown(tickets):
                 self._loss = self._last_loss
                 self._failed = self._loss.text if self._loss.is_fatal else None
+                self._to_replace = None
                 for ticket in tickets:
                     self.lending.refuse(ticket, _lost)
                 self._reports.schedule()
@@ -219,12 +223,13 @@ class Connections:
 
     def _shed(self, request: Request, shed: Shed) -> Failure:
         has = self.pool.state()
+        after = round(shed.retry_after, 3)
         text = (
             f"{'connected' if has.open else 'reconnecting'}, but no connection came free within "
             f"{shed.waited:.3g} s (overflow_wait): {has.borrowed} of its pool's {has.size} are "
-            f"in use, and {has.waiting} more requests wait; ask less at once, or raise pool.size"
+            f"in use, {has.waiting} more in line; ask less at once, raise pool.size, or try again "
+            f"in about {after:.2g} s"
         )
-        after = round(shed.retry_after, 3)
         return request.failure(FailureCode.OVERLOADED, text, retry_after=after)
 
     # ---- what became of it --------------------------------------------------------------
@@ -237,13 +242,16 @@ class Connections:
             case Errand.OPEN if isinstance(reply, Failure):
                 self.not_opened = reply
                 is_fatal = reply.code is FailureCode.FAILED
-                if self.pool.is_up:
+                if self.pool.state().open:
                     self._say(logging.WARNING, number, f"could not be opened: {why}")
                 else:
                     self._failed = why if is_fatal else None
                 self.pool.not_opened(number, now, fatal=is_fatal)
             case Errand.OPEN:
                 self.pool.opened(number, now)
+                if self._to_replace is not None:
+                    (lost, loss), self._to_replace = self._to_replace, None
+                    self._say(logging.WARNING, lost, f"was lost: {loss.text}; it is replaced")
             case Errand.CHECK:
                 is_good = isinstance(reply, HealthChecked) and reply.healthy and member.is_connected
                 if self.pool.checked(number, is_good, now) and not is_good:
@@ -289,9 +297,11 @@ class Connections:
     def _note_loss(self, member: Member, why: Reason) -> None:
         self._last_loss = why
         self.lost_at = self._loop.time()
-        if self.pool.is_up:  # else the system's own loss is told
-            left = self.pool.state().open
-            self._say(logging.WARNING, member.number, f"is lost: {why.text}; {left} are left")
+        left = self.pool.state().open
+        if left:
+            self._say(logging.WARNING, member.number, f"is lost: {why.text}; {left} left")
+        elif self.pool.is_up:
+            self._to_replace = member.number, why
 
     def _take_loss(self, is_connected: bool) -> Reason | None:
         why, self._loss = self._loss, None
