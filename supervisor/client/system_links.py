@@ -198,6 +198,8 @@ class SystemLinks:
                 self._end(name, ways, incarnation, FailureCode.UNAVAILABLE, text)
             case EventKind.UNREGISTERED:
                 self._forget(name, ways)
+            case EventKind.CONNECTED | EventKind.CONNECTING | EventKind.DISCONNECTED:
+                ways.connection(event.kind is EventKind.CONNECTED)
             case _:
                 return
         self._touch(name, ways)
@@ -258,7 +260,7 @@ class SystemLinks:
             _log.error("%s: no link: %r", name, error)
 
     async def _open(self, name: str, ways: Ways) -> None:
-        epoch = self._epoch
+        epoch, news = self._epoch, ways.connection_news
         found = await self._session.ask(ResolveSystem(name))
         if not isinstance(found, SystemResolved):
             return
@@ -276,7 +278,7 @@ class SystemLinks:
         self._links[name] = link
         link.on_answer = partial(self._hear, name, ways, link)
         link.on_lost = partial(self._lose, name, ways)
-        ways.opened(found, KNOCKS)
+        ways.opened(found, KNOCKS, news)
         self._touch(name, ways)
 
     def _hear(self, name: str, ways: Ways, link: SystemLink, said: Answered) -> None:

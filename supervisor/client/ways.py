@@ -16,17 +16,14 @@ Times are seconds of a monotonic clock.
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
 import attrs
 
 from actors.messages import (
-    DIRECT_KINDS,
     Answered,
     Deliver,
-    Failure,
     FailureCode,
     Outcome,
     Reply,
@@ -36,18 +33,15 @@ from actors.messages import (
     items_in,
 )
 from actors.messages.deliveries import Deliveries
-from actors.messages.limits import Line, admit
 from actors.messages.results import Results
 from supervisor.client.asked import Asked, OnReply, Place
 from supervisor.client.fencing import FENCE_PATIENCE, Fencing
+from supervisor.client.load import Load
 from supervisor.client.way_actions import GiveBack, Route, Tell, Unroute, WayAction
 from supervisor.messages import ReturnData, SystemResolved
 from supervisor.messages.checks import mistake_in
 from supervisor.timing.deadlines import Deadlines
 from supervisor.timing.patience import patience_of, timed_out
-
-_LARGEST: Final = 64 << 20
-"""Bytes of a request above which it goes through the supervisor."""
 
 _may_go_straight: Final = attrgetter("direct")
 
@@ -63,9 +57,8 @@ class Ways:
         self._back: list[Asked] = []
         """Delivered, and not begun by a system that is being stopped; they come before the
         queue, once all that was delivered with them is known."""
-        self._weight = 0
-        self._size = 0
-        """Of all that did not go through the supervisor."""
+        self._load = Load()
+        """All that did not go through the supervisor."""
         self._fencing = Fencing(system_name)
         self._link: SystemResolved | None = None
         self._limits: SystemResolved | None = None
@@ -74,6 +67,10 @@ class Ways:
         """Whether the incarnation of the link is about to end."""
         self._is_connected = True
         """Whether the system is, as far as it said on the link."""
+        self._is_up = True
+        """Whether it is, as far as the supervisor said, which knows when it will be."""
+        self.connection_news = 0
+        """How often the supervisor said so."""
         self._deliveries = Deliveries()
         """To that incarnation."""
         self._returned: list[Any] = []
@@ -100,6 +97,12 @@ class Ways:
     def all_is_taken(self) -> bool:
         """Whether nothing waits here, or is on its way straight, that could be overtaken."""
         return not self._queue and not self._back and self._deliveries.are_taken
+
+    @property
+    def _is_to_wait(self) -> bool:
+        """Whether what is asked is to wait for the connection: the supervisor keeps it, also if
+        the system's process crashes."""
+        return not self._is_up and self._link is not None and self._link.waits_when_down
 
     @property
     def has_work(self) -> bool:
@@ -134,7 +137,8 @@ class Ways:
             if size is None
             else size <= link.max_payload_bytes
         ):
-            refusal = self._weigh(asked, link, size)
+            limit, others = link.mailbox_size, self._asked.values()
+            refusal = self._load.add(asked, size, limit, self._is_connected, others)
             if refusal is not None:
                 on_reply(refusal)
                 return
@@ -148,34 +152,6 @@ class Ways:
         """The same, and :meth:`flush`."""
         self.ask(request, on_reply, now, size)
         return self.flush(now)
-
-    def _weigh(self, asked: Asked, link: SystemResolved, size: int | None) -> Failure | None:
-        """Measure what may go straight; the refusal, if it is one too many."""
-        if not isinstance(asked.request, DIRECT_KINDS):
-            return None
-        admitted = admit(
-            asked.request,
-            self._weight,
-            self._size,
-            link.mailbox_size,
-            size,
-            partial(self._line, asked),
-        )
-        if isinstance(admitted, Failure):
-            return admitted
-        asked.request, asked.weight, asked.size, refused = admitted
-        if refused:
-            asked.results = Results.of(asked.request, refused)
-        asked.direct = asked.size <= _LARGEST
-        self._weight += asked.weight
-        self._size += asked.size
-        return None
-
-    def _line(self, asked: Asked) -> Line:
-        """What waits for the system, for who is refused."""
-        first = next((each for each in self._asked.values() if each.weight), asked)
-        state = "connected" if self._is_connected else "disconnected"
-        return Line(state, asked.since - first.since)
 
     def asked_unseen(self) -> None:
         """The supervisor was asked something that concerns this system, and other systems too
@@ -204,12 +180,15 @@ class Ways:
 
     # ---- the link ------------------------------------------------------------------------
 
-    def opened(self, link: SystemResolved, delivered: int) -> None:
+    def opened(self, link: SystemResolved, delivered: int, news: int | None = None) -> None:
         """There is a link to the incarnation that is up.
 
         Args:
             delivered: how many deliveries it has taken already.
+            news: the :attr:`connection_news` when it was asked for, if there may be newer ones.
         """
+        if news is None or news == self.connection_news:
+            self._is_up = link.is_connected
         self._link = self._limits = link
         self._closing = False
         self._deliveries = Deliveries(delivered)
@@ -218,6 +197,11 @@ class Ways:
         """This incarnation is about to end."""
         if self.incarnation == incarnation:
             self._closing = True
+
+    def connection(self, is_up: bool) -> None:
+        """The supervisor says whether the system is connected."""
+        self._is_up = is_up
+        self.connection_news += 1
 
     def heard(self, said: Answered, now: float) -> None:
         """The system said something on the link."""
@@ -299,7 +283,7 @@ class Ways:
             self._back.clear()
         if self._returned or self._deliveries.to_forget:
             self._say_what_is_owed()
-        straight = self._link is not None and not self._closing
+        straight = self._link is not None and not self._closing and not self._is_to_wait
         while self._queue:
             if straight and self._queue[0].direct:
                 if not self._fencing.unproven:
@@ -389,9 +373,7 @@ class Ways:
 
     def _unweigh(self, asked: Asked) -> None:
         """It is none of this side's limits and deadlines any more."""
-        self._weight -= asked.weight
-        self._size -= asked.size
-        asked.weight = asked.size = 0
+        self._load.take_off(asked)
         self._deadlines.drop(asked.request.request_id)
 
     # ---- deadlines -------------------------------------------------------------------------

@@ -193,6 +193,8 @@ class Requests:
             max_payload_bytes=self._context.options.max_payload_bytes,
             request_timeout=self._context.options.request_timeout,
             connect_timeout=self._context.options.connect_timeout,
+            waits_when_down=child.waits,
+            is_connected=child.is_connected or not child.wanted,
             durable=child.spec.durable is not None,
         )
 

@@ -211,6 +211,10 @@ class SystemResolved(Reply):
     connect_timeout: float
     durable: bool = False
     """Whether sends that do not say it are durable, and so go through the supervisor."""
+    waits_when_down: bool = False
+    """Whether what is asked while it is not connected waits with its supervisor."""
+    is_connected: bool = True
+    """Or is not meant to be."""
 
 
 @attrs.frozen(kw_only=True)

@@ -29,7 +29,7 @@ class Plant:
         self.actions = []
         self.heard = {}
 
-    def open(self, incarnation=1, proven=True):
+    def open(self, incarnation=1, proven=True, **found):
         """Open a link; and have it proven that nothing is under way through the supervisor."""
         self.found = SystemResolved(
             request_id=0,
@@ -40,6 +40,7 @@ class Plant:
             max_payload_bytes=LARGEST,
             request_timeout=30.0,
             connect_timeout=60.0,
+            **found,
         )
         self.ways.opened(self.found, 0)
         if proven:

@@ -16,7 +16,7 @@ from actors.messages import (
     TakeBack,
 )
 from actors.messages.limits import WINDOW
-from supervisor.client import ways
+from supervisor.client import load
 from supervisor.client.way_actions import GiveBack, Unroute
 from tests.helpers.plant import LARGEST, MAILBOX, part, received, sent
 
@@ -102,7 +102,7 @@ def test_an_item_that_is_too_large_is_refused_by_the_supervisor(plant, measured)
 def test_what_is_too_large_for_one_frame_among_others_goes_through_the_supervisor(
     plant, monkeypatch
 ):
-    monkeypatch.setattr(ways, "_LARGEST", 3 * LARGEST)
+    monkeypatch.setattr(load, "_LARGEST", 3 * LARGEST)
     plant.open()
     fits, large = (SendMany("plc", (bytes(LARGEST),) * count) for count in (3, 4))
     plant.ask(fits)

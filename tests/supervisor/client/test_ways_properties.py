@@ -234,8 +234,8 @@ class TwoWays(RuleBasedStateMachine):
     # ---- the link -----------------------------------------------------------------------
 
     @precondition(lambda self: self.alive and self.linked is None and not self.alive.stopping)
-    @rule()
-    def open_link(self):
+    @rule(waits=st.booleans(), is_connected=st.booleans())
+    def open_link(self, waits=False, is_connected=True):
         self.linked = self.alive
         found = SystemResolved(
             request_id=0,
@@ -246,8 +246,20 @@ class TwoWays(RuleBasedStateMachine):
             max_payload_bytes=1000,
             request_timeout=30.0,
             connect_timeout=60.0,
+            waits_when_down=waits,
+            is_connected=is_connected,
         )
         self.ways.opened(found, 1)
+
+    @rule(is_up=st.booleans())
+    def the_connection_changes(self, is_up):
+        """What the supervisor knows of it: what is to wait goes there while it is down."""
+        self.ways.connection(is_up)
+        before = len(self.linked.straight) if self.linked else 0
+        self.flush()
+        if self.linked and self.ways._is_to_wait:
+            sent = list(self.linked.straight)[before:]
+            assert not any(isinstance(each, Deliver) for each in sent), "it was to wait"
 
     @precondition(lambda self: self.linked and self.linked.said)
     @rule()
