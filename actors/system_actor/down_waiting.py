@@ -74,7 +74,7 @@ class DownGuard:
             if self._is_down:
                 await self._until_up()
             result = await go_on()
-            if not (_was_not_connected(result) and self._is_meant):
+            if not (self._is_meant and self._was_for_want_of_it(result)):
                 return result
             await asyncio.sleep(0)  # the connection was lost just then
             if self._system._extsys_failed is not None:
@@ -85,6 +85,16 @@ class DownGuard:
         """And is to come up again, whatever anybody does."""
         is_coming = self._is_meant and self._system._extsys_failed is None
         return is_coming and not self._system.is_connected
+
+    def _was_for_want_of_it(self, result: object) -> bool:
+        """Whether nothing was done for want of a connection; of all items that go together."""
+        if isinstance(result, tuple):
+            return bool(result) and all(map(self._was_for_want_of_it, result))
+        if not isinstance(result, Failure) or result.outcome is not Outcome.NOT_SENT:
+            return False
+        # The connector may have been the first to notice.
+        noticed = result.code is FailureCode.CONNECTOR_ERROR and not self._system.is_connected
+        return noticed or result.code is FailureCode.NOT_CONNECTED
 
     async def _until_up(self) -> None:
         self._waiting += 1
@@ -99,17 +109,6 @@ class DownGuard:
                     pass
         finally:
             self._waiting -= 1
-
-
-def _was_not_connected(result: object) -> bool:
-    """Whether nothing was done, for want of a connection; of all items that go out together."""
-    if isinstance(result, tuple):
-        return bool(result) and all(map(_was_not_connected, result))
-    return (
-        isinstance(result, Failure)
-        and result.code is FailureCode.NOT_CONNECTED
-        and result.outcome is Outcome.NOT_SENT
-    )
 
 
 class PastTheLane:

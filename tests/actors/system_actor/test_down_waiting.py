@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from actors.errors import FatalError
+from actors.errors import FatalError, NotSentError
 from actors.messages import (
     CallCommand,
     CommandCalled,
@@ -82,6 +82,35 @@ async def test_what_was_half_done_when_it_was_lost_goes_on_with_the_first_that_w
     await bench.answer(ref)
     assert bench.results(ref) == [True, True, True]
     assert system.begun("send") == [(1,), (2,), (2,), (3,)]
+
+
+@scenario
+async def test_a_connector_may_be_the_first_to_notice_that_the_connection_is_gone():
+    system = Puppet(connected=False)
+    bench = await up(system)
+
+    async def send(item):
+        system.is_connected = False
+        raise NotSentError("the other end closed the connection; nothing was sent")
+
+    system.on["send"] = send
+    ref = bench.submit(SendData("plc", 1))
+    await turns()
+    assert not bench.is_answered(ref)
+    del system.on["send"]
+    await bench.ask(ConnectSystem("plc"))
+    assert isinstance(await bench.answer(ref), DataSent)
+
+
+@scenario
+async def test_an_item_that_is_refused_is_not_sent_again():
+    bench = await up()
+
+    async def send(item):
+        raise NotSentError("it is too long")
+
+    bench.system.on["send"] = send
+    assert (await bench.ask(SendData("plc", 1))).code is FailureCode.CONNECTOR_ERROR
 
 
 @scenario
