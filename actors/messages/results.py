@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import attrs
 
-from actors.messages.requests import Failure, ManySent, Reply, Request, SendMany
+from actors.messages.requests import Failure, FailureCode, ManySent, Reply, Request, SendMany
+
+R = TypeVar("R")
 
 
 class Results:
@@ -60,3 +64,21 @@ class Results:
                 return None
             results = tuple(self._kept)
         return reply if results is reply.results else attrs.evolve(reply, results=results)
+
+
+def with_retry_after(reply: Reply, after: float) -> Reply:
+    """The same answer; what failed in it for want of a connection is told when there will be one.
+
+    Args:
+        after: seconds.
+    """
+    if isinstance(reply, ManySent):
+        results = tuple([_told(each, after) for each in reply.results])
+        return reply if results == reply.results else attrs.evolve(reply, results=results)
+    return _told(reply, after)
+
+
+def _told(result: R, after: float) -> R | Failure:
+    if not isinstance(result, Failure) or result.code is not FailureCode.NOT_CONNECTED:
+        return result
+    return result if result.retry_after is not None else attrs.evolve(result, retry_after=after)

@@ -19,14 +19,22 @@ _SOON: Final = 0.01
 class BulkheadGuard:
     """Has calls wait for a place, or refuses them."""
 
-    def __init__(self, bulkhead: Bulkhead, is_connected: Callable[[], bool]) -> None:
+    def __init__(
+        self, bulkhead: Bulkhead, is_connected: Callable[[], bool], *, several: bool = False
+    ) -> None:
+        """
+        Args:
+            several: whether there are several connections, so that questions of which each goes
+                in its own connection's lane are under way at a time.
+        """
+        self._several = several
         self._bulkhead = bulkhead
         self._is_connected = is_connected
         self._compartment = Compartment(bulkhead)
         self._let_in: dict[object, asyncio.Future[None]] = {}
 
     async def around(self, call: Call, go_on: Work[T | Failure]) -> T | Failure:
-        if not call.beside or call.operation not in _COUNTED:
+        if call.operation not in _COUNTED or not (call.beside or self._several):
             return await go_on()
         loop = asyncio.get_running_loop()
         if self._compartment.is_full:

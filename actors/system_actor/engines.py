@@ -61,7 +61,7 @@ def engine_for(
     definition = start.definition
     policy = definition.policy
     # One for all connections: what limits a system does not limit each of them.
-    guards = Guards.of(policy, system, start.level_path)
+    guards = Guards.of(policy, system, start.level_path, lambda: reports.is_connected)
 
     def engine(
         system: ExternalSystemInterface,

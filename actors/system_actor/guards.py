@@ -6,7 +6,7 @@ made as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 
 from actors.interface import ExternalSystemInterface
@@ -41,20 +41,27 @@ class Guards:
 
     @classmethod
     def of(
-        cls, policy: Policy, system: ExternalSystemInterface, level_path: str | None = None
+        cls,
+        policy: Policy,
+        system: ExternalSystemInterface,
+        level_path: str | None = None,
+        is_connected: Callable[[], bool] | None = None,
     ) -> Guards | None:
         """Those that a policy asks for; None if it asks for none.
 
         Args:
             level_path: of the file of its rate limit; None keeps that in this process.
+            is_connected: whether the system is; None asks the one connector that it has.
         """
+        is_connected = is_connected or (lambda: system.is_connected)
         guards: list[Guard] = []
         most_at_once = down = None
         if policy.waits_when_down and policy.pool is None:  # which has several connections
             down = DownGuard(system)
             guards.append(down)
         if policy.bulkhead is not None:
-            guards.append(BulkheadGuard(policy.bulkhead, lambda: system.is_connected))
+            several = policy.pool is not None
+            guards.append(BulkheadGuard(policy.bulkhead, is_connected, several=several))
         if policy.rate_limit is not None:
             guards.append(RateLimiter(policy.rate_limit, level_path, system.system_name))
             most_at_once = policy.rate_limit.burst

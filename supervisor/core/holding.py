@@ -8,25 +8,13 @@ the order in which it came in; orders to connect, and what needs no connection, 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, TypeVar
+from typing import Final
 
-import attrs
-
-from actors.messages import (
-    Failure,
-    FailureCode,
-    Fence,
-    ManySent,
-    QueryData,
-    Reply,
-    SendData,
-    SendMany,
-)
+from actors.messages import Fence, QueryData, Reply, SendData, SendMany
+from actors.messages.results import with_retry_after
 from supervisor.core.child import Child
 from supervisor.core.pending import Pending
 from supervisor.tree.nodes import Node
-
-R = TypeVar("R")
 
 _HELD: Final = (SendData, SendMany, QueryData)
 _SOON: Final = 0.05
@@ -70,14 +58,4 @@ def with_hint(child: Child, reply: Reply, now: float) -> Reply:
     """The same answer of a system, with when it is connected next, if it failed for that."""
     if child.attempt is None:
         return reply
-    after = max(_SOON, child.attempt.due - now)
-    if isinstance(reply, ManySent):
-        results = tuple([_hinted(each, after) for each in reply.results])
-        return reply if results == reply.results else attrs.evolve(reply, results=results)
-    return _hinted(reply, after)
-
-
-def _hinted(reply: R, after: float) -> R | Failure:
-    if not isinstance(reply, Failure) or reply.code is not FailureCode.NOT_CONNECTED:
-        return reply
-    return reply if reply.retry_after is not None else attrs.evolve(reply, retry_after=after)
+    return with_retry_after(reply, max(_SOON, child.attempt.due - now))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
+
 from actors.messages import (
     CallCommand,
     CheckHealth,
@@ -18,6 +20,8 @@ from actors.messages import (
 )
 from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.policy import Policy
+from actors.system_actor.bulkheading import BulkheadGuard
+from actors.system_actor.calls import Call, Operation
 from tests.helpers.bench import Bench, Held, Puppet, scenario, turns
 
 TWO = Policy(bulkhead=Bulkhead(concurrent=2, queue=1))
@@ -130,3 +134,17 @@ async def test_what_waits_when_the_system_is_stopped_was_not_sent():
     bench.to_supervisor.flush()
     outcomes = [bench.replies[ref][-1].outcome for ref in (began, waits)]
     assert outcomes == [Outcome.UNKNOWN, Outcome.NOT_SENT]
+
+
+@scenario
+async def test_of_a_pool_the_questions_of_each_connection_count():
+    guard = BulkheadGuard(Bulkhead(concurrent=1, queue=0), lambda: False, several=True)
+    first = Call(Operation.QUERY, QueryData("plc", "A?"))
+    held = Held()
+    task = asyncio.create_task(guard.around(first, held))
+    await held.begun()
+    reply = await guard.around(attrs.evolve(first, request=QueryData("plc", "B?")), Held())
+    assert reply.code is FailureCode.OVERLOADED
+    assert "plc: not connected, and busy with 1 calls at once, 0 in line" in reply.text
+    held.release()
+    await task
