@@ -199,7 +199,8 @@ class SystemLinks:
             case EventKind.UNREGISTERED:
                 self._forget(name, ways)
             case EventKind.CONNECTED | EventKind.CONNECTING | EventKind.DISCONNECTED:
-                ways.connection(event.kind is EventKind.CONNECTED)
+                due = None if event.delay is None else time.monotonic() + event.delay
+                ways.connection(event.kind is EventKind.CONNECTED, due)
             case _:
                 return
         self._touch(name, ways)

@@ -33,7 +33,7 @@ from actors.messages import (
     items_in,
 )
 from actors.messages.deliveries import Deliveries
-from actors.messages.results import Results
+from actors.messages.results import Results, with_retry_after
 from supervisor.client.asked import Asked, OnReply, Place
 from supervisor.client.fencing import FENCE_PATIENCE, Fencing
 from supervisor.client.load import Load
@@ -42,6 +42,9 @@ from supervisor.messages import ReturnData, SystemResolved
 from supervisor.messages.checks import mistake_in
 from supervisor.timing.deadlines import Deadlines
 from supervisor.timing.patience import patience_of, timed_out
+
+_SOON: Final = 0.05
+"""Seconds; trying again sooner is of no use."""
 
 _may_go_straight: Final = attrgetter("direct")
 
@@ -69,6 +72,8 @@ class Ways:
         """Whether the system is, as far as it said on the link."""
         self._is_up = True
         """Whether it is, as far as the supervisor said, which knows when it will be."""
+        self._next_attempt: float | None = None
+        """When it is connected next, where that is planned."""
         self.connection_news = 0
         """How often the supervisor said so."""
         self._deliveries = Deliveries()
@@ -198,9 +203,9 @@ class Ways:
         if self.incarnation == incarnation:
             self._closing = True
 
-    def connection(self, is_up: bool) -> None:
-        """The supervisor says whether the system is connected."""
-        self._is_up = is_up
+    def connection(self, is_up: bool, next_attempt: float | None = None) -> None:
+        """The supervisor says whether the system is connected, and when it is tried next."""
+        self._is_up, self._next_attempt = is_up, next_attempt
         self.connection_news += 1
 
     def heard(self, said: Answered, now: float) -> None:
@@ -351,6 +356,8 @@ class Ways:
             ends = is_final(reply)
             if not ends and self._link is not None:
                 self._deadlines.set(request_id, now + patience_of(asked.request, self._link))
+            if self._next_attempt is not None:
+                reply = with_retry_after(reply, max(_SOON, self._next_attempt - now))
             self._answer(asked, reply, ends=ends)
 
     def _answer(self, asked: Asked, reply: Reply, *, ends: bool = True) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from actors.messages import Deliver, Fence, FencePassed, SendData
-from tests.helpers.plant import Plant, sent
+from actors.messages import Deliver, FailureCode, Fence, FencePassed, SendData, SendMany
+from tests.helpers.plant import Plant, part, sent
 
 
 @pytest.fixture
@@ -56,6 +56,22 @@ def test_without_such_a_policy_the_system_says_itself_that_it_is_not_connected(p
     plant.ways.connection(False)
     request = plant.ask(SendData("plc", 1))
     assert plant.delivered() == [request]
+
+
+def test_who_is_told_that_it_is_not_connected_is_told_when_it_will_be(plant):
+    plant.open()
+    plant.ways.connection(False, plant.now + 5.0)
+    single, many = plant.ask(SendData("plc", 1)), plant.ask(SendMany("plc", (2,)))
+    why = FailureCode.NOT_CONNECTED, "not connected"
+    plant.now += 2.0
+    plant.say(single.failure(*why), part(many, many.failure(*why), final=True))
+    [failure] = plant.answers(single)
+    [results] = plant.answers(many)
+    assert (failure.retry_after, results.results[0].retry_after) == (3.0, 3.0)
+    plant.ways.connection(True)
+    again = plant.ask(SendData("plc", 3))
+    plant.say(again.failure(*why))
+    assert plant.answers(again)[0].retry_after is None
 
 
 def test_a_system_that_was_not_connected_when_it_was_found_is_not_asked_straight(plant):
