@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -47,8 +47,7 @@ _RATE: Final = Allowed(
 )
 
 
-@attrs.frozen
-class Level:
+class Level(NamedTuple):
     """How full the bucket is; all that is kept of a limit."""
 
     at: float = -math.inf
@@ -111,7 +110,7 @@ class RateLimit:
     def take_turn(self, level: Level, now: float, weight: int = 1) -> tuple[Level, Turn]:
         """Stand in line, behind all that wait: for whoever may not go just now."""
         before = self._drained(level, now)
-        after = attrs.evolve(before, promised=before.promised + weight)
+        after = before._replace(promised=before.promised + weight)
         due = now + max(0.0, self._wait(before.promised, weight))
         return after, Turn(due, weight, after)
 
@@ -126,7 +125,7 @@ class RateLimit:
         if level.gone + turn.weight > self.burst + _EXACT:
             return level, self._wait(level.gone, turn.weight)
         gone = level.gone + turn.weight
-        return attrs.evolve(level, gone=gone, promised=max(level.promised, gone)), 0.0
+        return level._replace(gone=gone, promised=max(level.promised, gone)), 0.0
 
     def give_back(self, level: Level, now: float, turn: Turn) -> Level:
         """Who had this turn does not go. It is lost if somebody stands behind it, whose own
@@ -135,7 +134,7 @@ class RateLimit:
         mine = self._drained(turn.after, now)
         if level.promised > mine.promised + _EXACT:
             return level
-        return attrs.evolve(level, promised=max(level.gone, level.promised - turn.weight))
+        return level._replace(promised=max(level.gone, level.promised - turn.weight))
 
     def fuller(self, one: Level, other: Level, now: float) -> Level:
         """The more careful of two levels of one bucket, at a time."""

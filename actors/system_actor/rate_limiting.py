@@ -45,11 +45,23 @@ class RateLimiter:
         self._is_alone = False
 
     async def around(self, call: Call, go_on: Work[T | Failure]) -> T | Failure:
-        if call.operation in _LIMITED:
+        if call.operation in _LIMITED and not self._goes_at_once(call.weight):
             wait = await self._wait_for_turn(call)
             if wait:
                 return self._refusal(call, wait)
         return await go_on()
+
+    def _goes_at_once(self, weight: int) -> bool:
+        """Let a call go, if nobody waits and it may. Most calls have nothing else to do here."""
+        if self._in_turn.locked():
+            return False
+        try:
+            wait = self._file.change(lambda level, now: self._limit.ask(level, now, weight))
+        except BlockingIOError:
+            return False
+        if self._file.trouble is not None or self._is_alone:
+            self._tell_trouble()
+        return not wait
 
     async def _wait_for_turn(self, call: Call) -> float:
         """Wait until a call may go.

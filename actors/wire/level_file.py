@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
+import mmap
 import os
 import struct
 from collections.abc import Callable
@@ -24,8 +26,10 @@ Step = Callable[[Level, float], tuple[Level, T]]
 
 _FORMAT: Final = struct.Struct("=dddd")
 """A level, and the items a second by which it drains."""
-_TRIES: Final = 3
-"""Files that may be removed under one's hands before this process goes on alone."""
+_LOOK_EVERY: Final = 0.5
+"""Seconds between two looks whether the file was removed."""
+_QUIET: Final = 60.0
+"""Seconds that a bucket must have been empty for its file to be removed: nobody uses it."""
 
 
 class LevelFile:
@@ -43,6 +47,8 @@ class LevelFile:
         self._limit = limit
         self._clock = clock
         self._fd: int | None = None
+        self._map: mmap.mmap | None = None
+        self._look_at = -math.inf
         self._level = Level()
         """As this process has left it."""
         self.trouble: OSError | None = None
@@ -55,80 +61,69 @@ class LevelFile:
             BlockingIOError: somebody else takes one just now. That takes microseconds, unless
                 his process is stopped in the middle of it.
         """
-        fd = self._locked()
-        now = self._clock()  # only now: the next who has the lock has a later one
-        if fd is not None:
-            self._level = _read(fd)
-        self._level, result = step(self._level, now)
-        if fd is not None:
-            try:
-                _write(fd, self._level, self._limit.rate)
+        if self._path is not None and self._clock() >= self._look_at:
+            self._look(self._path)
+        fd, level = self._fd, self._map
+        if fd is None or level is None:
+            self._level, result = step(self._level, self._clock())
+            return result
+        is_shared = self._limit.shared is not None  # else nobody else's process uses it
+        if is_shared:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            at, gone, promised, _ = _FORMAT.unpack_from(level)
+            # The time only now: the next who has the lock has a later one.
+            new, result = step(Level(at, gone, promised), self._clock())
+            self._level = new
+            _FORMAT.pack_into(level, 0, new.at, new.gone, new.promised, self._limit.rate)
+            return result
+        finally:
+            if is_shared:
                 fcntl.flock(fd, fcntl.LOCK_UN)
-            except OSError as error:
-                self._give_up(error)
-        return result
 
     def close(self) -> None:
         """Let go of the file, and of the lock on it."""
         fd, self._fd = self._fd, None
+        level, self._map = self._map, None
+        if level is not None:
+            level.close()
         if fd is not None:
             os.close(fd)
 
-    def _locked(self) -> int | None:
-        """The file, locked; None if there is none."""
-        if self._path is None:
-            return None
+    def _look(self, path: str) -> None:
+        """See that there is a file, and that it is where others find it."""
         try:
-            for _ in range(_TRIES):
-                if self._fd is None:
-                    self._open(self._path)
-                assert self._fd is not None
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(self._fd).st_nlink:
-                    self.trouble = None
-                    return self._fd
-                self.close()  # it was removed
+            if self._fd is None or not os.fstat(self._fd).st_nlink:
+                self.close()
+                self._open(path)
+            self.trouble = None
         except BlockingIOError:
+            self.close()
             raise
         except OSError as error:
-            self._give_up(error)
-        return None
+            self.close()
+            self.trouble = error
+        self._look_at = self._clock() + _LOOK_EVERY
 
     def _open(self, path: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = self._fd = os.open(path, flags, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.close()
-            raise
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        data = os.pread(fd, _FORMAT.size, 0)
+        there = Level(*_FORMAT.unpack(data)[:3]) if len(data) == _FORMAT.size else Level()
         # Of a file that was removed, others may know less than this process, or more.
-        level = self._limit.fuller(_read(fd), self._level, self._clock())
-        _write(fd, level, self._limit.rate)
+        level = self._limit.fuller(there, self._level, self._clock())
+        data = _FORMAT.pack(level.at, level.gone, level.promised, self._limit.rate)
+        # Written, and not only made longer: a full disk is an error here, and not a SIGBUS later.
+        if os.pwrite(fd, data, 0) < _FORMAT.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        self._map = mmap.mmap(fd, _FORMAT.size)
         fcntl.flock(fd, fcntl.LOCK_UN)
-
-    def _give_up(self, error: OSError) -> None:
-        self.close()
-        self.trouble = error
-
-
-def _read(fd: int) -> Level:
-    data = os.pread(fd, _FORMAT.size, 0)
-    if len(data) < _FORMAT.size:
-        return Level()  # it is new
-    at, gone, promised, _ = _FORMAT.unpack(data)
-    return Level(at, gone, promised)
-
-
-def _write(fd: int, level: Level, rate: float) -> None:
-    data = _FORMAT.pack(level.at, level.gone, level.promised, rate)
-    if os.pwrite(fd, data, 0) < _FORMAT.size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def remove_if_drained(directory: PrivateDirectory, name: str, now: float) -> None:
-    """Remove a file whose bucket has drained by now: a new one says the same. One that somebody
-    has locked stays."""
+    """Remove a file whose bucket has been empty for a while: a new one says the same. One that
+    somebody has locked stays."""
     try:
         fd = directory.open(name, os.O_RDONLY)
     except OSError:
@@ -138,7 +133,7 @@ def remove_if_drained(directory: PrivateDirectory, name: str, now: float) -> Non
         data = os.pread(fd, _FORMAT.size, 0)
         if len(data) == _FORMAT.size:
             at, _, promised, rate = _FORMAT.unpack(data)
-            if promised > (now - at) * rate:
+            if promised > (now - _QUIET - at) * rate:
                 return
         directory.remove_file(name)
     except OSError:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import time
 
+import attrs
 import pytest
 
 from actors.messages import (
@@ -177,6 +178,8 @@ def path_in(tmp_path):
 
 
 def shared(tmp_path, policy=WAITS, count=2):
+    together = attrs.evolve(policy.rate_limit, shared="gateway")
+    policy = Policy(rate_limit=together)
     systems = [Timed() for _ in range(count)]
     return systems, [Bench(each, policy, path_in(tmp_path)) for each in systems]
 
@@ -231,11 +234,13 @@ def test_who_is_stopped_in_the_middle_of_a_step_holds_no_event_loop_up(tmp_path)
         await one.ask(SendData("plc", 1))
         fd = os.open(path_in(tmp_path), os.O_RDWR)
         fcntl.flock(fd, fcntl.LOCK_EX)
-        ref = other.submit(SendData("plc", 2))
+        refs = [bench.submit(SendData("plc", 2)) for bench in (one, other)]
         await asyncio.sleep(0.5)  # of this loop's own clock: it runs
-        assert not other.is_answered(ref)
+        assert not one.is_answered(refs[0])
+        assert not other.is_answered(refs[1])
         os.close(fd)  # it was killed
-        assert isinstance(await other.answer(ref), DataSent)
+        assert isinstance(await one.answer(refs[0]), DataSent)
+        assert isinstance(await other.answer(refs[1]), DataSent)
 
     play()
 
@@ -243,10 +248,12 @@ def test_who_is_stopped_in_the_middle_of_a_step_holds_no_event_loop_up(tmp_path)
 def test_a_file_that_was_removed_is_made_again_as_it_was(tmp_path):
     @scenario
     async def play():
-        _, (one, other) = shared(tmp_path, REFUSES)
+        slow = RateLimit(rate=0.01, burst=2, overflow="refuse")
+        _, (one, other) = shared(tmp_path, Policy(rate_limit=slow))
         for bench in (one, other):
             assert isinstance(await bench.ask(SendData("plc", 1)), DataSent)
         os.unlink(path_in(tmp_path))
+        await asyncio.sleep(0.5)
         for bench in (other, one):
             assert (await bench.ask(SendData("plc", 1))).code is FailureCode.RATE_LIMITED
 
@@ -275,3 +282,16 @@ def test_the_clock_of_an_event_loop_is_that_of_all_processes():
 
     ours, all_ = asyncio.run(both())
     assert abs(ours - all_) < 1.0
+
+
+@scenario
+async def test_what_comes_when_there_is_room_again_does_not_overtake_what_waits():
+    system = Timed()
+    bench = Bench(system, Policy(rate_limit=RateLimit(rate=10, burst=1)))
+    refs = [bench.submit(CallCommand("plc", "call", (number,))) for number in range(4)]
+    for number in range(4, 8):
+        await asyncio.sleep(0.1)
+        refs.append(bench.submit(CallCommand("plc", "call", (number,))))
+    for ref in refs:
+        await bench.answer(ref)
+    assert [number for (number,) in system.begun("call")] == list(range(8))

@@ -142,8 +142,12 @@ def test_the_file_of_a_limit_is_there_with_the_first_system_that_has_one() -> No
         await manager.send_data_to_system("m", 1)
         [level] = levels.iterdir()
         level.unlink()
-        await manager.send_data_to_system("m", 1)
-        assert level.exists()
+
+        async def is_made_again() -> bool:
+            await manager.send_data_to_system("m", 1)
+            return level.exists()
+
+        await until(is_made_again)
 
     with_manager(main, SystemSpec("plain", "mock"))
 
