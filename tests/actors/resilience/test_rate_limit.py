@@ -200,7 +200,7 @@ class Sharing(RuleBasedStateMachine):
             return
         self.level, sharer.turn = self.limit.take_turn(self.level, self.now, weight)
         sharer.due, sharer.asked = sharer.turn.due, next(self.order)
-        assert sharer.due >= max(each.due for each in self.sharers if each.turn and each.turn.due)
+        assert sharer.due >= max(each.turn.due for each in self.sharers if each.turn)
 
     @precondition(lambda self: any(each.turn for each in self.sharers))
     @rule(late=st.sampled_from((0.0, 0.0, 0.1, 1.0)))
