@@ -233,10 +233,10 @@ class Router:
             return request.failure(FailureCode.UNAVAILABLE, why_down(child.node))
         cause = None if control else child.node.held_up_by
         if cause is not None and not child.waits:
-            text = "restarting after a crash; try again shortly"
+            after = next_start(cause, self._timers.now)
+            text = f"restarting after a crash; try again in {after:.2g} s"
             if cause is not child.node:
                 text = f"waiting for {cause.name}, which is {text}"
-            after = next_start(cause, self._timers.now)
             return request.failure(FailureCode.UNAVAILABLE, text, retry_after=after)
         if control:  # a few, and what puts an overloaded system right
             return Admitted(request, weight_of(request), 0)

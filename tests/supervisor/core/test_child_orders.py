@@ -155,7 +155,7 @@ def test_who_asks_a_system_that_does_not_run_is_told_why_and_what_to_do(plant):
     plant.register("slow", backoff_min=2, backoff_max=2).crash_and_exit()
     plant.actor("slow").start()
     plant.actor("slow").crash_and_exit()
-    assert told("slow") == "slow: restarting after a crash; try again shortly"
+    assert told("slow").startswith("slow: restarting after a crash; try again in ")
 
 
 def test_a_ping_is_answered(plant):
