@@ -19,6 +19,7 @@ from actors.errors import (
     map_exceptions,
 )
 from actors.interface import ExternalSystemInterface, command
+from actors.resilience.batch import Batch
 from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.policy import Policy
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuthenticationRefusedError",
     "BadConfigurationError",
+    "Batch",
     "Bulkhead",
     "CertificateInvalidError",
     "ConnectorError",

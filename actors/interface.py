@@ -65,6 +65,11 @@ def asks_nobody(check_health: Callable[..., Any]) -> bool:
     return getattr(check_health, _LOCAL_MARK, False)
 
 
+def sends_many_at_once(system_class: type[ExternalSystemInterface]) -> bool:
+    """Whether a class has a bulk operation of its own."""
+    return system_class.send_many is not ExternalSystemInterface.send_many
+
+
 def check_system_name(name: object) -> str:
     """Return ``name`` if it can name a system.
 

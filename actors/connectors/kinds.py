@@ -73,8 +73,8 @@ def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
 
     Raises:
         ActorSetupError: the class cannot be found here, does not take these two
-            arguments, has methods that cannot be awaited, or the result is no whole
-            ExternalSystemInterface.
+            arguments, has methods that cannot be awaited, or cannot do what the policy asks
+            for, or the result is no whole ExternalSystemInterface.
     """
     name = definition.system_name
     if definition.snapshot is None:
@@ -109,6 +109,8 @@ def build_system(definition: SystemDefinition) -> ExternalSystemInterface:
         check_built(system)
     except ActorSetupError as error:
         raise ActorSetupError(f"system {name!r}: {error}") from None
+    if mistakes := definition.policy.mistakes_for(type(system)):
+        raise ActorSetupError(f"system {name!r}: {'; '.join(mistakes)}")
     return system
 
 

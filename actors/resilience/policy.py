@@ -6,6 +6,8 @@ from typing import Final
 
 import attrs
 
+from actors.interface import ExternalSystemInterface, sends_many_at_once
+from actors.resilience.batch import Batch
 from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.pool_policy import PoolPolicy
@@ -24,6 +26,7 @@ class Policy:
     systems name by ``policy = "NAME"``.
     """
 
+    batch: Batch | None = attrs.field(default=None, validator=table_of(Batch).or_none())
     bulkhead: Bulkhead | None = attrs.field(default=None, validator=table_of(Bulkhead).or_none())
     keep_alive: KeepAlive | None = attrs.field(
         default=None, validator=table_of(KeepAlive).or_none()
@@ -48,11 +51,24 @@ class Policy:
                 "stale_after and pool do not go together: a connection of a pool that is not used "
                 "is silent, and in order; use keep_alive, which pings each connection"
             )
+        if self.pool is not None and self.batch is not None:
+            raise ValueError(
+                "batch and pool do not go together: each item goes to a connection of the pool "
+                "that is free, so that none waits with another; leave one of them out"
+            )
 
     @property
     def waits_when_down(self) -> bool:
         """Whether what is asked of a system that is down waits."""
         return self.when_down is WhenDown.WAIT
+
+    def mistakes_for(self, system_class: type[ExternalSystemInterface]) -> list[str]:
+        """What of it cannot be done for systems of a class, one text per mistake."""
+        if self.batch is None or sends_many_at_once(system_class):
+            return []
+        who = system_class.__qualname__
+        text = f"batch: {who} has no send_many of its own, so that nothing can go out together"
+        return [f"{text}; leave batch out, or give the class one"]
 
 
 NO_POLICY: Final = Policy()

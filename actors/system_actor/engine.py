@@ -34,6 +34,7 @@ from actors.messages import (
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.system_actor.asking import LATE, Asker
+from actors.system_actor.batching import is_forgotten
 from actors.system_actor.beside import Beside
 from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect
@@ -47,7 +48,7 @@ from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Together, Work
 from actors.system_actor.renewing import NOBODY, Renew, renew
 from actors.system_actor.reports import Origin, Reporting
-from actors.system_actor.sending import send_many, send_one
+from actors.system_actor.sender import Sender
 from actors.system_actor.stopping import disconnect_last, end_connection
 
 
@@ -123,6 +124,8 @@ class Engine:
             policy, system, self._asker, self._receiver, self._lane, self._guard, self._crash
         )
         self._guards = self._liveness.among(guards)
+        batch, failed = policy.batch, self._losses.failed
+        self._sender = Sender(system, self._lane, failed, self._guards, batch)
 
     @property
     def is_stopping(self) -> bool:
@@ -186,7 +189,7 @@ class Engine:
         is cancelled, but for the system's receive."""
         self._lane.take_out(lambda job: job.origin in origins)
         running = self._lane.running
-        if running is not None and running.origin in origins:
+        if running is not None and is_forgotten(running, origins):
             self._lane.cut("its caller's time ran out")
         self._beside.forget(origins)
         self._receiver.forget(origins)
@@ -220,6 +223,7 @@ class Engine:
         """
         self._past.wait_no_more()
         self._liveness.close()
+        self._sender.hurry()
         if self._last_disconnect is None:
             self._last_disconnect = asyncio.create_task(
                 self._guard(lambda: self._disconnect_last(grace)), name="stop"
@@ -255,7 +259,8 @@ class Engine:
 
     def _is_held(self, request: Request) -> bool:
         """Whether its call waits for leave to begin."""
-        return self._guards is not None and self._guards.hold(request)
+        held_back = self._guards is not None and self._guards.holds(request)
+        return held_back or self._sender.holds(request)
 
     def _done(self, request: Request) -> None:
         if isinstance(request, ConnectSystem):
@@ -270,19 +275,8 @@ class Engine:
 
     async def _carry_out(self, job: Job) -> None:
         match request := job.request:
-            case SendData():
-                await self._guarded(
-                    job, lambda: send_one(self._system, request, self._losses.failed)
-                )
-            case SendMany():
-                await send_many(
-                    self._system,
-                    job.origin,
-                    request,
-                    lambda: job.cut is not None,
-                    self._losses.failed,
-                    self._guards,
-                )
+            case SendData() | SendMany():
+                await self._sender.carry_out(job)
             case QueryData() if type(self._system).concurrent_queries:
                 self._run_beside(job.origin, request, lambda: self._asker.ask(request))
                 self._lane.running = None  # it is answered there, also when it is cut off

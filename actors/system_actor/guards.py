@@ -78,8 +78,8 @@ class Guards:
         finally:
             self._held.discard(request)
 
-    def hold(self, request: Request) -> bool:
-        """Whether they hold back its call: of what is cut off now nothing was done."""
+    def holds(self, request: Request) -> bool:
+        """Whether one of them holds back its call: of what is cut off now nothing was done."""
         return id(request) in self._held
 
     async def _run(self, depth: int, call: Call, work: Work[T | Failure]) -> T | Failure:

@@ -33,6 +33,8 @@ class Job:
     request: Request
     cut: Failure | None = None
     """Set when it is cut off while it runs: what to answer."""
+    entered: float = 0.0
+    """When it was put in line, where somebody asks for that."""
 
     def fail(self, code: FailureCode, text: str) -> None:
         """Answer that it was not begun."""
@@ -69,6 +71,9 @@ class Lane:
         """The one that is carried out, and may be cut off."""
         self.task: asyncio.Task[None] | None = None
         """Carries out one after the other; None while there are none."""
+        self.keeps_time = False
+        """Whether jobs know when they were put in line."""
+        self._news: asyncio.Event | None = None
 
     def __iter__(self) -> Iterator[Request]:
         """What is not dealt with yet, in order."""
@@ -84,6 +89,8 @@ class Lane:
 
     def enter(self, job: Job) -> None:
         """Put a job in line."""
+        if self.keeps_time:
+            job.entered = asyncio.get_running_loop().time()
         self._waiting.append(job)
         if isinstance(job.request, DisconnectSystem) and (self.running or len(self._waiting) > 1):
             asyncio.get_running_loop().call_later(DISCONNECT_GRACE, self._hurry, job)
@@ -93,6 +100,26 @@ class Lane:
         """Put a job before all that wait."""
         self._waiting.appendleft(job)
         self._go_on()
+
+    def take_next(self) -> Job:
+        """What is done after what runs, which is done together with that."""
+        return self._waiting.popleft()
+
+    def wake(self) -> None:
+        """End a wait for what is to be done next."""
+        if self._news is not None:
+            self._news.set()
+
+    async def until_entered(self, seconds: float) -> None:
+        """Wait until there may be something to be done next, so many seconds at most."""
+        self._news = asyncio.Event()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._news = None
 
     def take_out(self, unwanted: Callable[[Job], bool]) -> None:
         """Nobody waits for these any more: they never begin. What runs is not asked about."""
@@ -151,6 +178,7 @@ class Lane:
             self._on_crash(RuntimeError(text))
 
     def _go_on(self) -> None:
+        self.wake()
         if self.task is None:
             self.task = asyncio.create_task(self._guard(self._run))
 

@@ -6,7 +6,7 @@ Runs on the system actor's event loop, in the engine's lane.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from actors.errors import (
     NotSentError,
     describe,
 )
-from actors.interface import ExternalSystemInterface
+from actors.interface import ExternalSystemInterface, sends_many_at_once
 from actors.messages import (
     DataSent,
     Failure,
@@ -28,7 +28,8 @@ from actors.messages import (
     SendData,
     SendMany,
 )
-from actors.payload import PayloadError, unwrap
+from actors.payload import PayloadError, payload_size, unwrap
+from actors.resilience.batch import Batch
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.losses import why_not_connected
 from actors.system_actor.reports import Origin
@@ -65,6 +66,7 @@ async def send_many(
     is_cut: Callable[[], bool],
     on_error: OnError,
     guards: Guards | None,
+    batch: Batch | None = None,
 ) -> None:
     """Carry out a send of several items, and answer it. A cancellation leaves results so far
     reported.
@@ -72,11 +74,12 @@ async def send_many(
     Args:
         is_cut: whether it was cancelled; a connector may have swallowed that.
         guards: stand around the call for each item, or for all where that is one.
+        batch: how many go with one call, where all could.
     """
     parts = _Parts(origin, request)
     try:
-        if type(system).send_many is not ExternalSystemInterface.send_many:
-            await _send_in_bulks(system, request, parts, is_cut, on_error, guards)
+        if sends_many_at_once(type(system)):
+            await _send_in_bulks(system, request, parts, is_cut, on_error, guards, batch)
             parts.close(final=True)
             return
         for number, item in enumerate(request.items, 1):
@@ -90,8 +93,7 @@ async def send_many(
                 )
             parts.results.append(result)  # only now: a part may have gone out meanwhile
             if request.until_failure and isinstance(result, Failure):
-                not_tried = request.failure(FailureCode.NOT_TRIED, "an item before it failed")
-                parts.results += [not_tried] * (len(request.items) - number)
+                parts.results += [_not_tried(request)] * (len(request.items) - number)
                 break
     except BaseException:
         parts.close(final=False)
@@ -106,20 +108,35 @@ async def _send_in_bulks(
     is_cut: Callable[[], bool],
     on_error: OnError,
     guards: Guards | None,
+    batch: Batch | None,
 ) -> None:
     """The results of a system with a bulk operation of its own; in one, unless so many items
     may not go at once."""
-    count = len(request.items)
-    most = (guards and guards.most_at_once) or max(1, count)
-    for begin in range(0, max(1, count), most):
+    begin = 0
+    for count in _counts(request, guards, batch):
         if is_cut():
             raise asyncio.CancelledError
-        items = request.items[begin : begin + most]
-        bulk = partial(_send_bulk, system, request, items, on_error)
-        results = await guarded(guards, request, bulk, len(items))
+        end = begin + count
+        bulk = partial(_send_bulk, system, request, begin, end, on_error)
+        results = await guarded(guards, request, bulk, count)
         if isinstance(results, Failure):
-            results = (results,) * len(items)
+            results = (results,) * count
         parts.results.extend(results)
+        begin = end
+        if request.until_failure and any(isinstance(each, Failure) for each in results):
+            parts.results += [_not_tried(request)] * (len(request.items) - begin)
+            return
+
+
+def _counts(request: SendMany, guards: Guards | None, batch: Batch | None) -> Iterable[int]:
+    """How many items go with each call."""
+    counts: Iterable[int] = (len(request.items),)
+    if batch is not None and request.items:
+        counts = batch.parts(map(payload_size, request.items))
+    most = guards.most_at_once if guards is not None else None
+    if most is None:
+        return counts
+    return (min(most, count - at) for count in counts for at in range(0, max(1, count), most))
 
 
 async def _send_item(
@@ -141,20 +158,21 @@ async def _send_item(
 
 
 async def _send_bulk(
-    system: ExternalSystemInterface, request: SendMany, of: Sequence[Any], on_error: OnError
+    system: ExternalSystemInterface, request: SendMany, begin: int, end: int, on_error: OnError
 ) -> tuple[bool | Failure, ...]:
-    """The same of items that go out with one call."""
-    count = len(of)
+    """The same of those items that go out with one call."""
+    count = end - begin
     if not system.is_connected:
         return (request.failure(*why_not_connected(system)),) * count
     items: list[Any] = []
     unreadable: dict[int, Failure] = {}
-    for position, data in enumerate(of):
+    for position, data in enumerate(request.items[begin:end]):
         try:
             items.append(unwrap(data))
         except PayloadError as error:
             unreadable[position] = request.failure(FailureCode.INVALID_REQUEST, str(error))
-    deliveries = tuple([d for n, d in enumerate(request.deliveries) if n not in unreadable])
+    own = request.deliveries[begin:end]
+    deliveries = tuple([each for n, each in enumerate(own) if n not in unreadable])
     try:
         with delivering(deliveries):
             taken = await system.send_many(items) if items else []
@@ -213,6 +231,10 @@ def _part(request: SendMany, results: Sequence[bool | Failure], *, final: bool) 
         results=tuple(results),
         final=final,
     )
+
+
+def _not_tried(request: SendMany) -> Failure:
+    return request.failure(FailureCode.NOT_TRIED, "an item before it failed")
 
 
 def _failed(request: SendData | SendMany, error: Exception) -> Failure:

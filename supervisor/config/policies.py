@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import attrs
 
+from actors.connectors.kinds import resolve_kind
+from actors.errors import ActorSetupError
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.resilience.rate_limit import RateLimit
 from actors.settings import Mistake, MistakesError, describe_value, did_you_mean, read_table
@@ -77,3 +79,14 @@ class NamedPolicies:
             return f"must be the name of a [policy.NAME], not {describe_value(name)}"
         hint = did_you_mean(name, list(self._tables), f"; there are: {known}")
         return f'names "{name}", and there is no [policy.{name}]{hint}'
+
+
+def mistakes_for_kind(policy: Policy, kind: str) -> list[str]:
+    """What of a policy cannot be done for systems of a kind, if its class can be found here."""
+    if policy is NO_POLICY:
+        return []
+    try:
+        system_class = resolve_kind(kind)
+    except ActorSetupError:
+        return []  # which is told of the kind itself
+    return policy.mistakes_for(system_class)

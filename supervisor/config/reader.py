@@ -18,7 +18,7 @@ from actors.settings import (
     read_table,
     unknown_key,
 )
-from supervisor.config.policies import POLICY_KEYS, NamedPolicies
+from supervisor.config.policies import POLICY_KEYS, NamedPolicies, mistakes_for_kind
 from supervisor.config.variables import expand_variables
 from supervisor.specs.options import SupervisorOptions
 from supervisor.specs.policies import GiveUp, RestartType, Strategy
@@ -193,6 +193,9 @@ class Reader:
         self._add(mistakes, where)
         if isinstance(kind, str):
             self._read_kind(kind, details if isinstance(details, dict) else {}, where)
+            if kind not in self._wrong_kinds:
+                texts = mistakes_for_kind(policy, kind)
+                self._add([Mistake((), text) for text in texts], where)
         return _Child(where, table.get("name"), spec, rest=rest)
 
     def _read_kind(self, kind: str, details: Mapping[str, Any], where: str) -> None:

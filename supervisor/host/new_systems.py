@@ -12,6 +12,7 @@ from actors.interface import ExternalSystemInterface
 from actors.payload import Payload
 from actors.settings import did_you_mean
 from supervisor.config.file import check_kind
+from supervisor.config.policies import mistakes_for_kind
 from supervisor.host.handles import is_bound
 from supervisor.specs.spec import SystemSpec
 from supervisor.specs.system_options import SystemOptions
@@ -72,7 +73,7 @@ def _mistakes_in(spec: SystemSpec, is_attached: bool) -> list[str]:
         given = details.load() if isinstance(details, Payload) else details
     except ValueError:
         given = {}
-    return check_kind(spec.kind, given)
+    return check_kind(spec.kind, given) + mistakes_for_kind(spec.policy, spec.kind)
 
 
 def _is_there(module: str) -> bool:

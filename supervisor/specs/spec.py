@@ -147,6 +147,8 @@ class SystemSpec:
             ValueError: its name cannot name a system.
         """
         system_class = type(system)
+        if mistakes := options.get("policy", NO_POLICY).mistakes_for(system_class):
+            raise ValueError("; ".join(mistakes))
         return cls(
             check_system_name(system.system_name),
             f"{system_class.__module__}:{system_class.__qualname__}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from actors.resilience.batch import Batch
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.timeouts import Timeouts
@@ -90,4 +91,27 @@ def test_who_shares_a_rate_limit_says_the_same_of_it():
     assert mistakes(other) == [
         "system \"plc-2\": rate_limit: says 5 a second, 20 at once, shared as 'gw', and 'plc-1' "
         "says 10 a second, 20 at once, shared as 'gw'; say the same in both"
+    ]
+
+
+TCP = 'connection_details = { host = "h", port = 1 }\n'
+BATCH = 'batch = { max_items = 50, max_bytes = 1000, linger = "20ms" }'
+
+
+def test_a_batch_is_for_a_class_with_a_bulk_operation():
+    tcp = system(TCP + BATCH, kind="tcp")
+    assert policies(tcp)["plc-1"].batch == Batch(max_items=50, max_bytes=1000, linger=0.02)
+    assert mistakes(system(BATCH)) == [
+        'system "plc-1": batch: MockExternalSystem has no send_many of its own, so that nothing '
+        "can go out together; leave batch out, or give the class one"
+    ]
+    shared = f"[policy.fast]\n{BATCH}\n" + system('policy = "fast"')
+    assert len(mistakes(shared)) == 1
+
+
+def test_a_batch_and_a_pool_do_not_go_together():
+    both = system(f"{TCP}{BATCH}\npool = {{ size = 2 }}", kind="tcp")
+    assert mistakes(both) == [
+        'system "plc-1": batch and pool do not go together: each item goes to a connection of '
+        "the pool that is free, so that none waits with another; leave one of them out"
     ]

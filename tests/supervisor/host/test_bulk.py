@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
+import signal
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from actors import ConnectorError, MockExternalSystem
+from actors import (
+    Batch,
+    ConnectorError,
+    ItemRefusedError,
+    MockExternalSystem,
+    Policy,
+    command,
+)
 from actors.messages import Failure, FailureCode, Outcome
 from supervisor import (
+    ConnectorFailedError,
     ExternalSystemManager,
     NotConnectedError,
     PartlyFailedError,
     SupervisorOptions,
     SynchronousManager,
+    SystemCrashedError,
     UnknownSystemError,
 )
 from supervisor.host.bulk import QUESTIONS_OUT
+from supervisor.messages import SystemState
 from supervisor.specs.options import LogLevel
 from tests.helpers.shared import with_shared_manager
-from tests.helpers.support import QUIET, mock
+from tests.helpers.support import QUIET, mock, pid_of, until_state
 
 pytestmark = pytest.mark.usefixtures("shared_runtime")
 BOTH_WAYS = pytest.mark.usefixtures("way")
@@ -278,6 +291,71 @@ def test_a_synchronous_manager_has_all_of_it() -> None:
         assert manager.query_many("dmm", ["0?", "1?"]) == ["answer to 0?", "answer to 1?"]
         assert manager.broadcast("d*", "go") == {"dmm": True}
         assert manager.broadcast_query(["dmm", "x"], "2?") == {"dmm": "answer to 2?", "x": None}
+
+
+# ---- single sends that go out together --------------------------------------------------
+
+
+class Historian(MockExternalSystem):
+    """Has a bulk operation, and remembers how many items each call of it had."""
+
+    def __init__(self, name: str, details: dict[str, Any]) -> None:
+        super().__init__(name, details)
+        self.counts: list[int] = []
+
+    async def send_many(self, items: Sequence[Any]) -> list[bool | ConnectorError]:
+        self.counts.append(len(items))
+        if "hang" in items:
+            await asyncio.Event().wait()
+        return [ItemRefusedError("it is bad") if each == "bad" else True for each in items]
+
+    @command
+    async def calls(self) -> list[int]:
+        return self.counts
+
+
+@BOTH_WAYS
+def test_sends_of_many_tasks_go_out_with_few_calls_and_each_has_its_own_result() -> None:
+    historian = Historian("h", {})
+
+    async def work(manager: ExternalSystemManager) -> None:
+        batch = Policy(batch=Batch(max_items=10, linger=0.2))
+        assert manager.register_system(historian, policy=batch)
+        await historian.connect()
+        items = [*range(18), "bad", 19]
+        sent = await asyncio.gather(
+            *(historian.send_data(item) for item in items), return_exceptions=True
+        )
+        assert [each is True for each in sent] == [item != "bad" for item in items]
+        assert isinstance(sent[18], ConnectorFailedError)
+        assert sent[18].failure.outcome is Outcome.NOT_SENT
+        assert await historian.calls() == [10, 10]
+        assert await historian.send_many(range(25)) == [True] * 25
+        assert await historian.calls() == [10, 10, 10, 10, 5]
+
+    with_shared_manager(work)
+
+
+@BOTH_WAYS
+def test_a_process_that_is_killed_over_a_call_fails_all_that_were_in_it_as_unknown() -> None:
+    historian = Historian("h", {})
+
+    async def work(manager: ExternalSystemManager) -> None:
+        batch = Policy(batch=Batch(linger=0.1))
+        assert manager.register_system(historian, policy=batch)
+        await historian.connect()
+        items = ["a", "hang", "b"]
+        sending = [asyncio.create_task(historian.send_data(item)) for item in items]
+        while sum(await historian.calls()) < 3:
+            await asyncio.sleep(0.01)
+        os.kill(await pid_of(manager, "h"), signal.SIGKILL)
+        for each in await asyncio.gather(*sending, return_exceptions=True):
+            assert isinstance(each, SystemCrashedError)
+            assert each.failure.outcome is Outcome.UNKNOWN
+        await until_state(manager, "h", SystemState.CONNECTED, incarnation=2)
+        assert await historian.send_data("again") is True
+
+    with_shared_manager(work)
 
 
 # ---- what is raised ---------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
+from actors import Batch, Policy
 from supervisor import (
     AlreadyStartedError,
     ExternalSystemManager,
@@ -50,6 +51,21 @@ def test_a_spec_of_an_unknown_kind_or_with_wrong_details_is_refused_at_once(
     spec: SystemSpec, why: str
 ) -> None:
     assert why in refused(spec)
+
+
+def test_a_policy_that_the_class_cannot_follow_is_refused_at_once_or_by_its_process() -> None:
+    policy = Policy(batch=Batch(linger=0.01))
+    assert "MockExternalSystem has no send_many of its own" in refused(
+        SystemSpec("a", "mock", policy=policy)
+    )
+    assert "Thermostat has no send_many of its own" in refused(Thermostat("t", 1.0), policy=policy)
+    spec = SystemSpec("a", "tests.helpers.talking:Talking", policy=policy)
+
+    async def work(manager: ExternalSystemManager) -> None:
+        with pytest.raises(InvalidRequestError, match="Talking has no send_many of its own"):
+            await manager.start_child(spec)
+
+    with_manager(work)
 
 
 def test_a_module_that_only_the_systems_process_is_to_run_is_not_run_here(
