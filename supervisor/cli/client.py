@@ -15,6 +15,7 @@ import click
 
 from actors import loggers
 from actors.messages import FailureCode
+from supervisor.cli import event_loop
 from supervisor.cli.help import WholeGroup
 from supervisor.config.file import Config, ConfigError, load_config
 from supervisor.errors import ExternalSystemError
@@ -78,7 +79,7 @@ def attached(directory: Path, work: Work[T], *, follows: bool = False) -> T:
         logging.getLogger(loggers.ALL).addHandler(logging.NullHandler())
     try:
         RuntimeDirectory(directory).check_length()
-        return asyncio.run(attach())
+        return event_loop.run(attach)
     except KeyboardInterrupt:
         sys.exit(0 if follows else EXIT_INTERRUPTED)
     except DirectoryError as error:

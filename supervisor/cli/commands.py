@@ -6,11 +6,13 @@ import asyncio
 import os
 import random
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from supervisor.cli import event_loop
 from supervisor.cli.broadcast import broadcast
 from supervisor.cli.children import child, tree
 from supervisor.cli.client import (
@@ -108,13 +110,13 @@ def demo(json_: bool, chaos: bool, seconds: float, seed: int | None) -> None:
         from supervisor.demo.chaos_demo import run_chaos
 
         chosen = random.randrange(1_000_000) if seed is None else seed
-        show = run_chaos(seconds=seconds, seed=chosen, json_=json_)
+        show = partial(run_chaos, seconds=seconds, seed=chosen, json_=json_)
     else:
         from supervisor.demo.demo import run_demo
 
-        show = run_demo(json_=json_)
+        show = partial(run_demo, json_=json_)
     try:
-        code = asyncio.run(show)
+        code = event_loop.run(show)
     except RuntimeError as error:
         fail(EXIT_FAILED, str(error))
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,29 @@ def test_nothing_that_takes_time_is_imported_before_the_command_line() -> None:
     program = "import supervisor, sys; print([m for m in sys.modules if m.startswith('actors')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+LOOP = """
+import asyncio, os, signal
+from supervisor.cli import main
+original = asyncio.SelectorEventLoop.{method}
+def interrupted(self, *args, **kwargs):
+    result = original(self, *args, **kwargs)
+    asyncio.SelectorEventLoop.{method} = original  # once
+    os.kill(os.getpid(), signal.SIGINT)
+    return result
+asyncio.SelectorEventLoop.{method} = interrupted
+main(["--runtime-dir", {directory!r}, "{command}"])
+"""
+
+
+@pytest.mark.parametrize("method", ["_make_self_pipe", "__init__", "create_task"])
+@pytest.mark.parametrize(("command", "code"), [("status", EXIT_INTERRUPTED), ("watch", 0)])
+def test_it_ends_without_a_word_while_its_event_loop_is_made(
+    runtime_dir: Path, method: str, command: str, code: int
+) -> None:
+    program = LOOP.format(method=method, directory=str(runtime_dir), command=command)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
