@@ -21,6 +21,7 @@ from actors.errors import (
 from actors.interface import ExternalSystemInterface, command
 from actors.resilience.batch import Batch
 from actors.resilience.bulkhead import Bulkhead
+from actors.resilience.endpoints import EndpointOrder, Endpoints
 from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.policy import Policy
 from actors.resilience.pool import Pool
@@ -40,6 +41,8 @@ __all__ = [
     "CertificateInvalidError",
     "ConnectorError",
     "Delivery",
+    "EndpointOrder",
+    "Endpoints",
     "ExternalSystemInterface",
     "FatalError",
     "ItemRefusedError",

@@ -83,3 +83,35 @@ def test_a_kill_of_a_failed_system_mends_nothing() -> None:
             await manager.send_data_to_system("plc", "x")
 
     with_shared_manager(work)
+
+
+def test_an_authentication_that_is_revoked_ends_a_connection_that_stands() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        happening = manager.events()
+        revoked = [{"operation": "send", "action": "fatal", "after": 1}]
+        await manager.start_child(SystemSpec("plc", "mock", {"faults": revoked}, connect=True))
+        await until_state(manager, "plc", SystemState.CONNECTED)
+        assert await manager.send_data_to_system("plc", 1)
+        with pytest.raises(ConnectorFailedError, match="fatal failure in send"):
+            await manager.send_data_to_system("plc", 2)
+        await failed(happening)
+        assert not manager.is_connected("plc")
+        with pytest.raises(SystemFailedError, match="fatal failure in send"):
+            await manager.send_data_to_system("plc", 3)
+        await manager.connect_system("plc")
+        assert await manager.send_data_to_system("plc", 4)
+
+    with_shared_manager(work)
+
+
+def test_a_manager_whose_system_must_be_connected_and_cannot_be_says_so_when_it_starts() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        spec = SystemSpec("plc", "mock", {"faults": REFUSED}, connect=True, startup="error")
+        manager.register_system(spec)
+        with pytest.raises(SystemFailedError, match="cannot be started: cannot be connected"):
+            await manager.start()
+        manager.register_system(SystemSpec("other", "mock", connect=True))
+        await manager.start()
+        await until_state(manager, "other", SystemState.CONNECTED)
+
+    with_shared_manager(work)
