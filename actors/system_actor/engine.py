@@ -40,7 +40,6 @@ from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect
 from actors.system_actor.down_waiting import PastTheLane
 from actors.system_actor.dropping import DropLink, drop_link
-from actors.system_actor.giving_up import GiveUp, give_up
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.lane import STOPPING, Job, Lane
 from actors.system_actor.liveness import SendPing, look_after
@@ -76,7 +75,7 @@ class Engine:
         self._reports = reports
         self._on_crash = on_crash
         self._guards = guards
-        self._losses = Losses(system, self._lost, lambda: self._put_first(GiveUp))
+        self._losses = Losses(system, self._lost, self._give_up)
         reports.take_loss = self._losses.take
         self._receiver = Receiver(
             system,
@@ -92,11 +91,11 @@ class Engine:
             self._receiver,
             self._losses.failed,
             reports.drop,
-            lambda: self._put_first(Renew),
+            self._tainted,
             max_payload_bytes,
         )
-        self._urgent: type[Renew | GiveUp] | None = None
-        """What is to be done about the connection before all that waits."""
+        self._must_renew = False
+        """Whether the connection has become of no use for a question, and nothing was done."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
         self._lane = Lane(
             self._carry_out,
@@ -265,7 +264,7 @@ class Engine:
     def _done(self, request: Request) -> None:
         if isinstance(request, ConnectSystem):
             self._receiver.run()
-        self._urgent_next()
+        self._renew_next()
         if not isinstance(request, SendData | SendMany | QueryData):
             self._liveness.look()
 
@@ -296,8 +295,6 @@ class Engine:
                 await self._liveness.ping()
             case DropLink(why=reason):
                 await drop_link(self._system, reason, self._receiver, self._losses)
-            case GiveUp():
-                await give_up(self._system, self._receiver, self._losses)
             case ConnectSystem():
                 await self._guarded(job, lambda: self._connect(request))
             case DisconnectSystem():
@@ -333,21 +330,24 @@ class Engine:
         finally:
             self.is_renewing = False
 
-    def _put_first(self, kind: type[Renew | GiveUp]) -> None:
-        """The connection has become of no use, for a question or for anything."""
-        if self._urgent is not GiveUp:
-            self._urgent = kind
-        if self._lane.task is None and not self.is_stopping and not self._crashed:
-            self._urgent = None  # it came of what runs beside the lane
-            self._lane.enter(Job(NOBODY, kind(self._system.system_name)))
+    def _give_up(self, why: Reason) -> None:
+        """Nobody can do anything with the connection any more."""
+        is_closing = isinstance(self._lane.next, DisconnectSystem)
+        if not is_closing and not self.is_stopping and not self._crashed:
+            self._lane.enter_first(Job(NOBODY, DropLink(self._system.system_name, why)))
 
-    def _urgent_next(self) -> None:
+    def _tainted(self) -> None:
+        self._must_renew = True
+        if self._lane.task is None and not self.is_stopping and not self._crashed:
+            self._must_renew = False  # a command had asked
+            self._lane.enter(Job(NOBODY, Renew(self._system.system_name)))
+
+    def _renew_next(self) -> None:
         """Unless the connection is about to be closed."""
-        kind, self._urgent = self._urgent, None
-        closes = DisconnectSystem if kind is GiveUp else DisconnectSystem | DropLink
-        closing = isinstance(self._lane.next, closes)
-        if kind is not None and not closing and not self.is_stopping:
-            self._lane.enter_first(Job(NOBODY, kind(self._system.system_name)))
+        must_renew, self._must_renew = self._must_renew, False
+        closing = isinstance(self._lane.next, DisconnectSystem | DropLink)
+        if must_renew and not closing and not self.is_stopping:
+            self._lane.enter_first(Job(NOBODY, Renew(self._system.system_name)))
 
     async def _disconnect_last(self, grace: float) -> None:
         self._not_disconnected = await disconnect_last(

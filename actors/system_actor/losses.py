@@ -31,13 +31,13 @@ class Losses:
         self,
         system: ExternalSystemInterface,
         on_news: Callable[[str], None],
-        on_fatal: Callable[[], None],
+        on_fatal: Callable[[Reason], None],
     ) -> None:
         """Listen to the system.
 
         Args:
             on_news: called with a reason that has become known.
-            on_fatal: called when a connection that stands is to be given up.
+            on_fatal: called with the reason for which a connection that stands is to be given up.
         """
         self._system = system
         self._on_news = on_news
@@ -46,8 +46,8 @@ class Losses:
         self._why: Reason | None = None
         self._may_be_lost = False
         """Whether it has been connected, and nobody knows yet why it is not any more."""
-        self._given_up_for: FatalError | None = None
-        """What its connection is being closed for."""
+        self._given_up_for: Reason | None = None
+        """Why its connection is about to be closed, and not made again; whatever ends it first."""
         self._is_closing = False
         self._closed_for: Reason | None = None
         """Why it is being closed, until that is told."""
@@ -72,13 +72,14 @@ class Losses:
     def closing(self, why: Reason) -> Iterator[None]:
         """While it is disconnected for this reason, and for no wish of anybody's. What else is said
         of a loss meanwhile comes of that."""
+        why = self._given_up_for or why
         self._is_closing, self._closed_for = True, why
         try:
             yield
         finally:
             self._is_closing, untold, self._closed_for = False, self._closed_for, None
             if not self._system.is_connected:
-                self._may_be_lost = False
+                self._end(why)
                 self._why = self._why or untold
                 self._on_news(why.text)
 
@@ -89,14 +90,8 @@ class Losses:
         if not self._system.is_connected:
             self._note(_reason_of(error))
         elif isinstance(error, FatalError) and self._given_up_for is None:
-            self._given_up_for = error
-            self._on_fatal()
-
-    def gave_up(self) -> None:
-        """It was disconnected for an error for which it was to be given up, or could not be."""
-        error, self._given_up_for = self._given_up_for, None
-        if error is not None and not self._system.is_connected:
-            self.failed(error)
+            self._given_up_for = _reason_of(error)
+            self._on_fatal(self._given_up_for)
 
     def take(self, is_connected: bool) -> Reason | None:
         """The reason, to be reported; once."""
@@ -105,7 +100,7 @@ class Losses:
         elif self._closed_for is not None:
             self._why, self._closed_for = self._why or self._closed_for, None
         elif self._given_up_for is not None:
-            self.gave_up()
+            self._note(self._given_up_for)
         why, self._why = self._why, None
         return why
 
@@ -124,12 +119,16 @@ class Losses:
     def _note(self, reason: Reason) -> None:
         if self._is_closing:
             return
-        self._may_be_lost = False
+        reason = self._given_up_for or reason
+        self._end(reason)
         if self._why is None:
             self._why = reason
-            if reason.is_fatal:
-                self._system._extsys_failed = reason.text
             self._on_news(reason.text)
+
+    def _end(self, reason: Reason) -> None:
+        self._may_be_lost, self._given_up_for = False, None
+        if reason.is_fatal:
+            self._system._extsys_failed = reason.text
 
 
 def _reason_of(why: str | BaseException) -> Reason:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from actors.errors import EXPECTED_ERRORS, FatalError, describe, with_remedy
-from actors.interface import ExternalSystemInterface
+from actors.interface import ExternalSystemInterface, asks_nobody
 from actors.messages import FailureCode
 
 Trouble = tuple[FailureCode, str]
@@ -18,8 +18,7 @@ Trouble = tuple[FailureCode, str]
 
 def can_be_proved(system_class: type[ExternalSystemInterface]) -> bool:
     """Whether a class has a check of its own that is to be made after each connect."""
-    own = system_class.check_health is not ExternalSystemInterface.check_health
-    return own and system_class.check_on_connect
+    return not asks_nobody(system_class.check_health) and system_class.check_on_connect
 
 
 async def prove(system: ExternalSystemInterface) -> Trouble | None:

@@ -46,8 +46,6 @@ class TcpSystem(ExternalSystemInterface):
         ActorSetupError: the details have mistakes; its text has all of them.
     """
 
-    check_on_connect = False  # it is no round trip, which TCP does not have
-
     def __init__(self, system_name: str, connection_details: dict[str, Any]) -> None:
         super().__init__(system_name, connection_details)
         self._details = read_details(TcpDetails, system_name, connection_details)
