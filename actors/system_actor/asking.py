@@ -70,7 +70,7 @@ class Asker:
         """
         self._system = system
         self._receiver = receiver
-        self._on_error = on_error
+        self.on_error = on_error
         self._on_drop = on_drop
         self._on_taint = on_taint
         self._max_payload_bytes = max_payload_bytes
@@ -105,7 +105,7 @@ class Asker:
             with self._under_way(wait):
                 answer = await self._system.query_data(question, wait)
         except EXPECTED_ERRORS as error:
-            self._on_error(error)
+            self.on_error(error)
             error = self._as_no_answer(error, wait)
             if isinstance(error, NoAnswerError):
                 self._taint(str(error))

@@ -6,7 +6,7 @@ Runs on the system actor's event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from actors.errors import EXPECTED_ERRORS, describe
 from actors.interface import ExternalSystemInterface
@@ -22,12 +22,15 @@ from actors.system_actor.losses import Losses
 from actors.system_actor.proving import Trouble, prove, trouble
 from actors.system_actor.sending import gave
 
+Proof = Callable[[], Awaitable[str | None]]
+"""One more round trip, beside the check of its health; why it failed, if it did."""
+
 
 async def connect(
-    system: ExternalSystemInterface, request: ConnectSystem, losses: Losses
+    system: ExternalSystemInterface, request: ConnectSystem, losses: Losses, proof: Proof
 ) -> SystemConnected | Failure:
     """Carry out a connect; the answer to it."""
-    why = None if system.is_connected else await make_connection(system, losses)
+    why = None if system.is_connected else await make_connection(system, losses, proof)
     if why is not None:
         code, text = why
         losses.disconnected(text if code is FailureCode.FAILED else None)
@@ -39,6 +42,7 @@ async def connect(
 async def make_connection(
     system: ExternalSystemInterface,
     losses: Losses,
+    proof: Proof,
     on_connected: Callable[[], None] = lambda: None,
 ) -> Trouble | None:
     """Connect a system; why it could not be connected, if it could not.
@@ -59,7 +63,7 @@ async def make_connection(
         return FailureCode.CONNECTOR_ERROR, f"could not connect (connect {gave(connected)})"
     if system.is_connected:
         on_connected()
-        return await _prove(system)
+        return await _prove(system, proof)
     lost = losses.take(is_connected=False)
     if lost is not None:
         code = FailureCode.FAILED if lost.is_fatal else FailureCode.CONNECTOR_ERROR
@@ -68,12 +72,15 @@ async def make_connection(
     return FailureCode.CONNECTOR_ERROR, f"{text}the connector must set is_connected in connect"
 
 
-async def _prove(system: ExternalSystemInterface) -> Trouble | None:
+async def _prove(system: ExternalSystemInterface, proof: Proof) -> Trouble | None:
     try:
         why = await prove(system)
+        text = await proof() if why is None else None
     except asyncio.CancelledError:
         await be_disconnected(system)
         raise
+    if text is not None:
+        why = FailureCode.CONNECTOR_ERROR, f"connected, but {text}"
     if why is not None:
         await be_disconnected(system)
     return why

@@ -312,7 +312,7 @@ class Engine:
         async with self._changing:
             if not self._system.is_connected:
                 self._asker.connection_ended()
-            return await connect(self._system, request, self._losses)
+            return await connect(self._system, request, self._losses, self._liveness.prove)
 
     def _connect_beside(self, job: Job, request: ConnectSystem) -> None:
         self._run_beside(job.origin, request, lambda: self._connect(request))
@@ -326,7 +326,8 @@ class Engine:
     async def _renew(self) -> None:
         self.is_renewing = True
         try:
-            await renew(self._system, self._asker, self._receiver, self._losses)
+            proof = self._liveness.prove
+            await renew(self._system, self._asker, self._receiver, self._losses, proof)
         finally:
             self.is_renewing = False
 

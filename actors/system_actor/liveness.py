@@ -98,6 +98,9 @@ class Unwatched:
     async def ping(self) -> None:
         pass
 
+    async def prove(self) -> str | None:
+        return None
+
 
 def look_after(
     policy: Policy,
@@ -205,6 +208,13 @@ class Liveness:
         else:
             await self._ping()
 
+    async def prove(self) -> str | None:
+        """Ask what pings ask, on a connection that was just made; why that was not answered, if it
+        was not. A check of its health is made anyway."""
+        if self._policy is None or self._policy.query is None:
+            return None
+        return await self._ask(self._policy)
+
     # ---- details ----------------------------------------------------------------------------
 
     async def _ping(self) -> None:
@@ -248,6 +258,7 @@ class Liveness:
         except EXPECTED_ERRORS as error:
             if limit.expired():
                 return _NO_ANSWER.format(policy.timeout)
+            self._asker.on_error(error)  # it may be one for which the connection is given up
             return f"a ping failed: check_health: {describe(error)}"
         return None if is_healthy else "a ping failed: check_health says that nothing works"
 

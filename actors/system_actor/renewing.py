@@ -13,7 +13,7 @@ from actors.interface import ExternalSystemInterface
 from actors.messages import DisconnectSystem, Reason, Reply, Request
 from actors.messages.supervision import RENEWED
 from actors.system_actor.asking import Asker
-from actors.system_actor.connecting import make_connection
+from actors.system_actor.connecting import Proof, make_connection
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver
 from actors.system_actor.reports import Origin
@@ -42,7 +42,11 @@ NOBODY: Final = Origin(_Nobody(), 0)
 
 
 async def renew(
-    system: ExternalSystemInterface, asker: Asker, receiver: Receiver, losses: Losses
+    system: ExternalSystemInterface,
+    asker: Asker,
+    receiver: Receiver,
+    losses: Losses,
+    proof: Proof,
 ) -> None:
     """Close the connection and make it anew, if it is tainted."""
     if not system.is_connected:
@@ -54,7 +58,7 @@ async def renew(
         await _close(system, asker.why_tainted, losses)
         if not system.is_connected:
             asker.connection_ended()
-            await _connect(system, receiver, losses)
+            await _connect(system, receiver, losses, proof)
     finally:
         receiver.resume()
 
@@ -69,11 +73,13 @@ async def _close(system: ExternalSystemInterface, why: str, losses: Losses) -> N
             pass  # what counts is whether it is connected
 
 
-async def _connect(system: ExternalSystemInterface, receiver: Receiver, losses: Losses) -> None:
+async def _connect(
+    system: ExternalSystemInterface, receiver: Receiver, losses: Losses, proof: Proof
+) -> None:
     """Its loss was told: if this fails, its supervisor tries again."""
     try:
         async with asyncio.timeout(RENEWAL_TIMEOUT):
-            why = await make_connection(system, losses, receiver.resume)
+            why = await make_connection(system, losses, proof, receiver.resume)
     except TimeoutError:
         return
     if why is None:

@@ -8,12 +8,16 @@ from actors.errors import AuthenticationRefusedError, ConnectorError
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
     ConnectSystem,
+    DisconnectSystem,
     FailureCode,
     QueryAnswered,
     QueryData,
     SendData,
     SystemConnected,
 )
+from actors.resilience.keep_alive import KeepAlive
+from actors.resilience.policy import Policy
+from tests.helpers.asked import Instrument
 from tests.helpers.bench import FOREVER, Bench, Held, Puppet, Source, scenario
 
 
@@ -171,3 +175,39 @@ async def test_a_connection_that_is_made_anew_is_proved_by_a_question_too():
     answered = await bench.ask(QueryData("plc", "who"))
     assert answered.load() == "who!"
     assert len(bench.system.begun("connect")) == 2
+
+
+# ---- by what pings ask -----------------------------------------------------------------
+
+ASKED = Policy(keep_alive=KeepAlive(every=100, timeout=2, query="ping?"))
+CHECKED = Policy(keep_alive=KeepAlive(every=100, timeout=2))
+
+
+@scenario(cap=FOREVER)
+async def test_a_connect_is_proved_by_the_question_that_pings_ask():
+    system = Instrument()
+    system.is_connected = False
+    bench = Bench(system, ASKED)
+    assert isinstance(await bench.ask(ConnectSystem("plc")), SystemConnected)
+    assert system.log[:2] == ["connect", "ping?"]
+    system.by_itself = False
+    await bench.ask(DisconnectSystem("plc"))
+    failure = await bench.ask(ConnectSystem("plc"))
+    text = "plc: connected, but a ping was not answered within 2 s"
+    assert (failure.code, failure.text) == (FailureCode.CONNECTOR_ERROR, text)
+    assert not system.is_connected
+    system.by_itself = True
+    assert isinstance(await bench.ask(ConnectSystem("plc")), SystemConnected)
+
+
+@scenario(cap=FOREVER)
+async def test_a_ping_that_is_refused_for_good_is_the_end_of_the_connection():
+    system = Puppet(connected=False)
+    bench = Bench(system, CHECKED)
+    await bench.ask(ConnectSystem("plc"))
+    bench.engine.look()
+    system.on["health"] = raising(AuthenticationRefusedError("revoked"))
+    await bench.until(lambda: not bench.reports[-1].is_connected)
+    [lost] = [report.lost for report in bench.reports if report.lost is not None]
+    assert lost.is_fatal
+    assert lost.text.startswith("AuthenticationRefusedError: revoked; it is not tried again")
