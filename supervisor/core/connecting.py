@@ -39,6 +39,8 @@ _KINDS: Final = {
 }
 _UNSAID: Final = Reason("lost", "its connector did not say why")
 _NOTHING: Final[Set[int]] = frozenset()
+_NOT_TRIED: Final = (FailureCode.UNAVAILABLE, FailureCode.NOT_CONNECTED)
+"""Of a connect that was cut off, or whose turn never came: it tells nothing of the system."""
 
 
 class Connecting:
@@ -110,7 +112,7 @@ class Connecting:
         for ref, reply in report.replies:
             pending = child.open.get(ref)
             if isinstance(reply, SystemDisconnected):
-                child.failed = None  # it is left alone now
+                child.failed, child.next_due = None, 0.0  # it is left alone now
             if pending is None or not isinstance(pending.request, ConnectSystem):
                 continue
             ended.add(ref)
@@ -172,13 +174,14 @@ class Connecting:
         text = failure.text.removeprefix(f"{child.name}: ")
         why = Reason(str(failure.code), text, is_fatal=is_fatal)
         child.last_error = failure.text
-        child.failed = why if is_fatal else None
         if not is_fatal:
             # The first attempt was made for a reason of its own: an order, a start or a loss.
             child.connect_failures = max(1, child.connect_failures) + 1
-        if not child.startup_over and child.spec.startup is Startup.IGNORE:
-            self._leave_alone(child)
-        child.startup_over = True
+        if failure.code not in _NOT_TRIED:
+            child.failed = why if is_fatal else None
+            if not child.startup_over and child.spec.startup is Startup.IGNORE:
+                self._leave_alone(child)
+            child.startup_over = True
         self._keep(child.node)
         return why
 

@@ -209,6 +209,13 @@ def test_the_next_incarnation_is_told_why_it_is_not_connected(plant):
     assert restart(plant).start_action.failed is None
 
 
+def test_a_connect_that_is_cut_off_mends_nothing(plant):
+    actor = failed(plant)
+    plant.tell(ConnectSystem("plc"))
+    refuse(actor, FailureCode.UNAVAILABLE, "the system is being stopped")
+    assert status(plant).state is SystemState.FAILED
+
+
 def test_whoever_disconnects_it_has_it_be_disconnected(plant):
     actor = failed(plant)
     disconnect = DisconnectSystem("plc")

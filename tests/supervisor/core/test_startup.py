@@ -151,6 +151,18 @@ def test_a_first_connect_that_is_not_answered_in_time_is_ignored_too():
     assert status(plant).desired is DesiredState.DISCONNECTED
 
 
+def test_a_first_connect_that_is_cut_off_by_a_restart_says_nothing():
+    plant = Harness()
+    plant.tell(RegisterSystem(system(startup="ignore")), "owner")
+    plant.actor().start()
+    plant.tell(RestartSystem("plc"))
+    refuse(plant.actor(), FailureCode.UNAVAILABLE)
+    plant.actor().stop()
+    plant.actor().exit()
+    plant.actor().start()
+    assert connects(plant) == 1
+
+
 def test_what_was_connected_once_is_connected_again():
     plant = Harness()
     plant.tell(RegisterSystem(system(startup="ignore")), "owner")
