@@ -231,7 +231,7 @@ class Child:
         self.tallied = NOTHING
         self.has_direct_clients = False
 
-    def status(self, now: float, outbox: int = 0) -> SystemStatus:
+    def status(self, now: float, outbox: int | None = 0) -> SystemStatus:
         """
         Args:
             outbox: messages that wait there to be delivered.

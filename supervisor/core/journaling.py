@@ -74,6 +74,10 @@ class Journaling:
         return self._is_open
 
     @property
+    def is_needed(self) -> bool:
+        return self._life > 0
+
+    @property
     def is_idle(self) -> bool:
         """Whether all that was to be written is."""
         return self._journal.is_idle or not self._is_open

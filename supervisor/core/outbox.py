@@ -92,8 +92,10 @@ class Outbox:
         """Whether what became of all that was sent is on the disk, as far as that is possible."""
         return not self._touched and self._journaling.is_idle
 
-    def waiting(self, name: str) -> int:
-        """How many messages wait to be delivered to a system."""
+    def waiting(self, name: str) -> int | None:
+        """How many messages wait to be delivered to a system; None while that is not known."""
+        if self._journal_id is None and self._journaling.is_needed:
+            return None
         delivery = self._deliveries.get(name)
         return 0 if delivery is None else delivery.items
 

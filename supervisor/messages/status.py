@@ -77,8 +77,8 @@ class SystemStatus:
     """The last of them, oldest first."""
     dropped: int = 0
     """Items that came unasked and that nobody got, over all incarnations under this supervisor."""
-    outbox: int = 0
-    """Messages sent durably that wait to be delivered."""
+    outbox: int | None = 0
+    """Messages sent durably that wait to be delivered; None until the journal is open."""
     next_attempt: float | None = None
     """Seconds until it is tried to be connected again; None while it is connected, or being
     connected, or not meant to be."""

@@ -121,7 +121,7 @@ async def _host(directory: Path, port: int, names: list[str]) -> None:
         for name in names:
             manager.register_system(spec(name, port))
         await asyncio.gather(*(_send(manager, directory, name) for name in names))
-        while any(status.outbox for status in await manager.status_all()):
+        while any(status.outbox != 0 for status in await manager.status_all()):
             await asyncio.sleep(0.02)
     (directory / "drained").touch()
 
