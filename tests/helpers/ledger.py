@@ -20,7 +20,14 @@ import attrs
 import psutil
 
 from actors import ExternalSystemInterface, current_delivery
-from supervisor import DurablePolicy, ExternalSystemError, ExternalSystemManager, SystemSpec
+from supervisor import (
+    DuplicateSystemError,
+    DurablePolicy,
+    ExternalSystemError,
+    ExternalSystemManager,
+    SystemSpec,
+)
+from supervisor.messages import SystemStatus
 from supervisor.specs.options import LogLevel, SupervisorOptions
 from tests.helpers.programs import ROOT
 
@@ -119,11 +126,27 @@ async def _host(directory: Path, port: int, names: list[str]) -> None:
     options = SupervisorOptions(state_dir=str(directory / "state"), log_level=LogLevel.ERROR)
     async with ExternalSystemManager(strict=True, options=options) as manager:
         for name in names:
-            manager.register_system(spec(name, port))
+            await _register(manager, spec(name, port))
         await asyncio.gather(*(_send(manager, directory, name) for name in names))
-        while any(status.outbox != 0 for status in await manager.status_all()):
+        statuses: tuple[SystemStatus, ...] = ()
+        while len(statuses) < len(names) or any(each.outbox != 0 for each in statuses):
             await asyncio.sleep(0.02)
+            with contextlib.suppress(ExternalSystemError):  # somebody is killed still
+                statuses = await manager.status_all()
+                (directory / "status").write_text("\n".join(map(str, statuses)))
     (directory / "drained").touch()
+
+
+async def _register(manager: ExternalSystemManager, system: SystemSpec) -> None:
+    """Its process may be killed while it is built: then there is no such system."""
+    while True:
+        assert manager.register_system(system)
+        try:
+            return await manager.start()
+        except DuplicateSystemError:
+            return None
+        except ExternalSystemError:
+            continue
 
 
 def spec(name: str, port: int, **options: Any) -> SystemSpec:

@@ -12,7 +12,13 @@ from actors.messages import (
     SendData,
     SendMany,
 )
-from supervisor.messages import EventKind, GetStatus, RegisterSystem, UnregisterSystem
+from supervisor.messages import (
+    EventKind,
+    GetStatus,
+    RegisterSystem,
+    StopSupervisor,
+    UnregisterSystem,
+)
 from supervisor.messages.record import KeepRecord
 from supervisor.specs.durable import DurablePolicy
 from tests.helpers.harness import Harness, failed, kept, spec
@@ -312,3 +318,33 @@ def test_what_a_part_of_an_answer_says_is_done_is_not_sent_again():
     assert items(plant) == []
     plant.advance(100)
     assert sending(actor) is request
+
+
+def test_a_stop_in_order_waits_for_the_journal():
+    plant = plant_with()
+    plant.tell(SendData("plc", b"x"))
+    actor = plant.actor()
+    stop = StopSupervisor()
+    plant.tell(stop)
+    plant.holds_journal = True
+    take(actor)
+    actor.stop()
+    actor.exit()
+    assert plant.finished == 0
+    assert plant.replies(stop) == []
+    plant.holds_journal = False
+    plant.carry_out()
+    assert items(plant) == []
+    assert plant.finished == 1
+
+
+def test_but_not_for_ever():
+    plant = plant_with()
+    plant.tell(SendData("plc", b"x"))
+    plant.tell(StopSupervisor())
+    plant.holds_journal = True
+    take(plant.actor())
+    plant.actor().stop()
+    plant.actor().exit()
+    plant.advance(2.1)
+    assert plant.finished == 1

@@ -82,7 +82,9 @@ class Chaos:
         (self.directory / "stop").touch()
         deadline = time.monotonic() + CAP
         while not (self.directory / "drained").exists():
-            assert time.monotonic() < deadline, "not all was delivered"
+            assert time.monotonic() < deadline, (
+                f"not all was delivered: {(self.directory / 'status').read_text()}"
+            )
             if self.host.poll() is not None:
                 self.host = start_host(self.directory, self.port, NAMES)
             time.sleep(0.05)
