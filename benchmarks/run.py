@@ -21,6 +21,7 @@ from actors import loggers
 from benchmarks.bases import compare_bases
 from benchmarks.cleanup import end_all, nothing_left_behind
 from benchmarks.comparison import compare_runtime
+from benchmarks.durable import measure_durable
 from benchmarks.flatness import measure_flatness
 from benchmarks.machine import machine_facts
 from benchmarks.managed import measure_manager
@@ -29,6 +30,7 @@ from benchmarks.settings import FULL, QUICK, Settings
 
 PARTS: Final[dict[str, Callable[[Settings], Any]]] = {
     "bases": lambda settings: compare_bases(settings.bases),
+    "durable": lambda settings: measure_durable(settings.durable),
     "flatness": lambda settings: measure_flatness(settings.flatness),
     "manager": lambda settings: measure_manager(settings.manager),
     "policies": lambda settings: measure_policies(settings.policies),

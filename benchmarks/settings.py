@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from benchmarks import bases, comparison, flatness, managed, messaging, policies
+from benchmarks import bases, comparison, durable, flatness, managed, messaging, policies
 
 
 @attrs.frozen
@@ -14,6 +14,7 @@ class Settings:
     """By the names of the parts."""
 
     bases: bases.Sizes
+    durable: durable.Sizes
     flatness: flatness.Sizes
     manager: managed.Sizes
     policies: policies.Sizes
@@ -24,6 +25,7 @@ FULL: Final = Settings(
     bases=bases.Sizes(
         seconds=150, rounds=20, asks=100, pipelined=512, small=10, big=10_000_000, creations=5
     ),
+    durable=durable.Sizes(seconds=60, rounds=20, alone=200, at_once=1000, repeats=5),
     flatness=flatness.Sizes(seconds=30, rounds=20, asks=100, leaves=(10, 100, 400), growth=60),
     manager=managed.Sizes(seconds=60, rounds=20, asks=100, sends_per_task=5, systems=100),
     policies=policies.Sizes(seconds=60, rounds=40, asks=200),
@@ -41,6 +43,7 @@ QUICK: Final = Settings(
     bases=bases.Sizes(
         seconds=5, rounds=2, asks=10, pipelined=64, small=2, big=1_000_000, creations=1
     ),
+    durable=durable.Sizes(seconds=3, rounds=2, alone=10, at_once=100, repeats=1),
     flatness=flatness.Sizes(seconds=1, rounds=2, asks=10, leaves=(2, 8), growth=10),
     manager=managed.Sizes(seconds=3, rounds=2, asks=10, sends_per_task=2, systems=3),
     policies=policies.Sizes(seconds=3, rounds=2, asks=10),

@@ -71,12 +71,13 @@ def test_a_quick_run_measures_everything_and_leaves_nothing(directory, tmp_path)
         "machine",
         "settings",
         "bases",
+        "durable",
         "flatness",
         "manager",
         "policies",
         "runtime",
     }
-    for part in ("bases", "flatness", "manager", "policies", "runtime"):
+    for part in ("bases", "durable", "flatness", "manager", "policies", "runtime"):
         for found in (*results[part]["measures"], *results[part].get("comparisons", ())):
             assert found["name"] in output
     check_bases(results["bases"])

@@ -40,6 +40,9 @@ class StoredData:
     form: Form
     encoded: bytes = attrs.field(repr=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoredData, (self.form, self.encoded)  # half the time of what attrs does
+
     @classmethod
     def of(cls, wrapped: Any) -> StoredData:
         """
@@ -122,6 +125,13 @@ class Entry:
     origin: str | None = None
     """The idempotency id that it had in the journal that it was exported from; None if it was
     accepted by this one."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        new = self.id, self.system_name, self.data, self.accepted_at
+        if not (self.attempts or self.crashes or self.history or self.origin):
+            return Entry, new
+        rest = self.attempts, self.crashes, self.history, self.under_way, self.origin
+        return Entry, (*new, *rest)
 
     def delivery_id(self, journal_id: str) -> str:
         """The idempotency id for its receiver: the same at each attempt, and of no other

@@ -7,7 +7,7 @@ the wall clock.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -39,6 +39,9 @@ class Accept:
     of all before it."""
 
     entry: Entry
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Accept, (self.entry,)  # there may be thousands in one message
 
 
 @attrs.frozen

@@ -59,6 +59,9 @@ def status_as_text(system: SystemStatus, columns: int | None = None) -> str:
     }
     if system.pool is not None:
         lines["pool"] = _pool_as_text(system.pool)
+    if system.outbox != 0:
+        waiting = "not known yet" if system.outbox is None else f"{system.outbox:,} to be delivered"
+        lines["outbox"] = waiting
     if system.connected_to is None:
         del lines["connected to"]
     width = max(map(len, lines)) + 2

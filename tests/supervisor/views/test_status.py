@@ -178,3 +178,9 @@ def test_specs_are_a_tree_in_the_order_of_their_start() -> None:
 
 def test_one_is_no_plural() -> None:
     assert (fmt.count(1), fmt.count(2)) == ("1 system", "2 systems")
+
+
+def test_a_status_says_how_many_messages_wait_in_an_outbox() -> None:
+    assert "outbox" not in fmt.status_as_text(status())
+    assert "outbox:        1,234 to be delivered" in fmt.status_as_text(status(outbox=1234))
+    assert "outbox:        not known yet" in fmt.status_as_text(status(outbox=None))
