@@ -85,4 +85,5 @@ def engine_for(
         Random(),
     )
     reports.pool_state = lambda: pooled.pool_state
+    reports.connected_to = lambda: pooled.connected_to
     return pooled

@@ -133,6 +133,16 @@ class PooledEngine:
         return since < _RECENTLY or not self.is_connected
 
     @property
+    def connected_to(self) -> str | None:
+        """Where its connections lead to, of a system with several addresses."""
+        places = {
+            member.system.connected_to
+            for member in self._connections
+            if self._pool.holds(member.number) and member.system.connected_to is not None
+        }
+        return ", ".join(sorted(places)) or None
+
+    @property
     def pool_state(self) -> PoolState:
         """What it has now."""
         return self._pool.state()

@@ -18,15 +18,18 @@ from actors.messages import (
     SendData,
     SystemConnected,
 )
+from actors.resilience.keep_alive import KeepAlive
+from actors.resilience.policy import NO_POLICY, Policy
+from actors.resilience.rate_limit import RateLimit
 from tests.helpers.asked import failed
 from tests.helpers.bench import Held, scenario, turns
 from tests.helpers.net import eventually
 from tests.helpers.pooled_bench import PooledBench
 
 
-async def grown(size):
+async def grown(size, of_each=NO_POLICY):
     """A bench with so many open connections, all idle."""
-    bench = PooledBench(size=size)
+    bench = PooledBench(size=size, of_each=of_each)
     await bench.connect()
     held = Held()
     make = bench._make
@@ -244,6 +247,42 @@ async def test_a_check_that_does_not_end_is_no_sign_of_life(caplog):
     assert warnings(caplog) == [
         "plc: connection 1 of 1 was lost: it did not answer its check in time; it is replaced"
     ]
+
+
+@scenario(cap=60)
+async def test_one_that_is_not_answered_on_is_dropped_and_the_others_go_on(caplog):
+    bench = await grown(3, Policy(keep_alive=KeepAlive(every=1.0, timeout=0.5)))
+    bench.systems[1].on["health"] = Held()
+    await eventually(lambda: bench.engine.pool_state.lost)
+    assert bench.state == (2, 2, 0, 0)
+    assert warnings(caplog) == [
+        "plc: connection 2 of 3 is lost: a ping was not answered within 0.5 s; 2 left"
+    ]
+    assert losses(bench) == []
+    assert isinstance(await bench.ask(SendData("plc", 1)), DataSent)
+
+
+@scenario(cap=60)
+async def test_calls_on_all_connections_share_one_limit_of_their_rate():
+    bench = await grown(4, Policy(rate_limit=RateLimit(rate=10, burst=4)))
+    await asyncio.sleep(1)
+    began = asyncio.get_running_loop().time()
+    refs = [bench.submit(SendData("plc", number)) for number in range(14)]
+    for ref in refs:
+        assert isinstance(await bench.answer(ref), DataSent)
+    assert asyncio.get_running_loop().time() - began >= 0.99
+
+
+@scenario
+async def test_it_says_where_its_connections_lead_to():
+    bench = await grown(3)
+    assert bench.engine.connected_to is None
+    for system, place in zip(bench.systems, ("b:1", "a:1", "b:1"), strict=True):
+        system.connected_to = place
+    assert bench.engine.connected_to == "a:1, b:1"
+    lose(bench.systems[1])
+    await turns()
+    assert bench.engine.connected_to == "b:1"
 
 
 @scenario

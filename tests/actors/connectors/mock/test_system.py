@@ -14,6 +14,21 @@ from tests.helpers.mocks import Slept, connected, mock, never, turns
 # ---- an ordinary system ------------------------------------------------------------
 
 
+def test_one_more_connection_shares_what_was_sent_and_what_goes_wrong_and_nothing_else():
+    first = connected(faults=[{"operation": "send", "action": "refuse", "after": 1}])
+    first.mock_data_queue.append("for the first")
+    other = first.another_connection()
+    assert not other.is_connected
+    assert asyncio.run(other.connect()) is True
+    assert asyncio.run(first.send_data(1)) is True
+    assert asyncio.run(other.send_data(2)) is False
+    assert asyncio.run(other.send_data(3)) is True
+    assert asyncio.run(first.sent_items()) == asyncio.run(other.sent_items()) == [1, 3]
+    assert asyncio.run(other.receive_data()) is None
+    assert asyncio.run(other.disconnect()) is True
+    assert first.is_connected
+
+
 def test_it_takes_the_details_of_a_real_system():
     system = MockExternalSystem("System1", {"host": "mock1.example.com", "port": 8080})
     assert system.connection_details["port"] == 8080
