@@ -175,6 +175,31 @@ def test_the_last_one_is_replaced_before_it_is_closed_for_its_age() -> None:
     assert pool.take_actions() == [Close(0, "max_lifetime is over")]
 
 
+def test_of_two_that_are_too_old_at_once_the_second_waits_for_one_to_take_its_place() -> None:
+    pool = pool_of(2, max_lifetime=10.0)
+    pool.ask("ann", 0.0)
+    pool.ask("bob", 0.0)
+    pool.opened(1, 0.0)
+    pool.give_back(0, 0.1)
+    pool.give_back(1, 0.2)
+    pool.take_actions()
+    pool.tick(10.0)
+    assert pool.take_actions() == [Close(0, "max_lifetime is over")]
+    pool.tick(11.0)
+    assert pool.take_actions() == []
+    pool.closed(0, 11.0)
+    assert pool.take_actions() == [Open(0)]
+    pool.opened(0, 11.1)
+    assert pool.take_actions() == [Close(1, "max_lifetime is over")]
+
+
+def test_nothing_is_due_again_and_again_while_what_is_needed_is_on_its_way() -> None:
+    pool = pool_of(3, overflow_wait=5.0)
+    pool.ask("ann", 1.0)
+    assert pool.take_actions() == [Check(0)]
+    assert pool.due() == 6.0
+
+
 def test_a_pool_of_one_closes_it_and_opens_it_again_and_stays_up() -> None:
     pool = pool_of(1, max_lifetime=10.0)
     pool.tick(10.0)

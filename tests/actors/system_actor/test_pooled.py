@@ -38,6 +38,14 @@ class Asked(Instrument):
         self.by_itself = False
 
 
+class Slow(Asked):
+    """Takes a while to connect."""
+
+    async def connect(self):
+        await asyncio.sleep(0.2)
+        return await super().connect()
+
+
 def held_bench(size=3, **policy):
     """Sends of all connections wait for the test."""
     held = Held()
@@ -129,6 +137,20 @@ async def test_a_connection_whose_answer_did_not_come_is_made_anew_before_it_is_
     assert await answer(bench, bench.submit(QueryData("plc", "next?"))) == "answer to next?"
     assert bench.systems[0].log == ["connect", "slow?", "disconnect", "connect", "next?"]
     assert bench.engine.is_connected
+    assert bench.engine.pool_state.lost == 1
+    assert all(report.is_connected for report in bench.reports[1:])
+
+
+@scenario
+async def test_what_waits_for_a_connection_that_is_just_made_anew_goes_out_on_it():
+    bench = PooledBench(Slow, size=1)
+    await bench.connect()
+    late = bench.submit(QueryData("plc", "slow?", 0.1))
+    waiting = sends(bench, 1, 2)
+    assert failed(await bench.answer(late))[0] is FailureCode.TIMEOUT
+    for ref in waiting:
+        assert isinstance(await bench.answer(ref), DataSent)
+    assert bench.systems[0].log == ["connect", "slow?", "disconnect", "connect", 1, 2]
     assert bench.engine.pool_state.lost == 1
     assert all(report.is_connected for report in bench.reports[1:])
 
