@@ -89,8 +89,16 @@ class Bulk:
         results = await _in_turn(tuple(questions), ask)
         return self._settle(results, f"questions to {name!r} were not answered")
 
-    async def broadcast(self: _Asks, to: str | Iterable[str], data: Any) -> dict[str, bool]:
-        """Send an item to several systems at once; for each whether it took it.
+    async def broadcast(
+        self: _Asks,
+        to: str | Iterable[str],
+        data: Any,
+        *,
+        durable: bool | None = None,
+        wait: bool = False,
+    ) -> dict[str, bool]:
+        """Send an item to several systems at once; for each whether it took it, or it was
+        accepted.
 
         No system waits for another.
 
@@ -98,6 +106,7 @@ class Bulk:
             to: a name, a pattern such as ``"plc-*"``, or several of both. ``*`` stands for any
                 text, ``?`` for one character, ``[ab]`` for one of these; a system's name is
                 always that system.
+            durable: as of ``send_data_to_system``, and so is ``wait``.
 
         Returns:
             by name, each system once, in the order in which they were named; those of a
@@ -109,9 +118,10 @@ class Bulk:
             TypeError: ``to`` is no text, nor several.
         """
         item = wrap(data)  # pickled once for all
+        manner = Manner(durable, wait)
 
         async def send(name: str) -> bool | Failure:
-            return whether_sent(await self._dialog.send(name, item))
+            return whether_sent(await self._dialog.send(name, item, manner))
 
         results = await self._to_each(to, send)
         settled = self._settle(results, "systems were not sent to")

@@ -155,8 +155,15 @@ class SynchronousManager:
     ) -> list[Any]:
         return self._run(self._manager.query_many(name, questions, timeout))
 
-    def broadcast(self, to: str | Iterable[str], data: Any) -> dict[str, bool]:
-        return self._run(self._manager.broadcast(to, data))
+    def broadcast(
+        self,
+        to: str | Iterable[str],
+        data: Any,
+        *,
+        durable: bool | None = None,
+        wait: bool = False,
+    ) -> dict[str, bool]:
+        return self._run(self._manager.broadcast(to, data, durable=durable, wait=wait))
 
     def broadcast_query(
         self, to: str | Iterable[str], question: Any, timeout: float | None = None

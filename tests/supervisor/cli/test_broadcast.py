@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.commands import extsys
+from supervisor import SynchronousManager
+from tests.helpers.commands import extsys, running
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -64,3 +65,35 @@ def test_wrong_usage_is_told(plant: Path) -> None:
     assert done.returncode == 2
     assert "--wait is for --query" in done.stderr
     assert extsys(plant / "nowhere", "broadcast", "plc-*", "go").returncode == 3
+
+
+DURABLE = """
+    [supervisor]
+    state_dir = "{state}"
+
+    [[system]]
+    name = "off"
+    kind = "mock"
+    durable = true
+
+    [[system]]
+    name = "on"
+    kind = "mock"
+    connect = true
+"""
+
+
+def test_what_an_outbox_has_accepted_counts_as_sent(runtime_dir: Path) -> None:
+    runtime_dir.parent.mkdir(exist_ok=True)
+    with running(runtime_dir, DURABLE.format(state=runtime_dir.parent / "state")):
+        done = extsys(runtime_dir, "broadcast", "o*", "go")
+        assert (done.returncode, done.stdout) == (0, "off: sent\non: sent\n"), done.stderr
+        with SynchronousManager.attach(runtime_dir) as manager:
+            assert manager.broadcast("*", "go") == {"off": True, "on": True}
+            assert manager.broadcast("*", "go", durable=False) == {"off": False, "on": True}
+            assert manager.connect_system("off")
+            assert manager.broadcast("*", "last", durable=True, wait=True) == {
+                "off": True,
+                "on": True,
+            }
+            assert manager.call_command("off", "sent_items") == ["go", "go", "last"]
