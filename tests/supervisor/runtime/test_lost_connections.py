@@ -145,3 +145,33 @@ def test_a_disconnect_and_a_connect_while_a_device_is_down_leave_it_meant_to_be_
             assert await manager.disconnect_system("dut")
 
     with_shared_manager(work, device(port))
+
+
+def test_a_device_whose_twin_takes_over_is_connected_to_that_and_the_status_tells_which() -> None:
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.read()
+
+    async def connected_to(events: EventStream) -> str | None:
+        async for event in events:
+            if event.kind is EventKind.CONNECTED:
+                return event.connected_to
+        raise AssertionError("no more events")
+
+    async def work(manager: ExternalSystemManager) -> None:
+        happening = manager.events()
+        async with serving(stay) as twin:
+            with closing(Peer()) as peer:
+                places = [f"127.0.0.1:{a_port()}", f"127.0.0.1:{peer.port}", f"127.0.0.1:{twin}"]
+                spec = SystemSpec(
+                    "dut", "tcp", {"endpoints": places}, reconnect=OFTEN, connect=True
+                )
+                manager.register_system(spec)
+                await manager.start()
+                assert await connected_to(happening) == places[1]
+                await asyncio.wait_for(peer.accept(), 20)
+                peer.reset()
+                assert await connected_to(happening) == places[2]
+                assert (await status_of(manager, "dut")).connected_to == places[2]
+
+    with_shared_manager(work)
