@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,6 +154,43 @@ def test_it_is_accepted_while_nothing_is_there_and_delivered_when_it_comes(plant
             plant.server, _ = start_server(plant.ledger, plant.port)
             await until_delivered(manager)
             assert plant.numbers() == list(range(10))
+
+    asyncio.run(main())
+
+
+def test_it_is_accepted_while_its_system_hangs_past_all_that_waits_for_it(plant: Plant) -> None:
+    async def main() -> None:
+        async with plant.manager() as manager:
+            manager.register_system(SystemSpec("plc", "mock", connect=True))
+            await until_state(manager, "plc", SystemState.CONNECTED)
+            assert await manager.send_data_to_system("plc", 0)
+            pid = await pid_of(manager, "plc")
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                waiting = [
+                    asyncio.create_task(manager.send_data_to_system("plc", number))
+                    for number in range(5000)
+                ]
+                await asyncio.sleep(0)  # they are on their way
+                async with asyncio.timeout(PATIENCE):
+                    assert await manager.accept_data("plc", 1) is not None
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert all(await asyncio.gather(*waiting))
+            await until_delivered(manager)
+
+    asyncio.run(main())
+
+
+def test_an_object_that_was_registered_sends_durably_too(plant: Plant) -> None:
+    async def main() -> None:
+        async with plant.manager() as manager:
+            system = MockExternalSystem("plc", {})
+            manager.register_system(system, durable=True, connect=True)
+            assert await system.send_data(1)
+            assert await system.send_data(2, wait=True)  # type: ignore[call-arg]
+            assert await system.send_many([3], durable=False) == [True]  # type: ignore[call-arg]
+            assert await system.sent_items() == [1, 2, 3]
 
     asyncio.run(main())
 
