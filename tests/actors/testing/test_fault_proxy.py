@@ -11,9 +11,10 @@ from random import Random
 
 import attrs
 import pytest
+import uvloop
 
 from actors.testing.fault_proxy import FaultProxy
-from tests.helpers.net import BIG, Peer, run
+from tests.helpers.net import BIG, CAP, Peer, run
 
 BLOCK = 1024 * 1024
 
@@ -541,3 +542,27 @@ def test_faults_may_be_asked_for_in_many_threads_at_once(nothing_left):
             thread.join()
         with socket.create_connection((proxy.host, proxy.port), timeout=10):
             pass
+
+
+def test_it_runs_on_uvloop_as_well():
+    async def main():
+        async with ends() as at:
+            at.proxy.latency(0.001)
+            at.proxy.bandwidth(1e6)
+            at.writer.write(bytes(20_000))
+            assert len(await at.server.receive(20_000)) == 20_000
+            at.proxy.truncate(2, reset=True)
+            await at.server.send(b"half")
+            assert await at.reader.readexactly(2) == b"ha"
+            with pytest.raises(ConnectionResetError):
+                await at.reader.read()
+            at.proxy.refuse()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection(at.proxy.host, at.proxy.port)
+            at.proxy.heal()
+            async with client(at.proxy) as (reader, _):
+                await at.server.accept()
+                at.proxy.hang_up()
+                assert await reader.read() == b""
+
+    uvloop.run(asyncio.wait_for(main(), CAP))
