@@ -149,6 +149,7 @@ class PastTheLane:
             self._down.give_up()
 
     def _begin_to_wait(self) -> None:
-        for job in self._lane.take_before(DisconnectSystem, ConnectSystem):
+        # Behind an order to disconnect there is none of them: with that nothing waits any more.
+        for job in self._lane.take(ConnectSystem):
             assert isinstance(job.request, ConnectSystem)
             self._carry_out(job, job.request)

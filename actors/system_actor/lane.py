@@ -125,16 +125,10 @@ class Lane:
         """Nobody waits for these any more: they never begin. What runs is not asked about."""
         self._waiting = deque(job for job in self._waiting if not unwanted(job))
 
-    def take_before(self, end: type[Request], kind: type[Request]) -> list[Job]:
-        """Take out those of a kind that come before the first of another."""
-        taken = []
-        for job in self._waiting:
-            if isinstance(job.request, end):
-                break
-            if isinstance(job.request, kind):
-                taken.append(job)
-        for job in taken:
-            self._waiting.remove(job)
+    def take(self, kind: type[Request]) -> list[Job]:
+        """Take out those of a kind that wait, in order."""
+        taken = [job for job in self._waiting if isinstance(job.request, kind)]
+        self.take_out(taken.__contains__)
         return taken
 
     def cut(self, why: str, code: FailureCode = FailureCode.NOT_CONNECTED) -> None:
