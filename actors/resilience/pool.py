@@ -72,6 +72,8 @@ class Pool:
         """While it is down: it is to be opened."""
         self._gap: float | None = None
         """Since when it has been up without a connection."""
+        self._retire_at = -math.inf
+        """When to look at the latest whether one is to be closed, as it is old or was idle."""
         self._usual_use: float | None = None
         """Seconds."""
         self._lost = 0
@@ -150,6 +152,7 @@ class Pool:
             usual = took if self._usual_use is None else self._usual_use
             self._usual_use = usual + _NEWEST * (took - usual)
         slot.used_at = now
+        self._retire_at = min(self._retire_at, slot.expires_at, now + self._policy.idle)
         if not slot.lost:
             slot.proved_at = now
         elif not slot.is_used:
@@ -186,7 +189,7 @@ class Pool:
         self._is_open_since(slot, now)
         if self._phase is not _Phase.CLOSING:
             self._phase, self._must_open, self._gap = _Phase.UP, False, None
-        self._look(now)
+        self._look(now, anew=True)
 
     def not_opened(self, number: int, now: float, *, fatal: bool = False) -> None:
         """It could not be connected.
@@ -197,7 +200,7 @@ class Pool:
         self._slots[number].state = SlotIs.CLOSED
         self._must_open = False
         self._reopening.failed(now, fatal=fatal)
-        self._look(now)
+        self._look(now, anew=True)
 
     def found_open(self, number: int, now: float) -> None:
         """It is connected, whoever did that."""
@@ -213,7 +216,7 @@ class Pool:
             return False
         self._count_loss(slot, now)
         self._is_open_since(slot, now)
-        self._look(now)
+        self._look(now, anew=True)
         return True
 
     def checked(self, number: int, good: bool, now: float) -> bool:
@@ -227,7 +230,7 @@ class Pool:
         else:
             self._count_loss(slot, now)
             self._close(slot, "it did not pass its check")
-        self._look(now)
+        self._look(now, anew=True)
         return True
 
     def lost(self, number: int, now: float) -> bool:
@@ -238,7 +241,7 @@ class Pool:
         self._count_loss(slot, now)
         slot.lost = slot.is_used
         slot.state = SlotIs.OPEN if slot.is_used else SlotIs.CLOSED
-        self._look(now)
+        self._look(now, anew=True)
         return True
 
     def closed(self, number: int, now: float) -> None:
@@ -246,7 +249,7 @@ class Pool:
         slot = self._slots[number]
         slot.lost = slot.is_used
         slot.state = SlotIs.OPEN if slot.is_used else SlotIs.CLOSED
-        self._look(now)
+        self._look(now, anew=True)
 
     # ---- time ---------------------------------------------------------------------------
 
@@ -258,32 +261,28 @@ class Pool:
         """When to :meth:`tick` at the latest; None while nothing is due."""
         if self._phase is not _Phase.UP:
             return None
-        times = [each for slot in self._slots if (each := self._ends(slot)) is not None]
+        times = [self._retire_at]
         if self._waiting:
             times.append(next(iter(self._waiting.values())).since + self._policy.overflow_wait)
             if len(self._waiting) > self._slots.coming and self._slots.shut is not None:
                 times.append(self._reopening.after)
         if self._gap is not None:
             times.append(self._gap + AT_ONCE)
-        first = min(times, default=math.inf)
+        first = min(times)
         return None if first == math.inf else first
-
-    def _ends(self, slot: Slot) -> float | None:
-        """When an idle connection is to be closed, or replaced."""
-        if not slot.is_idle:
-            return None
-        if self._slots.holding > slot.holds:
-            return min(slot.expires_at, slot.used_at + self._policy.idle)
-        if self._slots.coming or (self._policy.size > 1 and self._slots.shut is None):
-            return None  # another takes its place first
-        return max(slot.expires_at, self._reopening.after)
 
     # ---- what follows -------------------------------------------------------------------
 
-    def _look(self, now: float) -> None:
+    def _look(self, now: float, *, anew: bool = False) -> None:
+        """Do what follows.
+
+        Args:
+            anew: whether connections have come or gone, and are to be judged anew.
+        """
         match self._phase:
             case _Phase.UP:
-                self._retire(now)
+                if anew or now >= self._retire_at:
+                    self._retire(now)
                 self._serve(now)
                 self._shed(now)
                 self._hold(now)
@@ -299,8 +298,7 @@ class Pool:
     def _retire(self, now: float) -> None:
         """Close what is too old, or was not needed for long; the last one is replaced first."""
         for slot in sorted(self._slots, key=lambda slot: slot.used_at):
-            ends = self._ends(slot)
-            if ends is None or now < ends:
+            if now < self._end_of(slot):
                 continue
             spare = self._slots.shut
             if self._slots.holding > slot.holds or spare is None:
@@ -308,6 +306,10 @@ class Pool:
                 self._close(slot, f"max_{'lifetime' if is_old else 'idle'} is over")
             else:
                 self._open(spare)
+        self._retire_at = min(map(self._end_of, self._slots))
+
+    def _end_of(self, slot: Slot) -> float:
+        return self._slots.end_of(slot, self._policy.idle, self._reopening.after)
 
     def _serve(self, now: float) -> None:
         while self._waiting and (slot := self._slots.to_lend(now - CHECK_AFTER)) is not None:
@@ -320,7 +322,7 @@ class Pool:
             self._actions.append(Lend(slot.number, ticket))
             if slot.shared_by > 1:
                 self._open_another(now)
-        for _ in range(len(self._waiting) - self._slots.coming):
+        for _ in range(len(self._waiting) - self._slots.coming if self._waiting else 0):
             stale = self._slots.to_check()
             if stale is not None:
                 stale.state = SlotIs.CHECKING
@@ -350,13 +352,12 @@ class Pool:
         """Seconds in which those that wait are served, if uses take as long as before."""
         uses = [now - slot.used_at for slot in self._slots if slot.is_used]
         one = max(self._usual_use or 0.0, min(uses, default=0.0))
-        return max(
-            one * (len(self._waiting) + 1) / self._policy.size, self._reopening.after - now, 0.0
-        )
+        turns = (len(self._waiting) + 1) / self._policy.size
+        return max(one * turns, self._reopening.after - now, 0.0)
 
     def _hold(self, now: float) -> None:
         """Have the last connection replaced at once, or go down."""
-        if self._slots.holding:
+        if self._slots.any_holds:
             self._gap = None
             return
         if self._gap is None:

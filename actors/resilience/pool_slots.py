@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator
 
 import attrs
@@ -72,6 +73,25 @@ class Slots:
     def coming(self) -> int:
         """How many are about to be free."""
         return sum(slot.state in (SlotIs.OPENING, SlotIs.CHECKING) for slot in self._slots)
+
+    @property
+    def any_holds(self) -> bool:
+        return any(slot.holds for slot in self._slots)
+
+    def end_of(self, slot: Slot, idle: float, open_after: float) -> float:
+        """When an idle connection is to be closed, or replaced.
+
+        Args:
+            idle: seconds for which it may be.
+            open_after: when another may be opened.
+        """
+        if not slot.is_idle:
+            return math.inf
+        if any(each.holds for each in self._slots if each is not slot):
+            return min(slot.expires_at, slot.used_at + idle)
+        if self.coming or (len(self) > 1 and self.shut is None):
+            return math.inf  # another takes its place first
+        return max(slot.expires_at, open_after)
 
     def any_is(self, state: SlotIs) -> bool:
         return any(slot.state is state for slot in self._slots)
