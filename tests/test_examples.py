@@ -50,6 +50,12 @@ PRINTED = {
         "no answer: timeout, unknown",
         "and the next answer is its own: still here",
     ],
+    "send_durably.py": [
+        "accepted, and waiting: 3",
+        "the next program finds: 3",
+        "delivered, the last one as well: True",
+        "booked: order 1, order 2, order 3, order 4",
+    ],
     "pool_of_connections.py": [
         "connected with 1 connection",
         "four questions at once: 1, 2, 3, 4",
