@@ -32,6 +32,7 @@ from supervisor.core.dead_letters import DeadLetters
 from supervisor.core.doors import Doors, NoDoors
 from supervisor.core.events import Events
 from supervisor.core.exits import ProcessExit
+from supervisor.core.inbox import Inbox
 from supervisor.core.keepers import Keepers, restore
 from supervisor.core.lifecycle import Lifecycle
 from supervisor.core.log_lines import LogLines
@@ -98,6 +99,7 @@ class SupervisorCore:
         )
         self._outputs = Outputs(context)
         self._outbox = Outbox(context, self._router)
+        self._inbox = Inbox(context, self._outbox, self._events)
         self._requests = Requests(
             context,
             self._tree,
@@ -109,10 +111,11 @@ class SupervisorCore:
             self._outputs,
             self._outbox,
             DeadLetters(context, orders, self._outbox),
+            self._inbox,
         )
         log_lines = LogLines(context, self._tree)
         # The lifecycle last: what happened is told before anything follows from it.
-        parts = (self._keepers, self._events, log_lines, self._outputs, self._outbox)
+        parts = (self._keepers, self._events, log_lines, self._outputs, self._outbox, self._inbox)
         for part in (*parts, self._lifecycle):
             context.listen(part.hear)
         self._finished = False
@@ -251,6 +254,7 @@ class SupervisorCore:
         if report.tapped:
             child.received += len(report.tapped)
             self._events.data_arrived(child, report.tapped)
+            self._inbox.data_arrived(child, report.tapped)
         self._router.touch(child)
 
     def _answered(self, child: Child, ref: int, reply: Reply) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -31,6 +31,8 @@ class Events:
         self._by_client: dict[Client, Subscribe] = {}
         self.kept: deque[LifecycleEvent] = deque(past, maxlen=EVENTS_KEPT)
         """The last of them, for subscribers that were away."""
+        self.also_wanted: Callable[[Child], bool] = lambda child: False
+        """Whether a system is to be received from for anything else."""
 
     def hear(self, event: LifecycleEvent) -> None:
         self.kept.append(event)
@@ -76,7 +78,7 @@ class Events:
 
     def adjust_tap(self, child: Child) -> None:
         """See that the system receives on its own account if there are subscribers."""
-        wanted = next(self._for_data(child.name), None) is not None
+        wanted = next(self._for_data(child.name), None) is not None or self.also_wanted(child)
         if child.is_running and wanted != child.tapped:
             child.tapped = wanted
             self._context.act(TellActor(child.name, child.incarnation, TapData(wanted)))

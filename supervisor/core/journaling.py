@@ -4,6 +4,7 @@ asked of it is answered, whatever ends meanwhile. Pure."""
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from supervisor.durable.journal import Asked, Journal, OnDone
 from supervisor.messages.journal import (
     Answer,
     JournalFailed,
+    JournalLimits,
     JournalOpened,
     Load,
     Loaded,
@@ -26,6 +28,8 @@ from supervisor.messages.journal import (
     WriteRefused,
     Written,
 )
+from supervisor.specs.options import SupervisorOptions
+from supervisor.specs.policies import as_seconds
 from supervisor.timing.timers import Timer
 
 STANDS_STILL: Final = 60.0
@@ -192,9 +196,9 @@ class Journaling:
         self._open(self._life)
 
     def _open(self, life: int) -> None:
-        directory = self._context.options.state_dir
-        if life == self._life and self._is_alive and directory is not None:
-            self._tell(OpenJournal(directory))
+        options = self._context.options
+        if life == self._life and self._is_alive and options.state_dir is not None:
+            self._tell(OpenJournal(options.state_dir, _limits(options)))
             self._wait_for_answer()
 
     def _opened(self, opened: JournalOpened) -> None:
@@ -253,3 +257,12 @@ class Journaling:
 
     def _log(self, level: int, text: str) -> None:
         self._context.act(Log(level, text))
+
+
+def _limits(options: SupervisorOptions) -> JournalLimits:
+    kept_for = as_seconds(options.dead_letters_for)
+    return JournalLimits(
+        max_bytes=options.journal_bytes,
+        max_dead_letters=options.dead_letters,
+        dead_letters_for=None if math.isinf(kept_for) else kept_for,
+    )

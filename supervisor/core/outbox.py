@@ -6,6 +6,7 @@ supervisor's own, which the router answers as it answers all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from actors.delivery import Delivery as Mark
@@ -65,6 +66,7 @@ class Outbox:
         """What is noted next, by system."""
         self._timers: dict[str, Timer] = {}
         self._touched: dict[str, None] = {}
+        self.on_opened: Callable[[JournalOpened], None] = lambda opened: None
         self.journal_said = self._journaling.said
         self.journal_exited = self._journaling.exited
 
@@ -240,6 +242,7 @@ class Outbox:
         held_back, self._held_back = self._held_back, []
         for order in held_back:
             self._write(order)
+        self.on_opened(opened)
 
     def _failed(self, why: str) -> None:
         held_back, self._held_back = self._held_back, []

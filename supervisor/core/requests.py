@@ -23,6 +23,7 @@ from supervisor.core.child_orders import ChildOrder, ChildOrders
 from supervisor.core.context import Context
 from supervisor.core.dead_letters import DeadLetters
 from supervisor.core.events import Events
+from supervisor.core.inbox import Inbox
 from supervisor.core.keepers import Keepers
 from supervisor.core.orders import Order, Orders
 from supervisor.core.outbox import Outbox
@@ -58,6 +59,7 @@ from supervisor.messages import (
 )
 from supervisor.messages.checks import mistake_in
 from supervisor.messages.dead_letters import DeadLetterRequest
+from supervisor.messages.inbox import SettleData, TakeData
 from supervisor.messages.output import KeepOutput, LinesFound, LinesSaid
 from supervisor.messages.record import KeepRecord, RecordGiven
 from supervisor.specs.policies import as_seconds
@@ -80,6 +82,7 @@ class Requests:
         outputs: Outputs,
         outbox: Outbox,
         dead_letters: DeadLetters,
+        inbox: Inbox,
     ) -> None:
         self._context = context
         self._tree = tree
@@ -91,6 +94,7 @@ class Requests:
         self._outputs = outputs
         self._outbox = outbox
         self._dead_letters = dead_letters
+        self._inbox = inbox
         self._stop_orders: list[Order] = []
         self._stopping = False
 
@@ -103,6 +107,7 @@ class Requests:
                         self._router.cancel(client, request_id)
                         self._orders.cancel(client, request_id)
                         self._outbox.cancel(client, request_id)
+                        self._inbox.cancel(client, request_id)
             case ReturnData(system_name=str() as name):
                 child = self._context.children.get(name)
                 if child is not None and child.is_running:
@@ -131,6 +136,7 @@ class Requests:
         self._router.forget_client(client)
         self._orders.forget_client(client)
         self._outbox.forget_client(client)
+        self._inbox.forget_client(client)
         self._events.unsubscribe(client)
         self._keepers.remove(client)
         self._outputs.forget_client(client)
@@ -167,6 +173,10 @@ class Requests:
                 self._context.tell(client, self._resolve(child, request))
             case GetLogs():
                 self._outputs.give(client, request)
+            case TakeData():
+                self._inbox.take(child, client, request)
+            case SettleData():
+                self._inbox.settle(child, client, request)
             case SendData() | SendMany() if self._outbox.takes(child, request):
                 self._outbox.accept(child, client, request)
             case _:
@@ -217,7 +227,7 @@ class Requests:
             return
         match request:
             case RegisterSystem(spec=spec) | StartChild(spec=spec) | ChangeSpecs(spec=spec) if (
-                text := self._outbox.refusal_of(spec)
+                text := self._outbox.refusal_of(spec) or self._inbox.refusal_of(spec)
             ) is not None:
                 failure = request.failure(FailureCode.INVALID_SPEC, text)
                 self._context.tell(client, failure)

@@ -39,6 +39,7 @@ from supervisor.host.following import Follower
 from supervisor.host.handles import bind
 from supervisor.host.listening import Listens
 from supervisor.host.new_systems import is_object, spec_of
+from supervisor.host.taking import Takes
 from supervisor.messages import (
     AllConnected,
     AllDisconnected,
@@ -65,7 +66,7 @@ T = TypeVar("T")
 _log = logging.getLogger(loggers.MANAGER)
 
 
-class ExternalSystemManager(Bulk, Durably, Family, Follower, KeepsDeadLetters, Listens):
+class ExternalSystemManager(Bulk, Durably, Family, Follower, KeepsDeadLetters, Listens, Takes):
     """Registers external systems and talks to them by name.
 
     The systems live in processes of their own, under a supervisor that restarts what

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, Self, TypeVar
 from supervisor.client.own_process import OwnProcess
 from supervisor.durable.entry import DeadLetter
 from supervisor.host.manager import ExternalSystemManager
+from supervisor.host.taking import TakenItem
 from supervisor.messages import (
     ChildInfo,
     ChildrenCounted,
@@ -124,6 +126,17 @@ class SynchronousManager:
 
     def accept_many(self, name: str, items: Sequence[Any]) -> list[str | None]:
         return self._run(self._manager.accept_many(name, items))
+
+    @contextmanager
+    def take(self, name: str, timeout: float | None = None) -> Iterator[TakenItem | None]:
+        taking = self._manager.take(name, timeout)
+        item = self._run(taking.__aenter__())
+        try:
+            yield item
+        except BaseException as error:
+            self._run(taking.__aexit__(type(error), error, error.__traceback__))
+            raise
+        self._run(taking.__aexit__(None, None, None))
 
     def dead_letters(self, name: str | None = None) -> list[DeadLetter]:
         return self._run(self._manager.dead_letters(name))

@@ -40,6 +40,7 @@ from supervisor.messages.events import (
     LifecycleEvent,
     SupervisorClosing,
 )
+from supervisor.messages.inbox import DataSettled, DataTaken, NothingTaken, SettleData, TakeData
 from supervisor.messages.output import LinesSaid
 from supervisor.messages.requests import (
     AllConnected,
@@ -95,6 +96,8 @@ __all__ = [
     "CrashReport",
     "DataArrived",
     "DataLost",
+    "DataSettled",
+    "DataTaken",
     "DeadLettersDone",
     "DeadLettersGiven",
     "DeleteChild",
@@ -112,6 +115,7 @@ __all__ = [
     "LinesSaid",
     "ListDeadLetters",
     "LogsGiven",
+    "NothingTaken",
     "OutputLine",
     "Ping",
     "Pong",
@@ -121,6 +125,7 @@ __all__ = [
     "RestartSystem",
     "RetryDeadLetters",
     "ReturnData",
+    "SettleData",
     "SpecsChanged",
     "StartChild",
     "StatusGiven",
@@ -137,6 +142,7 @@ __all__ = [
     "SystemState",
     "SystemStatus",
     "SystemUnregistered",
+    "TakeData",
     "TerminateChild",
     "TreeGiven",
     "TreeNode",

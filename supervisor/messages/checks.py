@@ -10,6 +10,7 @@ from actors.errors import describe
 from actors.interface import check_system_name
 from actors.messages import Request
 from actors.messages.checks import (
+    is_number,
     is_whole_number,
     mistake_in_head,
     mistake_in_request,
@@ -28,6 +29,7 @@ from supervisor.messages.dead_letters import (
     ListDeadLetters,
     RetryDeadLetters,
 )
+from supervisor.messages.inbox import SettleData, TakeData
 from supervisor.messages.requests import ConnectAll, GetLogs, RegisterSystem, Subscribe
 from supervisor.specs.spec import ChildSpec, GroupSpec, SystemSpec
 
@@ -37,10 +39,22 @@ def mistake_in(request: Any, max_payload_bytes: int) -> str | None:
     try:
         if isinstance(request, Request):
             mistake = _mistake_in_name(request.system_name)
-            return mistake or mistake_in_request(request, max_payload_bytes)
+            mistake = mistake or mistake_in_request(request, max_payload_bytes)
+            return mistake or _mistake_in_taking(request)
         return mistake_in_head(request) or _mistake_in_body(request)
     except Exception as error:  # a field is missing, or of a class whose own code raises
         return f"it cannot be read: {describe(error)}"
+
+
+def _mistake_in_taking(request: Request) -> str | None:
+    match request:
+        case TakeData(wait=wait) if not is_number(wait, least=0):
+            return f"wait is a number of seconds, 0 or greater, or None: {wait!r}"
+        case SettleData(item_id=item_id) if not is_whole_number(item_id):
+            return f"item_id is a whole number: {item_id!r}"
+        case SettleData(done=done) if not isinstance(done, bool):
+            return f"done is True or False: {done!r}"
+    return None
 
 
 def _mistake_in_body(request: Any) -> str | None:

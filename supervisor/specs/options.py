@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from actors.messages.supervision import MAX_PAYLOAD_BYTES
-from actors.settings import one_of, seconds, text, whole_number
+from actors.settings import one_of, seconds, text, time_limit, whole_number
 
 
 class LogLevel(enum.StrEnum):
@@ -56,6 +56,13 @@ class SupervisorOptions:
     """The directory for what outlives all processes, above all what was sent durably; one
     supervisor at a time has it. None: there is none, and nothing is durable; but ``extsys run``
     then takes ``$STATE_DIRECTORY``, or ``extsys`` in ``$XDG_STATE_HOME`` (``~/.local/state``)."""
+    journal_bytes: int = attrs.field(default=4 << 30, validator=whole_number(1 << 20))
+    """The size of the journal's file above which nothing is accepted any more, whichever system it
+    is for. What each system may have waiting is in its ``durable``."""
+    dead_letters: int = attrs.field(default=100_000, validator=whole_number(0))
+    """So many are kept, of all systems; the oldest are forgotten first."""
+    dead_letters_for: float | str = attrs.field(default=30 * 86_400.0, validator=time_limit())
+    """Seconds after which a dead letter is forgotten, or "infinity"."""
     log_level: LogLevel = attrs.field(
         default=LogLevel.WARNING,
         converter=_to_level,

@@ -122,6 +122,9 @@ class SystemSpec:
     durable: DurablePolicy | None = _limit(durable_policy(), None)
     """How its outbox treats what is sent to it; True is the usual way. None, or False: what is
     sent to it does not go by way of an outbox, unless its sender says so."""
+    inbox: bool = attrs.field(default=False, kw_only=True, validator=flag())
+    """Whether what comes from it is on the disk before anybody is given it, and until a reader has
+    acknowledged it: see ``manager.take``."""
     snapshot: bytes | None = attrs.field(
         default=None,
         kw_only=True,

@@ -26,3 +26,4 @@ class SystemOptions(TypedDict, total=False):
     mailbox_size: int
     policy: Policy
     durable: DurablePolicy | bool | None
+    inbox: bool

@@ -32,6 +32,8 @@ from supervisor.messages.journal import Bury, JournalLimits, Operation
 _LOCKED_FOR: Final = 5.0
 """Seconds for which another program's lock is waited for."""
 _FORGET_EVERY: Final = 60.0
+_RESERVE: Final = 16 << 20
+"""Bytes of the file system that nothing is accepted into."""
 _FREE_PAGES: Final = 2500
 """Of 4 KiB: so many are left in the file for what comes next."""
 _SHRINK_BY: Final = 25_000
@@ -140,6 +142,15 @@ class Store(JournalReader):
         """What makes room is written whatever the limit says."""
         if not brings_something(operations):
             return
+        # What becomes of messages is to be written, too, or they would never make room.
+        disk = os.statvfs(os.path.dirname(self.path))
+        free = disk.f_bavail * disk.f_frsize
+        if free < _RESERVE + size_of(operations):
+            raise WriteRefusedError(
+                f"the journal {self.path}: no space is left for it on the file system, which has "
+                f"{free:,} bytes free, and is to have {_RESERVE:,} for what becomes of messages; "
+                "make room there"
+            )
         pages = self._pragma("page_count") - self._pragma("freelist_count")
         if pages * self._pragma("page_size") + size_of(operations) > self._limits.max_bytes:
             raise WriteRefusedError(

@@ -86,6 +86,9 @@ def test_an_empty_file_has_the_defaults_and_no_systems():
         "max_payload_bytes": 16 * 1024 * 1024,
         "crash_reports": 10,
         "state_dir": None,
+        "journal_bytes": 4 << 30,
+        "dead_letters": 100_000,
+        "dead_letters_for": 30 * 86_400.0,
         "log_level": "warning",
         "system_log_level": "info",
     }

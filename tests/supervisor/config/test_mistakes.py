@@ -31,7 +31,7 @@ def in_supervisor(line):
         (
             in_supervisor("xyz = 3"),
             "supervisor.xyz: is no known key; known are auto_shutdown, connect_timeout, "
-            "crash_reports, give_up, "
+            "crash_reports, dead_letters, dead_letters_for, give_up, journal_bytes, "
             "log_level, max_payload_bytes, max_restarts, on_start_failure, order, period, "
             "request_timeout, state_dir, strategy",
         ),

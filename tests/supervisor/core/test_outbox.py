@@ -19,6 +19,7 @@ from supervisor.messages import (
     StopSupervisor,
     UnregisterSystem,
 )
+from supervisor.messages.journal import JournalLimits
 from supervisor.messages.record import KeepRecord
 from supervisor.specs.durable import DurablePolicy
 from tests.helpers.harness import Harness, failed, kept, spec
@@ -348,3 +349,14 @@ def test_but_not_for_ever():
     plant.actor().exit()
     plant.advance(2.1)
     assert plant.finished == 1
+
+
+def test_the_limits_of_the_journal_are_those_of_the_options():
+    plant = DurablePlant(journal_bytes=1 << 20, dead_letters=7, dead_letters_for="infinity")
+    plant.holds_journal = True
+    plant.register(connect=True, durable=True)
+    plant.tell(SendData("plc", b"x"))
+    opening = plant.journal.inbox[0]
+    assert opening.limits == JournalLimits(
+        max_bytes=1 << 20, max_dead_letters=7, dead_letters_for=None
+    )

@@ -410,6 +410,25 @@ def test_what_makes_room_is_written_on_a_full_disk_and_then_there_is_some(store)
     assert waiting(store) == [*range(4, number), number + 2]
 
 
+def test_some_room_is_kept_for_what_becomes_of_messages(store, monkeypatch):
+    store.write(1, accept(1))
+    disk = os.statvfs(os.path.dirname(store.path))
+    blocks = (16 << 20) // disk.f_frsize + 1
+
+    def statvfs(_):
+        return os.statvfs_result((*disk[:4], blocks, *disk[5:]))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    store.write(2, accept(2))
+    with pytest.raises(WriteRefusedError, match="no space is left for it on the file system"):
+        store.write(3, accept(3, data=b"x" * 10_000))
+    blocks -= 2
+    with pytest.raises(WriteRefusedError, match="no space is left"):
+        store.write(3, keep(1))
+    store.write(3, [BeginAttempt((1,)), Delivered((1,), NOW)])
+    assert waiting(store) == [2]
+
+
 def test_at_its_limit_a_journal_accepts_nothing_but_does_all_else(tmp_path):
     with opened(tmp_path, JournalLimits(max_bytes=300_000)) as store:
         number, why = fill(store)
