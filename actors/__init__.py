@@ -21,6 +21,8 @@ from actors.errors import (
 from actors.interface import ExternalSystemInterface, command
 from actors.resilience.batch import Batch
 from actors.resilience.bulkhead import Bulkhead
+from actors.resilience.cache import CachePolicy
+from actors.resilience.deduplication import Deduplication
 from actors.resilience.endpoints import EndpointOrder, Endpoints
 from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.policy import Policy
@@ -38,8 +40,10 @@ __all__ = [
     "BadConfigurationError",
     "Batch",
     "Bulkhead",
+    "CachePolicy",
     "CertificateInvalidError",
     "ConnectorError",
+    "Deduplication",
     "Delivery",
     "EndpointOrder",
     "Endpoints",

@@ -7,13 +7,14 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar, overload
 
 from actors.errors import ConnectorError, NoAnswerError, NotSentError
 
 MAX_NAME_LENGTH: Final = 200
 
 _COMMAND_MARK = "__extsys_command__"
+_CACHEABLE_MARK = "__extsys_cacheable__"
 _LOCAL_MARK = "__extsys_local_check__"
 _STALE_ITEMS: Final = 1000
 _STALE_WAIT: Final = 0.001
@@ -23,19 +24,35 @@ question, which they cannot answer."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def command(method: F) -> F:
-    """Mark a coroutine method of an :class:`ExternalSystemInterface` as a command.
+@overload
+def command(method: F) -> F: ...
+
+
+@overload
+def command(*, cacheable: bool = False) -> Callable[[F], F]: ...
+
+
+def command(method: Any = None, *, cacheable: bool = False) -> Any:
+    """Mark a coroutine method of an :class:`ExternalSystemInterface` as a command, as ``@command``
+    or ``@command(cacheable=True)``.
 
     A command may be called by name through the runtime, and on the registered object
     from the host. Its arguments and its result cross processes, so they must pickle.
 
+    Args:
+        cacheable: whether it is a question that changes nothing: its answer may be given again
+            to who calls it with equal arguments, if its system has a ``cache``.
+
     Raises:
         TypeError: ``method`` is not a coroutine function.
     """
+    if method is None:
+        return functools.partial(command, cacheable=cacheable)
     if not inspect.iscoroutinefunction(method):
         name = getattr(method, "__qualname__", repr(method))
         raise TypeError(f"@command needs a coroutine method; make it 'async def {name}(...)'")
     setattr(method, _COMMAND_MARK, True)
+    setattr(method, _CACHEABLE_MARK, cacheable)
     return method
 
 
@@ -46,6 +63,15 @@ def command_names(system_class: type) -> tuple[str, ...]:
         name
         for name in dir(system_class)
         if getattr(inspect.getattr_static(system_class, name), _COMMAND_MARK, False)
+    )
+
+
+def cacheable_commands(system_class: type) -> frozenset[str]:
+    """Those of them that are questions whose answers may be given again."""
+    return frozenset(
+        name
+        for name in command_names(system_class)
+        if getattr(inspect.getattr_static(system_class, name), _CACHEABLE_MARK, False)
     )
 
 
@@ -167,6 +193,8 @@ class ExternalSystemInterface(ABC):
     _extsys_failed: str | None = None
     """Why it is not connected and not connected again by itself, and what to do; None if that is
     not so. Set by the system actor."""
+    _extsys_on_invalidate: Callable[[str | None], None] | None = None
+    """Whom :meth:`invalidate_cache` tells; set by the system actor."""
     _extsys_turn: _Turn | None = None
     """Of an object in no runtime: whose turn it is to ask."""
 
@@ -193,6 +221,18 @@ class ExternalSystemInterface(ABC):
         self.is_connected = False
         if self._extsys_on_loss is not None:
             self._extsys_on_loss(why)
+
+    def invalidate_cache(self, command: str | None = None) -> None:
+        """Say that answers given so far are not true any more: they are not given again.
+
+        For a command or a reader of the connector's own that learns of a change. Without a
+        ``cache`` it does nothing. May be called in any thread.
+
+        Args:
+            command: only answers of this command; None forgets all.
+        """
+        if self._extsys_on_invalidate is not None:
+            self._extsys_on_invalidate(command)
 
     @abstractmethod
     async def connect(self) -> bool:

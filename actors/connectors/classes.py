@@ -10,7 +10,8 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from actors.errors import ActorSetupError
-from actors.interface import ExternalSystemInterface
+from actors.interface import ExternalSystemInterface, asks_nobody
+from actors.resilience.keep_alive import KeepAlive
 
 _COROUTINES: Final = (
     *("connect", "disconnect", "send_data", "receive_data"),
@@ -33,6 +34,18 @@ def mistakes_in_class(system_class: type[ExternalSystemInterface]) -> tuple[str,
         if _leaves_out_base(system_class):
             mistakes.append(f"{system_class.__qualname__}.__init__ does not call {_CALL}")
     return tuple(mistakes)
+
+
+def why_no_pings(
+    system_class: type[ExternalSystemInterface], pings: KeepAlive | None
+) -> str | None:
+    """Why a system of a class cannot be pinged as its policy says; None if it can."""
+    if pings is None or pings.query is not None or not asks_nobody(system_class.check_health):
+        return None
+    return (
+        f"keep_alive needs a query: check_health of {system_class.__qualname__} asks nobody, so it "
+        "cannot tell whether the other side lives"
+    )
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from actors.messages.direct import DIRECT_KINDS, RECEIVING_KINDS, Answered
 from actors.messages.requests import (
+    CacheInvalidated,
     CallCommand,
     CheckHealth,
     CommandCalled,
@@ -15,6 +16,7 @@ from actors.messages.requests import (
     Fence,
     FencePassed,
     HealthChecked,
+    InvalidateCache,
     ManyReceived,
     ManySent,
     NothingReceived,
@@ -61,6 +63,7 @@ __all__ = [
     "NORMAL_EXIT",
     "RECEIVING_KINDS",
     "Answered",
+    "CacheInvalidated",
     "CallCommand",
     "CheckHealth",
     "CommandCalled",
@@ -79,6 +82,7 @@ __all__ = [
     "HealthChecked",
     "Heartbeat",
     "HeartbeatAnswered",
+    "InvalidateCache",
     "ManyReceived",
     "ManySent",
     "NothingReceived",

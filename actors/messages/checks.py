@@ -14,6 +14,7 @@ from actors.messages.limits import size_of
 from actors.messages.requests import (
     CallCommand,
     ConnectSystem,
+    InvalidateCache,
     QueryData,
     ReceiveData,
     ReceiveMany,
@@ -85,6 +86,8 @@ def _mistake_in_body(request: Any, max_payload_bytes: int) -> str | None:
             return f"max_items is a whole number greater than 0: {request.max_items!r}"
         case CallCommand() if not isinstance(request.command, str):
             return f"a command's name is a string, not {type(request.command).__name__}"
+        case InvalidateCache() if not isinstance(request.command, str | None):
+            return f"a command's name is a string, or None: {type(request.command).__name__}"
         case CallCommand() | QueryData():
             return _mistake_in_data(request, max_payload_bytes)
     return None

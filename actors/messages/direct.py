@@ -12,6 +12,7 @@ import attrs
 from actors.messages.requests import (
     CallCommand,
     CheckHealth,
+    InvalidateCache,
     QueryData,
     ReceiveData,
     ReceiveMany,
@@ -28,6 +29,7 @@ DIRECT_KINDS: Final = (
     ReceiveMany,
     CallCommand,
     CheckHealth,
+    InvalidateCache,
 )
 """What a client may ask. What changes how a system is meant to be is for its supervisor."""
 RECEIVING_KINDS: Final = (ReceiveData, ReceiveMany)

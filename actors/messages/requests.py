@@ -249,6 +249,15 @@ class CheckHealth(Request):
 
 
 @attrs.frozen
+class InvalidateCache(Request):
+    """Give no answer again that the system has given so far. Answered by
+    :class:`CacheInvalidated`. What is being asked still answers who asked it."""
+
+    command: str | None = None
+    """Only answers of this command; None forgets all."""
+
+
+@attrs.frozen
 class Fence(Request):
     """Ask the event loop for a sign that it took all that was asked before, the same way.
     Answered by :class:`FencePassed`, before anything of that needs to be done."""
@@ -327,6 +336,9 @@ class QueryAnswered(Reply):
 
     data: Any = attrs.field(repr=False, converter=wrap)
 
+    given_again: bool = False
+    """Whether the system was not asked for it, as it had answered that before, or was about to."""
+
     def load(self) -> Any:
         """The answer.
 
@@ -356,6 +368,14 @@ class HealthChecked(Reply):
     """What the system says of its health."""
 
     healthy: bool
+
+
+@attrs.frozen(kw_only=True)
+class CacheInvalidated(Reply):
+    """The answers are forgotten."""
+
+    answers: int
+    """How many there were."""
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,7 @@ from actors.errors import describe, shorten
 from actors.messages.output import OutputAddress
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
+from actors.resilience.cache import CacheState
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.resilience.pool_actions import PoolState
 
@@ -230,8 +231,10 @@ class Report:
     """Why a connection was lost since the last report; None also if the system was told to
     disconnect."""
     dropped: int = 0
-    """Items that came unasked since the last report, and that nobody gets."""
+    """Items that came since the last report, and that nobody gets: unasked, or a second time."""
     pool: PoolState | None = None
     """What its pool has now; None if it has none."""
     connected_to: str | None = None
     """Where it is connected to, if that is new and its connector says so."""
+    cache: CacheState | None = None
+    """What its cache has now; None if it has none."""

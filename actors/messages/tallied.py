@@ -39,7 +39,7 @@ NOTHING: Final = Tallied()
 def taken_items(reply: Reply) -> int:
     """How many items the system took, by this answer."""
     match reply:
-        case DataSent() | QueryAnswered():
+        case DataSent() | QueryAnswered(given_again=False):
             return 1
         case ManySent():
             return sum(1 for result in reply.results if result is True)
@@ -54,5 +54,5 @@ def received_items(reply: Reply, tapped: bool) -> int:
             to a question is shown to nobody else.
     """
     if isinstance(reply, QueryAnswered):
-        return 1
+        return 0 if reply.given_again else 1
     return 0 if tapped else len(items_in(reply))

@@ -33,9 +33,25 @@ class CachePolicy:
     """Answers that are kept; what was not asked for the longest goes first."""
     max_bytes: int = attrs.field(default=16 << 20, validator=whole_number(1))
     """Of all questions and answers that are kept. An answer that alone is larger is not."""
+    across_sends: bool = attrs.field(default=False, validator=flag())
+    """Whether an answer is given again also after something was sent, or another command was
+    called, which may have changed it."""
     queries: bool = attrs.field(default=True, validator=flag())
     """Whether answers to queries are kept, too; without it only those of commands with
     ``@command(cacheable=True)``."""
+
+
+@attrs.frozen
+class CacheState:
+    """What a cache has at one moment, and how it was of use."""
+
+    answers: int
+    size: int
+    """In bytes."""
+    hits: int
+    """Questions answered by what was there, or by what was under way."""
+    misses: int
+    """Questions that had to be asked."""
 
 
 @attrs.frozen
@@ -66,30 +82,29 @@ class Asked(Generic[K, C]):
 
 
 class Cache(Generic[K, A, C]):
-    """Of one system.
-
-    Attributes:
-        hits: questions answered by what was there, or by what was under way.
-        misses: questions that had to be asked.
-    """
+    """Of one system."""
 
     def __init__(self, policy: CachePolicy) -> None:
-        self.hits = 0
-        self.misses = 0
+        self._hits = 0
+        self._misses = 0
         self._policy = policy
         self._entries: OrderedDict[K, tuple[float, int, A]] = OrderedDict()
         """When it is too old, its bytes, and the answer; what was asked for last is last."""
         self._size = 0
         self._flights: dict[K, Flight[K, C]] = {}
 
-    def __len__(self) -> int:
-        """How many answers are kept."""
-        return len(self._entries)
-
     @property
-    def size(self) -> int:
-        """Bytes that are kept."""
-        return self._size
+    def state(self) -> CacheState:
+        """What it has now."""
+        return CacheState(len(self._entries), self._size, self._hits, self._misses)
+
+    def under_way(self, key: K) -> Flight[K, C] | None:
+        """The question, if it is under way."""
+        return self._flights.get(key)
+
+    def pass_by(self) -> None:
+        """A question that might have been answered is asked without this cache."""
+        self._misses += 1
 
     def ask(self, key: K, caller: C, now: float) -> Hit[A] | Asked[K, C]:
         """Somebody asks a question."""
@@ -98,16 +113,16 @@ class Cache(Generic[K, A, C]):
             too_old_at, _, answer = entry
             if now < too_old_at:
                 self._entries.move_to_end(key)
-                self.hits += 1
+                self._hits += 1
                 return Hit(answer)
             self._drop(key)
         flight = self._flights.get(key)
         is_new = flight is None
         if flight is None:
             flight = self._flights[key] = Flight(key)
-            self.misses += 1
+            self._misses += 1
         else:
-            self.hits += 1
+            self._hits += 1
         flight.callers[caller] = None
         return Asked(flight, is_new)
 

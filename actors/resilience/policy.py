@@ -9,6 +9,8 @@ import attrs
 from actors.interface import ExternalSystemInterface, sends_many_at_once
 from actors.resilience.batch import Batch
 from actors.resilience.bulkhead import Bulkhead
+from actors.resilience.cache import CachePolicy
+from actors.resilience.deduplication import Deduplication
 from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import RateLimit
@@ -28,6 +30,12 @@ class Policy:
 
     batch: Batch | None = attrs.field(default=None, validator=table_of(Batch).or_none())
     bulkhead: Bulkhead | None = attrs.field(default=None, validator=table_of(Bulkhead).or_none())
+    cache: CachePolicy | None = attrs.field(default=None, validator=table_of(CachePolicy).or_none())
+    """Answers that are given again."""
+    deduplicate: Deduplication | None = attrs.field(
+        default=None, validator=table_of(Deduplication).or_none()
+    )
+    """Received items that are dropped, as they have come before."""
     keep_alive: KeepAlive | None = attrs.field(
         default=None, validator=table_of(KeepAlive).or_none()
     )

@@ -57,9 +57,9 @@ from actors.processes.orphans import Orphans
 from actors.processes.shortages import in_words
 from actors.processes.speaking import flush_streams, speak_into
 from actors.system_actor.direct_clients import DirectClients, open_door
-from actors.system_actor.engines import SystemEngine, engine_for
+from actors.system_actor.engines import check_policy, engine_for
+from actors.system_actor.face import SystemEngine
 from actors.system_actor.first_connect import connect_first
-from actors.system_actor.liveness import check_pings
 from actors.system_actor.loop_thread import LoopThread, Mailslot
 from actors.system_actor.reports import Origin, Reports
 from actors.system_actor.unheeded import Unheeded
@@ -233,7 +233,7 @@ class _LoopSide:
         self._unheeded.watch(asyncio.get_running_loop())
         try:
             system = build_system(definition)
-            check_pings(system, definition.policy)
+            check_policy(system, definition.policy)
         except ActorSetupError as error:
             self._fail_start(FailureCode.INVALID_REQUEST, error)
             return

@@ -37,7 +37,7 @@ from actors.messages.checks import mistake_in_request, mistake_in_speech
 from actors.messages.limits import Line, admit, in_parts, weight_of
 from actors.messages.results import Results
 from actors.messages.tallied import received_items, taken_items
-from actors.system_actor.engines import SystemEngine
+from actors.system_actor.face import SystemEngine
 from actors.system_actor.reports import Origin, Reports
 from actors.wire.frames import frame_limit
 from actors.wire.front_door import Arrived, DoorClient, FrontDoor, Left

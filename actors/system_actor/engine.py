@@ -20,7 +20,7 @@ from actors.messages import (
     Failure,
     FailureCode,
     Fence,
-    FencePassed,
+    InvalidateCache,
     Outcome,
     QueryData,
     Reason,
@@ -38,8 +38,10 @@ from actors.system_actor.batching import is_forgotten
 from actors.system_actor.beside import Beside
 from actors.system_actor.calling import Caller
 from actors.system_actor.connecting import connect
+from actors.system_actor.deduplicating import Repetitions
 from actors.system_actor.down_waiting import PastTheLane
 from actors.system_actor.dropping import DropLink, drop_link
+from actors.system_actor.face import answered_at_once
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.lane import STOPPING, Job, Lane
 from actors.system_actor.liveness import SendPing, look_after
@@ -61,11 +63,13 @@ class Engine:
         guards: Guards | None = None,
         together: Together | None = None,
         policy: Policy = NO_POLICY,
+        repetitions: Repetitions | None = None,
     ) -> None:
         """
         Args:
             together: of an engine for one of several connections, what those have in common.
             policy: what is to be done beside the calls that it has guards for.
+            repetitions: knows of items that have come before, on any connection.
             max_payload_bytes: above which an answer is a failure.
             guards: stand around the calls of the connector; None if nothing does.
             on_crash: called once, with the reason, when the connector raised something
@@ -86,6 +90,7 @@ class Engine:
             self._losses.failed,
             together,
         )
+        self._receiver.repetitions = repetitions
         self._asker = Asker(
             system,
             self._receiver,
@@ -98,12 +103,7 @@ class Engine:
         """Whether the connection has become of no use for a question, and nothing was done."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
         self._lane = Lane(
-            self._carry_out,
-            self._guard,
-            self._outcome_of,
-            self._done,
-            self._crash,
-            self._rest,
+            self._carry_out, self._guard, self._outcome_of, self._done, self._crash, self._rest
         )
         # A command may bring data, or the connection.
         self._beside = Beside(self._guard, self._receiver.run, self._rest)
@@ -177,8 +177,8 @@ class Engine:
                 self._run_beside(origin, request, lambda: self._caller.call(request))
             case CheckHealth():
                 self._run_beside(origin, request, lambda: self._caller.check_health(request))
-            case Fence(request_id=request_id, system_name=name):
-                origin.reply(FencePassed(request_id=request_id, system_name=name))
+            case Fence() | InvalidateCache():
+                origin.reply(answered_at_once(request))
             case _:
                 text = f"a system actor does not understand {type(request).__name__}"
                 origin.reply(request.failure(FailureCode.INVALID_REQUEST, text))

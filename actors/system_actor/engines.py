@@ -4,46 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Protocol
 
 from actors.connectors.kinds import build_system
 from actors.interface import ExternalSystemInterface
-from actors.messages import Reason, Request, StartSystem
+from actors.messages import Reason, StartSystem
+from actors.resilience.policy import Policy
+from actors.system_actor.cached import CachedEngine
+from actors.system_actor.deduplicating import Repetitions, key_function
 from actors.system_actor.engine import Engine
+from actors.system_actor.face import SystemEngine
 from actors.system_actor.guards import Guards
+from actors.system_actor.liveness import check_pings
 from actors.system_actor.pooled import PooledEngine
 from actors.system_actor.receiving import Together
-from actors.system_actor.reports import Origin, Reporting, Reports
+from actors.system_actor.reports import Reporting, Reports
 
 
-class SystemEngine(Protocol):
-    """The face of both, to the actor and to direct clients."""
-
-    @property
-    def is_stopping(self) -> bool: ...
-
-    @property
-    def is_tapped(self) -> bool: ...
-
-    @property
-    def is_connected(self) -> bool: ...
-
-    @property
-    def may_have_lost(self) -> bool: ...
-
-    def submit(self, origin: Origin, request: Request) -> None: ...
-
-    def forget(self, origins: frozenset[Origin]) -> None: ...
-
-    def look(self) -> None: ...
-
-    def background_failed(self, error: Exception) -> None: ...
-
-    def take_back(self, items: tuple[Any, ...]) -> None: ...
-
-    def set_tap(self, on: bool) -> None: ...
-
-    async def stop(self, grace: float) -> Reason | None: ...
+def check_policy(system: ExternalSystemInterface, policy: Policy) -> None:
+    """
+    Raises:
+        ActorSetupError: its policy asks for what cannot be done.
+    """
+    check_pings(system, policy)
+    if policy.deduplicate is not None:
+        key_function(policy.deduplicate, system.system_name)
 
 
 def engine_for(
@@ -62,6 +46,7 @@ def engine_for(
     policy = definition.policy
     # One for all connections: what limits a system does not limit each of them.
     guards = Guards.of(policy, system, start.level_path, lambda: reports.is_connected)
+    repetitions = Repetitions.of(policy, system.system_name)
 
     def engine(
         system: ExternalSystemInterface,
@@ -69,21 +54,38 @@ def engine_for(
         on_crash: Callable[[Reason], None],
         together: Together | None = None,
     ) -> Engine:
-        return Engine(system, reports, on_crash, start.max_payload_bytes, guards, together, policy)
+        if cached is not None:
+            system._extsys_on_invalidate = cached.told
+        return Engine(
+            system,
+            reports,
+            on_crash,
+            start.max_payload_bytes,
+            guards,
+            together,
+            policy,
+            repetitions,
+        )
 
+    cached: CachedEngine | None = None
+    made: SystemEngine
     if policy.pool is None:
         reports.connected_to = lambda: system.connected_to
-        return engine(system, reports, on_crash)
-    pooled = PooledEngine(
-        system,
-        lambda: system.another_connection() or build_system(definition),
-        policy.pool,
-        reports,
-        on_crash,
-        engine,
-        start.max_payload_bytes,
-        Random(),
-    )
-    reports.pool_state = lambda: pooled.pool_state
-    reports.connected_to = lambda: pooled.connected_to
-    return pooled
+        made = engine(system, reports, on_crash)
+    else:
+        made = pooled = PooledEngine(
+            system,
+            lambda: system.another_connection() or build_system(definition),
+            policy.pool,
+            reports,
+            on_crash,
+            engine,
+            start.max_payload_bytes,
+            Random(),
+        )
+        reports.pool_state = lambda: pooled.pool_state
+        reports.connected_to = lambda: pooled.connected_to
+    if policy.cache is not None:
+        made = cached = CachedEngine(made, system, policy.cache, reports)
+        system._extsys_on_invalidate = cached.told
+    return made

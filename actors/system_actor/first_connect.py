@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from actors.messages import ConnectSystem, Failure, FailureCode, Outcome, Reply
-from actors.system_actor.engines import SystemEngine
+from actors.system_actor.face import SystemEngine
 from actors.system_actor.reports import Origin
 
 

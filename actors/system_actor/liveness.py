@@ -14,8 +14,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from actors.connectors.classes import why_no_pings
 from actors.errors import EXPECTED_ERRORS, ActorSetupError, describe
-from actors.interface import ExternalSystemInterface, asks_nobody
+from actors.interface import ExternalSystemInterface
 from actors.messages import (
     DisconnectSystem,
     Failure,
@@ -72,12 +73,9 @@ def check_pings(system: ExternalSystemInterface, policy: Policy) -> None:
     Raises:
         ActorSetupError: pings that its class has no way to send.
     """
-    pings = policy.keep_alive
-    if pings is not None and pings.query is None and asks_nobody(type(system).check_health):
-        raise ActorSetupError(
-            f"system {system.system_name!r}: keep_alive needs a query: check_health of "
-            f"{type(system).__name__} asks nobody, so it cannot tell whether the other side lives"
-        )
+    why = why_no_pings(type(system), policy.keep_alive)
+    if why is not None:
+        raise ActorSetupError(f"system {system.system_name!r}: {why}")
 
 
 class Unwatched:

@@ -26,7 +26,7 @@ from actors.messages import (
     Failure,
     FailureCode,
     Fence,
-    FencePassed,
+    InvalidateCache,
     QueryData,
     Reason,
     ReceiveData,
@@ -42,6 +42,7 @@ from actors.resilience.pool_actions import PoolState
 from actors.resilience.pool_policy import PoolPolicy
 from actors.system_actor.connections import Connections
 from actors.system_actor.engine import Engine
+from actors.system_actor.face import answered_at_once
 from actors.system_actor.lane import DISCONNECT_GRACE, STOPPING
 from actors.system_actor.pool_member import Errand
 from actors.system_actor.receiving import Together
@@ -167,8 +168,8 @@ class PooledEngine:
                 self._connections.lend(origin, request)
             case CallCommand() | CheckHealth():
                 self._connections.least_used.engine.submit(origin, request)
-            case Fence(request_id=request_id, system_name=name):
-                origin.reply(FencePassed(request_id=request_id, system_name=name))
+            case Fence() | InvalidateCache():
+                origin.reply(answered_at_once(request))
             case _:
                 text = f"a system actor does not understand {type(request).__name__}"
                 origin.reply(request.failure(FailureCode.INVALID_REQUEST, text))

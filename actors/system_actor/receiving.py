@@ -24,6 +24,7 @@ from actors.messages import (
     ReceiveMany,
 )
 from actors.payload import PayloadError, wrap_encoded
+from actors.system_actor.deduplicating import Repetitions
 from actors.system_actor.losses import why_not_connected
 from actors.system_actor.reports import Origin, Reporting
 from actors.system_actor.waiters import Waiters
@@ -126,6 +127,8 @@ class Receiver:
         self._pump: asyncio.Task[None] | None = None
         self.on_item: Callable[[bool], None] | None = None
         """Told of each item that comes: whether it is anybody's, and not kept by a listener."""
+        self.repetitions: Repetitions | None = None
+        """Knows of items that have come before, which are dropped."""
         self.reads_ahead = False
         """Whether it receives also while nobody wants anything, as much as can be kept."""
         self._bulk = type(system).receive_many is not ExternalSystemInterface.receive_many
@@ -359,6 +362,9 @@ class Receiver:
             data = wrap_encoded(item, self._max_payload_bytes)
         except PayloadError as error:
             self._lose(f"received an item, but {error}")
+            return
+        if self.repetitions is not None and self.repetitions.has(item):
+            self._reports.drop(1)
             return
         if self._tap:
             self._reports.tap(data)

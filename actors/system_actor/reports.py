@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from actors.messages import Reason, Reply, Report
 from actors.messages.limits import DELIVERY_BYTES, in_parts
 from actors.payload import payload_size
+from actors.resilience.cache import CacheState
 from actors.resilience.pool_actions import PoolState
 
 _LONGEST_PLACE: Final = 200
@@ -93,13 +94,17 @@ class Reports:
         """What its pool has now, if it has one."""
         self.connected_to: Callable[[], object] = lambda: None
         """Where the connection that there is goes to."""
-        self._said_pool: PoolState | None = None
-        self._tells_pool = False
+        self.cache_state: Callable[[], CacheState | None] = lambda: None
+        """What its cache has now, if it has one."""
+        self.on_loss: Callable[[], None] = lambda: None
+        """Called whenever it is not connected, or was not since the last time."""
+        self._said_states: tuple[PoolState | None, CacheState | None] = (None, None)
+        self._tells_states = False
 
     def look(self) -> None:
         """Have what may have changed without a word be said. To be called now and then: a pool
-        that is busy changes all the time."""
-        self._tells_pool = self.pool_state() != self._said_pool
+        that is busy changes all the time, and so does a cache."""
+        self._tells_states = (self.pool_state(), self.cache_state()) != self._said_states
         self.schedule()
 
     @property
@@ -123,7 +128,7 @@ class Reports:
             self.schedule()
 
     def drop(self, items: int) -> None:
-        """Count items that came unasked, and that nobody gets."""
+        """Count items that came, and that nobody gets: unasked, or a second time."""
         self._dropped += items
         self.schedule()
 
@@ -160,13 +165,15 @@ class Reports:
             self.beside.flush(connected)
         lost = self.take_loss(connected)
         where = self._new_place(connected)
+        if lost is not None or not connected:
+            self.on_loss()
         news = (
             where
             or self._replies
             or self._tapped
             or lost
             or self._dropped
-            or self._tells_pool
+            or self._tells_states
             or self._taken != self._said_taken
         )
         if not news and connected == self._said_connected:
@@ -176,8 +183,8 @@ class Reports:
         self._said_taken = self._taken
         self._said_connected = connected
         dropped, self._dropped = self._dropped, 0
-        pool = self._said_pool = self.pool_state()
-        self._tells_pool = False
+        pool, cache = self._said_states = self.pool_state(), self.cache_state()
+        self._tells_states = False
         for replies in parts:
             self._deliver(
                 Report(
@@ -191,6 +198,7 @@ class Reports:
                     dropped,
                     pool,
                     where,
+                    cache,
                 )
             )
             tapped, lost, dropped, where = (), None, 0, None

@@ -14,6 +14,7 @@ import click
 
 from supervisor.cli import event_loop
 from supervisor.cli.broadcast import broadcast
+from supervisor.cli.caching import invalidate
 from supervisor.cli.children import child, tree
 from supervisor.cli.client import (
     EXIT_CODES,
@@ -363,4 +364,5 @@ main.add_command(child)
 main.add_command(logs)
 main.add_command(outbox)
 main.add_command(dead_letters)
+main.add_command(invalidate)
 main.add_command(completion)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import codecs
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from actors.connectors.classes import mistakes_in_class
+from actors.connectors.classes import mistakes_in_class, why_no_pings
 from actors.connectors.kinds import resolve_kind
 from actors.errors import ActorSetupError
 from supervisor.config.reader import CheckKind, Reader
@@ -121,7 +121,21 @@ def parse_config(
         raise ConfigError(["tables are nested too deeply; use fewer groups in groups"]) from None
     if read is None:
         raise ConfigError(reader.mistakes)
+    if mistakes := [*_mistakes_in_pings(read[1].systems)]:
+        raise ConfigError(mistakes)
     return Config(*read, tuple(reader.warnings))
+
+
+def _mistakes_in_pings(systems: Iterable[SystemSpec]) -> Iterator[str]:
+    for spec in systems:
+        if spec.policy.keep_alive is None:
+            continue
+        try:
+            why = why_no_pings(resolve_kind(spec.kind), spec.policy.keep_alive)
+        except ActorSetupError:
+            continue  # whoever checked its kind has another idea of it
+        if why is not None:
+            yield f'system "{spec.name}": {why}'
 
 
 def _parse_toml(content: bytes) -> dict[str, Any]:

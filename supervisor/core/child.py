@@ -11,6 +11,7 @@ from actors.messages import ConnectSystem, DisconnectSystem, FailureCode, Reason
 from actors.messages.deliveries import Deliveries
 from actors.messages.limits import Line
 from actors.messages.tallied import NOTHING, Tallied
+from actors.resilience.cache import CacheState
 from actors.resilience.pool_actions import PoolState
 from supervisor.core.doors import Doors
 from supervisor.core.pending import Pending
@@ -92,6 +93,8 @@ class Child:
     dropped: int = 0
     pool: PoolState | None = None
     """What this incarnation's pool has, if it has one."""
+    cache: CacheState | None = None
+    """The same of its cache."""
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""
     held: deque[Pending] = attrs.field(factory=deque)
@@ -208,7 +211,7 @@ class Child:
         self.connected_to = None
         self.announced = EventKind.DISCONNECTED if self.failed is None else EventKind.FAILED
         self.attempt = None
-        self.pool = None
+        self.pool = self.cache = None
         self.deliveries = Deliveries()
         self.tapped = False
         self.has_direct_clients = False
@@ -259,6 +262,7 @@ class Child:
             last_error=self.last_error,
             dropped=self.dropped,
             pool=self.pool if self.is_running else None,
+            cache=self.cache if self.is_running else None,
             outbox=outbox,
             next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
             connected_to=self.connected_to if state is SystemState.CONNECTED else None,

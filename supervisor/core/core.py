@@ -250,7 +250,7 @@ class SupervisorCore:
         for ref, reply in report.replies:
             self._context.guard(f"an answer of {child.name}", self._answered, child, ref, reply)
         child.dropped += report.dropped
-        child.pool = report.pool
+        child.pool, child.cache = report.pool, report.cache
         if report.tapped:
             child.received += len(report.tapped)
             self._events.data_arrived(child, report.tapped)

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, Unpack
 from actors import loggers
 from actors.interface import ExternalSystemInterface
 from actors.messages import (
+    CacheInvalidated,
     CallCommand,
     CheckHealth,
     ConnectSystem,
@@ -18,6 +19,7 @@ from actors.messages import (
     Failure,
     FailureCode,
     HealthChecked,
+    InvalidateCache,
     ManyReceived,
     QueryData,
     ReceiveData,
@@ -276,6 +278,19 @@ class ExternalSystemManager(Bulk, Durably, Family, Follower, KeepsDeadLetters, L
         if isinstance(reply, HealthChecked):
             return reply.healthy
         return self._give_up(reply, False)
+
+    async def invalidate_cache(self, name: str, command: str | None = None) -> int | None:
+        """Have a system's ``cache`` give no answer again that it has. A question that is asked
+        after this is put to the system.
+
+        Args:
+            command: only answers of this command; None forgets all.
+
+        Returns:
+            how many answers were forgotten.
+        """
+        reply = await self._ask_for(InvalidateCache(name, command), CacheInvalidated)
+        return None if reply is None else int(reply.answers)
 
     async def restart_system(self, name: str) -> bool:
         """End a system's process and start the next, also from quarantine."""

@@ -194,6 +194,9 @@ class SynchronousManager:
     def check_health(self, name: str) -> bool:
         return self._run(self._manager.check_health(name))
 
+    def invalidate_cache(self, name: str, command: str | None = None) -> int | None:
+        return self._run(self._manager.invalidate_cache(name, command))
+
     def restart_system(self, name: str) -> bool:
         return self._run(self._manager.restart_system(name))
 

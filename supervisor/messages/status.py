@@ -7,6 +7,7 @@ import enum
 import attrs
 
 from actors.messages import Reason
+from actors.resilience.cache import CacheState
 from actors.resilience.pool_actions import PoolState
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import ROOT
@@ -76,7 +77,8 @@ class SystemStatus:
     crashes: tuple[CrashReport, ...] = ()
     """The last of them, oldest first."""
     dropped: int = 0
-    """Items that came unasked and that nobody got, over all incarnations under this supervisor."""
+    """Items that came and that nobody got, as they came unasked or had come before, over all
+    incarnations under this supervisor."""
     outbox: int | None = 0
     """Messages sent durably that wait to be delivered; None until the journal is open."""
     next_attempt: float | None = None
@@ -86,3 +88,6 @@ class SystemStatus:
     """Its connections, as they were half a second ago at most; None if it has no pool."""
     connected_to: str | None = None
     """Which of its addresses it is connected to, if it is and its connector says so."""
+    cache: CacheState | None = None
+    """What its cache has, and how often it was of use in this incarnation, as it was half a second
+    ago at most; None if it has none."""

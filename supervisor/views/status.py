@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from actors.resilience.cache import CacheState
 from actors.resilience.pool_actions import PoolState
 from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.messages.crashes import CrashReport
@@ -64,6 +65,8 @@ def status_as_text(system: SystemStatus, columns: int | None = None) -> str:
         lines["outbox"] = waiting
     if system.connected_to is None:
         del lines["connected to"]
+    if system.cache is not None:
+        lines["cache"] = _cache_as_text(system.cache)
     width = max(map(len, lines)) + 2
     room = None if columns is None else max(columns - width, 1)
     below = "\n" + " " * width
@@ -174,6 +177,11 @@ def duration(seconds: float) -> str:
 
 def _after(seconds: float) -> str:
     return f"in {duration(seconds)}" if seconds else "at once"
+
+
+def _cache_as_text(cache: CacheState) -> str:
+    answers = "1 answer" if cache.answers == 1 else f"{cache.answers} answers"
+    return f"hits: {cache.hits}, misses: {cache.misses}; {answers}, {cache.size:,} bytes"
 
 
 def _pool_as_text(pool: PoolState) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from actors import ExternalSystemInterface, command
 from actors.messages import ManySent
 from actors.resilience.policy import NO_POLICY
+from actors.system_actor.deduplicating import Repetitions
 from actors.system_actor.engine import Engine
 from actors.system_actor.guards import Guards
 from actors.system_actor.reports import Origin, Reports
@@ -180,7 +181,14 @@ class Bench:
         self.engine = self._make_engine(Guards.of(policy, system, level_path), policy)
 
     def _make_engine(self, guards, policy):
-        return Engine(self.system, self.to_supervisor, self._crash, guards=guards, policy=policy)
+        return Engine(
+            self.system,
+            self.to_supervisor,
+            self._crash,
+            guards=guards,
+            policy=policy,
+            repetitions=Repetitions.of(policy, "plc"),
+        )
 
     def _hear(self, report):
         self.reports.append(report)

@@ -36,6 +36,7 @@ from actors.system_actor.lane import GIVE_WAY
 from actors.system_actor.liveness import check_pings
 from tests.helpers.asked import Instrument, Multiplexed
 from tests.helpers.bench import Bench, Held, Puppet, Source, scenario, turns
+from tests.helpers.pooled_bench import PooledBench
 
 ASKED = Policy(keep_alive=KeepAlive(every=10, timeout=2, query="ping?"))
 CHECKED = Policy(keep_alive=KeepAlive(every=10, timeout=2))
@@ -443,6 +444,26 @@ async def test_a_system_that_is_stopped_is_pinged_no_more():
     before = pings(system)
     await asyncio.sleep(100)
     assert pings(system) == before
+
+
+@scenario(cap=LONG)
+async def test_each_connection_of_a_pool_is_pinged_and_one_that_is_dead_is_dropped():
+    bench = PooledBench(size=2, of_each=CHECKED)
+    await bench.connect()
+    [first] = bench.systems
+    await asyncio.sleep(50)
+    assert len(first.begun("health")) >= 5
+    first.on["call"] = held = Held()
+    busy = bench.submit(CallCommand("plc", "call"))
+    await held.begun()
+    await bench.ask(CallCommand("plc", "add", (1, 2)))
+    first.on["health"] = Held()
+    await asyncio.sleep(20)
+    assert [each.is_connected for each in bench.systems] == [False, True]
+    assert bench.engine.is_connected
+    assert losses(bench) == []
+    held.release("done")
+    assert (await bench.answer(busy)).load() == "done"
 
 
 # ---- stale data ----------------------------------------------------------------------------------

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from actors.resilience.batch import Batch
+from actors.resilience.cache import CachePolicy
+from actors.resilience.deduplication import Deduplication
+from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.timeouts import Timeouts
@@ -41,9 +44,46 @@ def test_a_key_of_the_system_takes_the_place_of_the_shared_one():
     assert read["plc-1"] == Policy(timeouts=Timeouts(connect=1.0))
 
 
+def test_what_looks_after_connections_answers_and_items_is_read_as_well():
+    text = """
+        keep_alive = { every = "10s", timeout = 2, query = "*IDN?" }
+        stale_after = "1m"
+        cache = { ttl = "500ms", max_entries = 10 }
+        deduplicate = { key = "header.id", window = "1h" }
+    """
+    assert policies(system(text))["plc-1"] == Policy(
+        keep_alive=KeepAlive(every=10.0, timeout=2, query="*IDN?"),
+        stale_after=60.0,
+        cache=CachePolicy(ttl=0.5, max_entries=10),
+        deduplicate=Deduplication(key="header.id", window=3600.0),
+    )
+
+
+def test_a_kind_that_cannot_be_pinged_without_a_question_is_told():
+    tcp = system("keep_alive = { every = 1 }", kind="tcp") + (
+        'connection_details = { host = "x", port = 1 }'
+    )
+    [mistake] = mistakes(tcp)
+    assert mistake == (
+        'system "plc-1": keep_alive needs a query: check_health of TcpSystem asks nobody, so it '
+        "cannot tell whether the other side lives"
+    )
+    assert parse(tcp.replace("every = 1", 'every = 1, query = "?"'))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (
+            system("stale_after = 1\npool = {}"),
+            'system "plc-1": stale_after and pool do not go together: a connection of a pool that '
+            "is not used is silent, and in order; use keep_alive, which pings each connection",
+        ),
+        (
+            system("keep_alive = { every = 1, timeout = 2 }"),
+            'system "plc-1": keep_alive: timeout (2) must not be more than every (1): a '
+            "connection is to be found dead within two intervals",
+        ),
         (
             system('policy = "slwo"') + SLOW,
             'system "plc-1": policy: names "slwo", and there is no [policy.slwo]; '

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from actors.messages import Reason
+from actors.resilience.cache import CacheState
 from actors.resilience.pool_actions import PoolState
 from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
 from supervisor.specs.spec import GroupSpec, SystemSpec
@@ -45,6 +46,15 @@ def test_the_connections_of_a_pool_are_a_line_where_there_is_one() -> None:
     assert [line.split(":")[1].strip() for line in lines if line.startswith("pool:")] == [shown]
     assert "pool:" not in fmt.status_as_text(status())
     assert json.loads(fmt.status_as_json(status(pool=pool)))["pool"]["borrowed"] == 2
+
+
+def test_what_a_cache_has_is_a_line_where_there_is_one() -> None:
+    cache = CacheState(answers=1, size=1234, hits=5, misses=2)
+    lines = fmt.status_as_text(status(cache=cache)).splitlines()
+    shown = [line.split(":", 1)[1].strip() for line in lines if line.startswith("cache:")]
+    assert shown == ["hits: 5, misses: 2; 1 answer, 1,234 bytes"]
+    assert "cache:" not in fmt.status_as_text(status())
+    assert json.loads(fmt.status_as_json(status(cache=cache)))["cache"]["hits"] == 5
 
 
 def test_what_a_system_has_not_is_none() -> None:
