@@ -7,14 +7,16 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors import MockExternalSystem, Policy, PoolPolicy
+from actors import MockExternalSystem, Policy, PoolPolicy, TcpSystem
 from actors.messages import Outcome
 from actors.resilience.pool_actions import PoolState
 from supervisor import ExternalSystemManager, OverloadedError, SystemSpec
+from supervisor.config.file import load_config
 from supervisor.messages import EventKind, LifecycleEvent, SystemState
 from supervisor.specs.policies import ReconnectPolicy
 from tests.helpers.shared import with_shared_manager
@@ -350,6 +352,48 @@ def test_a_killed_process_takes_all_connections_with_it_and_the_next_one_has_its
             asked = await ask_at_once(manager, server, 3)
             server.answer()
             assert await asyncio.gather(*asked) == ["answer to q0", "answer to q1", "answer to q2"]
+
+    with_shared_manager(work)
+
+
+def test_an_object_that_is_registered_has_a_copy_of_itself_for_each_connection() -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        async with serving() as server:
+            spec = pooled(server, size=2)
+            system = TcpSystem("dut", {"host": "127.0.0.1", "port": server.port})
+            copied = SystemSpec.of(system, connect=True, policy=spec.policy)
+            await begin(manager, copied)
+            asked = await ask_at_once(manager, server, 2)
+            assert len(server.open) == 2
+            server.answer()
+            assert await asyncio.gather(*asked) == ["answer to q0", "answer to q1"]
+
+    with_shared_manager(work)
+
+
+def test_a_named_policy_of_a_file_makes_a_pool(tmp_path: Path) -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        async with serving() as server:
+            file = tmp_path / "plant.toml"
+            file.write_text(
+                f"""
+                [policy.busy]
+                pool = {{ size = 3 }}
+
+                [[system]]
+                name = "dut"
+                kind = "tcp"
+                connection_details = {{ host = "127.0.0.1", port = {server.port} }}
+                connect = true
+                policy = "busy"
+                """
+            )
+            [spec] = load_config(file).systems
+            await begin(manager, spec)
+            asked = await ask_at_once(manager, server, 3)
+            assert (await pool_of(manager)).size == 3
+            server.answer()
+            await asyncio.gather(*asked)
 
     with_shared_manager(work)
 
