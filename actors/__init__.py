@@ -22,6 +22,12 @@ from actors.interface import ExternalSystemInterface, command
 from actors.resilience.batch import Batch
 from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.cache import CachePolicy
+from actors.resilience.circuit_breaker import (
+    Circuit,
+    CircuitBreaker,
+    CircuitBreakerPolicy,
+    CircuitState,
+)
 from actors.resilience.deduplication import Deduplication
 from actors.resilience.endpoints import EndpointOrder, Endpoints
 from actors.resilience.keep_alive import KeepAlive
@@ -29,6 +35,7 @@ from actors.resilience.policy import Policy
 from actors.resilience.pool import Pool
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import Overflow, RateLimit
+from actors.resilience.retry import Retry, RetryPolicy
 from actors.resilience.timeouts import Timeouts
 from actors.resilience.when_down import WhenDown
 
@@ -42,6 +49,10 @@ __all__ = [
     "Bulkhead",
     "CachePolicy",
     "CertificateInvalidError",
+    "Circuit",
+    "CircuitBreaker",
+    "CircuitBreakerPolicy",
+    "CircuitState",
     "ConnectorError",
     "Deduplication",
     "Delivery",
@@ -59,6 +70,8 @@ __all__ = [
     "Pool",
     "PoolPolicy",
     "RateLimit",
+    "Retry",
+    "RetryPolicy",
     "TcpSystem",
     "Timeouts",
     "WhenDown",

@@ -6,7 +6,14 @@ from typing import Final
 
 import attrs
 
-from actors import Bulkhead, Policy, RateLimit, Timeouts
+from actors import (
+    Bulkhead,
+    CircuitBreakerPolicy,
+    Policy,
+    RateLimit,
+    RetryPolicy,
+    Timeouts,
+)
 from benchmarks.grid import Comparison, Grid, Line, Target
 from benchmarks.rounds import interleave, timed
 from benchmarks.runtime import ITEM, SINK, ManagedRuntime
@@ -16,7 +23,9 @@ _ALL: Final = "all"
 _GUARDED: Final = "guarded"
 ALL_POLICIES: Final = Policy(
     bulkhead=Bulkhead(concurrent=100),
+    circuit_breaker=CircuitBreakerPolicy(),
     rate_limit=RateLimit(rate=1e6, burst=1000),
+    retry=RetryPolicy(),
     timeouts=Timeouts(send=10.0, query=10.0, command=10.0),
 )
 """All that looks at a send; none of them has anything to say to it."""

@@ -98,6 +98,16 @@ class ConnectorFailedError(ExternalSystemError):
     """The external system refused or failed, says its connector."""
 
 
+class RefusedItemError(ConnectorFailedError):
+    """The connector says that this item cannot be sent: of the wrong type, too long, with the
+    delimiter in it. The caller's fault."""
+
+
+class CircuitOpenError(ExternalSystemError):
+    """Too many of the last calls failed: the circuit breaker lets none through for a while, as
+    ``failure.retry_after`` says. Nothing was sent."""
+
+
 class UnavailableError(ExternalSystemError):
     """The system is restarting, quarantined or being stopped, or the supervisor is gone."""
 
@@ -154,6 +164,8 @@ _ERRORS: Final[dict[FailureCode, type[ExternalSystemError]]] = {
     FailureCode.INVALID_REQUEST: InvalidRequestError,
     FailureCode.UNKNOWN_COMMAND: UnknownCommandError,
     FailureCode.CONNECTOR_ERROR: ConnectorFailedError,
+    FailureCode.ITEM_REFUSED: RefusedItemError,
+    FailureCode.CIRCUIT_OPEN: CircuitOpenError,
     FailureCode.UNAVAILABLE: UnavailableError,
     FailureCode.NOT_TRIED: NotTriedError,
     FailureCode.DEAD_LETTER: DeadLetterError,

@@ -55,6 +55,10 @@ class FailureCode(enum.StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNKNOWN_COMMAND = "unknown_command"
     CONNECTOR_ERROR = "connector_error"
+    ITEM_REFUSED = "item_refused"
+    """The connector says that this item cannot be sent, whenever that is tried."""
+    CIRCUIT_OPEN = "circuit_open"
+    """Too many of the last calls failed; it is not called for a while."""
     UNAVAILABLE = "unavailable"
     NOT_TRIED = "not_tried"
     """An item before it failed, and it was to wait for that."""
@@ -224,8 +228,8 @@ class QueryData(Request):
     """Ask a question, and wait for its own answer. Answered by :class:`QueryAnswered`.
 
     It goes out in the order of asking, after the sends and questions asked for before it. A
-    question is never asked twice. When its answer does not come in time, the failure's code is
-    ``timeout``."""
+    question is never asked twice, unless the system's policy says that this is safe. When its
+    answer does not come in time, the failure's code is ``timeout``."""
 
     data: Any = attrs.field(repr=False, converter=wrap)
     """The question."""

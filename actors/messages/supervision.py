@@ -13,8 +13,10 @@ from actors.messages.output import OutputAddress
 from actors.messages.requests import FailureCode, Reply, Request
 from actors.payload import Payload, wrap_items
 from actors.resilience.cache import CacheState
+from actors.resilience.circuit_breaker import Circuit
 from actors.resilience.policy import NO_POLICY, Policy
 from actors.resilience.pool_actions import PoolState
+from actors.resilience.state import NO_STATE, PolicyState
 
 RENEWED: Final = "renewed"
 """The kind of the reason for which a system actor has ended a connection itself, and makes it
@@ -64,6 +66,10 @@ class SystemDefinition:
     """The pickled object; None builds ``Class(system_name, connection_details)``."""
     policy: Policy = NO_POLICY
     """What stands around its calls."""
+    policy_state: PolicyState = NO_STATE
+    """What that knew when the incarnation before ended."""
+    request_timeout: float = 30.0
+    """Seconds until a request that names no timeout is given up by whoever asked."""
 
 
 @attrs.frozen
@@ -215,6 +221,18 @@ class SystemStopped:
     """Why it could not disconnect in order; None if it did."""
 
 
+@attrs.frozen(kw_only=True)
+class PolicyNews:
+    """What the policies of a system have to tell since the last report."""
+
+    state: PolicyState
+    """What the next incarnation is to know; as it is now."""
+    circuits: tuple[Circuit, ...] = ()
+    """The changes of state of its circuit breaker, in order."""
+    retried: int = 0
+    """How often a call was tried again."""
+
+
 @attrs.frozen
 class Report:
     """What became of deliveries since the last report."""
@@ -238,3 +256,4 @@ class Report:
     """Where it is connected to, if that is new and its connector says so."""
     cache: CacheState | None = None
     """What its cache has now; None if it has none."""
+    policies: PolicyNews | None = None

@@ -46,11 +46,11 @@ class CircuitBreakerPolicy:
     failure_rate: float = attrs.field(default=0.5, validator=_share())
     """The share of the last calls that may not fail; a failure that reaches it opens the
     circuit."""
-    window: int = attrs.field(default=20, validator=whole_number(1, 100_000))
+    window: int = attrs.field(default=20, validator=whole_number(1, 1000))
     """How many calls are the last ones."""
     min_calls: int = attrs.field(
         default=attrs.Factory(lambda self: min(10, self.window), takes_self=True),
-        validator=whole_number(1, 100_000),
+        validator=whole_number(1, 1000),
     )
     """So many must be known before any rate counts."""
     backoff_min: float = attrs.field(default=1.0, validator=seconds())
@@ -146,6 +146,8 @@ class CircuitBreaker:
         self._openings = past.openings
         self._failed = deque(past.failed, maxlen=policy.window)
         self._era = 0
+        self._plain = Permit(0)
+        """Of all calls of this era that are no probes."""
         self._probes: set[Permit] = set()
         self._passed = 0
         """Probes that succeeded."""
@@ -161,7 +163,7 @@ class CircuitBreaker:
         """Ask whether a call may be made; None if it must not."""
         self.look(now)
         if self._state is CircuitState.CLOSED:
-            return Permit(self._era)
+            return self._plain
         if self._state is CircuitState.OPEN:
             return None
         if len(self._probes) + self._passed >= self.policy.probes:
@@ -267,6 +269,8 @@ class CircuitBreaker:
         return is_first_end
 
     def _first_deadline(self) -> float | None:
+        if not self._probes:
+            return None
         return min((each.deadline for each in self._probes if each.deadline), default=None)
 
     def _open(self, now: float, why: str) -> None:
@@ -280,6 +284,7 @@ class CircuitBreaker:
     def _become(self, state: CircuitState, now: float) -> None:
         self._state, self._since = state, now
         self._era += 1
+        self._plain = Permit(self._era)
         self._probes.clear()
         self._passed = 0
         self._on_change(self.circuit)

@@ -10,10 +10,12 @@ from actors.interface import ExternalSystemInterface, sends_many_at_once
 from actors.resilience.batch import Batch
 from actors.resilience.bulkhead import Bulkhead
 from actors.resilience.cache import CachePolicy
+from actors.resilience.circuit_breaker import CircuitBreakerPolicy
 from actors.resilience.deduplication import Deduplication
 from actors.resilience.keep_alive import KeepAlive
 from actors.resilience.pool_policy import PoolPolicy
 from actors.resilience.rate_limit import RateLimit
+from actors.resilience.retry import RetryPolicy
 from actors.resilience.timeouts import Timeouts
 from actors.resilience.when_down import WHEN_DOWN, WhenDown, to_when_down
 from actors.settings import seconds, setting, table_of
@@ -47,6 +49,10 @@ class Policy:
     stale_after: float | None = setting(seconds().or_none(), None)
     """Seconds for which nothing is received of a system that should be talking; then its
     connection is dropped, and made anew."""
+    circuit_breaker: CircuitBreakerPolicy | None = attrs.field(
+        default=None, validator=table_of(CircuitBreakerPolicy).or_none()
+    )
+    retry: RetryPolicy | None = attrs.field(default=None, validator=table_of(RetryPolicy).or_none())
     timeouts: Timeouts | None = attrs.field(default=None, validator=table_of(Timeouts).or_none())
     when_down: WhenDown | None = attrs.field(
         default=None, converter=to_when_down, validator=WHEN_DOWN

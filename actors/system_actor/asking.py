@@ -28,7 +28,7 @@ from actors.messages import Failure, FailureCode, Outcome, QueryAnswered, QueryD
 from actors.payload import PayloadError, unwrap, wrap_encoded
 from actors.system_actor.losses import why_not_connected
 from actors.system_actor.receiving import Receiver
-from actors.system_actor.sending import gave
+from actors.system_actor.sending import code_of, gave
 
 _MOST_SETTLING: Final = 2.0
 """Seconds for which a system is waited for to fall silent before it is asked."""
@@ -172,7 +172,7 @@ class Asker:
             return request.failure(FailureCode.TIMEOUT, str(error), outcome)
         if not self._system.is_connected and isinstance(error, NotSentError):
             return request.failure(FailureCode.NOT_CONNECTED, describe(error), outcome)
-        return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), outcome)
+        return request.failure(code_of(error), describe(error), outcome)
 
     # ---- built from sends and receives -------------------------------------------------------
 

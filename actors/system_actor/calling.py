@@ -17,6 +17,7 @@ from actors.messages import (
     Reply,
 )
 from actors.payload import PayloadError, unwrap, wrap_encoded
+from actors.system_actor.sending import code_of
 
 
 class Caller:
@@ -56,7 +57,7 @@ class Caller:
         except EXPECTED_ERRORS as error:
             self._on_error(error)
             text = f"{request.command}: {describe(error)}"
-            return request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)
+            return request.failure(code_of(error), text, Outcome.UNKNOWN)
         except PayloadError as error:
             text = f"{request.command} was carried out, but its result is lost: {error}"
             return request.failure(FailureCode.CONNECTOR_ERROR, text, Outcome.UNKNOWN)

@@ -5,9 +5,10 @@ Lives on the system actor's event loop.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
@@ -26,6 +27,7 @@ from actors.messages import (
 T = TypeVar("T")
 
 Work = Callable[[], Awaitable[T]]
+Rest = Callable[[float], Awaitable[None]]
 
 
 class Operation(enum.StrEnum):
@@ -40,6 +42,32 @@ class Operation(enum.StrEnum):
 
 
 @attrs.frozen
+class Turn:
+    """What a guard must know in order to wait, before a call is made or made again."""
+
+    rest: Rest = asyncio.sleep
+    """Waits for so many seconds, or less if a connection comes back meanwhile. In the engine's
+    lane what mends the connection goes on, and nothing else."""
+    since: float = 0.0
+    """When its request came, on the loop's clock."""
+    patience: float | None = None
+    """Seconds after which nobody waits for an answer any more; None if that is not known."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When nobody waits any more."""
+        return None if self.patience is None else self.since + self.patience
+
+    def anew(self) -> Turn:
+        """The same for the next item of several: each part of an answer renews the time that is
+        left for the others."""
+        return attrs.evolve(self, since=asyncio.get_running_loop().time())
+
+
+AT_ONCE: Final = Turn()
+
+
+@attrs.define(eq=False)
 class Call:
     """One call of a connector."""
 
@@ -50,6 +78,11 @@ class Call:
     """Items that are sent with it."""
     beside: bool = False
     """Whether others may be under way at the same time."""
+    turn: Turn = AT_ONCE
+    is_made: bool = False
+    """Whether the connector is being called."""
+    may_be_done: bool = False
+    """Whether it was called, and nobody knows what became of that."""
 
 
 class Guard(Protocol):
@@ -80,3 +113,14 @@ def operation_of(request: Request) -> Operation:
         case CheckHealth():
             return Operation.CHECK_HEALTH
     raise TypeError(f"no connector is called for {type(request).__name__}")
+
+
+def failures_in(result: Any) -> tuple[Failure, ...]:
+    """Why a call failed: one answer, or one for each item, if none of them was taken; else
+    nothing."""
+    if isinstance(result, Failure):
+        return (result,)
+    if isinstance(result, tuple):
+        failures = tuple([each for each in result if isinstance(each, Failure)])
+        return failures if len(failures) == len(result) else ()
+    return ()

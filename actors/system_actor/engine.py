@@ -37,6 +37,7 @@ from actors.system_actor.asking import LATE, Asker
 from actors.system_actor.batching import is_forgotten
 from actors.system_actor.beside import Beside
 from actors.system_actor.calling import Caller
+from actors.system_actor.calls import AT_ONCE, Turn
 from actors.system_actor.connecting import connect
 from actors.system_actor.deduplicating import Repetitions
 from actors.system_actor.down_waiting import PastTheLane
@@ -47,10 +48,12 @@ from actors.system_actor.lane import STOPPING, Job, Lane
 from actors.system_actor.liveness import SendPing, look_after
 from actors.system_actor.losses import Losses
 from actors.system_actor.receiving import Receiver, Together, Work
-from actors.system_actor.renewing import NOBODY, Renew, renew
+from actors.system_actor.renewing import Renew, renew
 from actors.system_actor.reports import Origin, Reporting
 from actors.system_actor.sender import Sender
 from actors.system_actor.stopping import disconnect_last, end_connection
+from actors.system_actor.turns import Turns
+from actors.system_actor.urgent import Urgent
 
 
 class Engine:
@@ -64,6 +67,7 @@ class Engine:
         together: Together | None = None,
         policy: Policy = NO_POLICY,
         repetitions: Repetitions | None = None,
+        request_timeout: float = 30.0,
     ) -> None:
         """
         Args:
@@ -72,6 +76,7 @@ class Engine:
             repetitions: knows of items that have come before, on any connection.
             max_payload_bytes: above which an answer is a failure.
             guards: stand around the calls of the connector; None if nothing does.
+            request_timeout: seconds that a request has which names none.
             on_crash: called once, with the reason, when the connector raised something
                 it must not; the engine does nothing more after that.
         """
@@ -79,7 +84,7 @@ class Engine:
         self._reports = reports
         self._on_crash = on_crash
         self._guards = guards
-        self._losses = Losses(system, self._lost, self._give_up)
+        self._losses = Losses(system, self._lost, lambda why: self._urgent.give_up(why))
         reports.take_loss = self._losses.take
         self._receiver = Receiver(
             system,
@@ -96,14 +101,18 @@ class Engine:
             self._receiver,
             self._losses.failed,
             reports.drop,
-            self._tainted,
+            lambda: self._urgent.tainted(),
             max_payload_bytes,
         )
-        self._must_renew = False
-        """Whether the connection has become of no use for a question, and nothing was done."""
         self._caller = Caller(system, self._losses.failed, max_payload_bytes)
         self._lane = Lane(
             self._carry_out, self._guard, self._outcome_of, self._done, self._crash, self._rest
+        )
+        self._urgent = Urgent(
+            system.system_name, self._lane, lambda: not self.is_stopping and not self._crashed
+        )
+        self._turns = Turns(
+            self._lane, lambda: self.is_connected, self._urgent.next, request_timeout
         )
         # A command may bring data, or the connection.
         self._beside = Beside(self._guard, self._receiver.run, self._rest)
@@ -123,8 +132,10 @@ class Engine:
             policy, system, self._asker, self._receiver, self._lane, self._guard, self._crash
         )
         self._guards = self._liveness.among(guards)
+        if self._guards is not None:
+            self._lane.keeps_time = True
         batch, failed = policy.batch, self._losses.failed
-        self._sender = Sender(system, self._lane, failed, self._guards, batch)
+        self._sender = Sender(system, self._lane, failed, self._guards, batch, self._turn)
 
     @property
     def is_stopping(self) -> bool:
@@ -187,9 +198,9 @@ class Engine:
         """Nobody waits for these any more: what has not begun never does, and what runs
         is cancelled, but for the system's receive."""
         self._lane.take_out(lambda job: job.origin in origins)
-        running = self._lane.running
-        if running is not None and is_forgotten(running, origins):
-            self._lane.cut("its caller's time ran out")
+        for job in self._lane.begun:
+            if is_forgotten(job, origins):
+                self._lane.cut_one(job, "its caller's time ran out")
         self._beside.forget(origins)
         self._receiver.forget(origins)
         self._receiver.run()  # there may be no connect left to wait for
@@ -197,6 +208,7 @@ class Engine:
     def look(self) -> None:
         """Go on with what a connector changed on its own account, such as its connection."""
         if not self._crashed:
+            self._lane.wake()
             self._receiver.run()
             self._liveness.look()
 
@@ -230,9 +242,8 @@ class Engine:
         await asyncio.wait({self._last_disconnect}, timeout=grace)
         self._lane.fail_waiting(FailureCode.UNAVAILABLE, STOPPING)
         self._receiver.fail_all(FailureCode.UNAVAILABLE, STOPPING)
-        running = self._lane.running
-        if running is not None:  # it does not give way, or had no time to
-            running.origin.reply(running.cut or self._stopped(running.request))
+        for job in self._lane.begun:  # it does not give way, or had no time to
+            job.origin.reply(job.cut or self._stopped(job.request))
         self._beside.stop(self._stopped)
         if not self._last_disconnect.done():
             return Reason("timeout", f"did not disconnect within {grace:g} s")
@@ -248,23 +259,20 @@ class Engine:
     # ---- the lane -----------------------------------------------------------------------
 
     def _outcome_of(self, request: Request) -> Outcome:
-        if isinstance(request, QueryData):
-            return self._asker.outcome
-        return Outcome.NOT_SENT if self._is_held(request) else Outcome.UNKNOWN
+        asked = isinstance(request, QueryData) and not type(self._system).concurrent_queries
+        outcome = self._asker.outcome if asked else Outcome.UNKNOWN
+        if self._sender.holds(request):
+            return Outcome.NOT_SENT
+        return outcome if self._guards is None else self._guards.outcome_of(request, outcome)
 
     def _stopped(self, request: Request) -> Failure:
-        outcome = Outcome.NOT_SENT if self._is_held(request) else Outcome.UNKNOWN
+        outcome = self._outcome_of(request)
         return request.failure(FailureCode.UNAVAILABLE, STOPPING, outcome)
-
-    def _is_held(self, request: Request) -> bool:
-        """Whether its call waits for leave to begin."""
-        held_back = self._guards is not None and self._guards.holds(request)
-        return held_back or self._sender.holds(request)
 
     def _done(self, request: Request) -> None:
         if isinstance(request, ConnectSystem):
             self._receiver.run()
-        self._renew_next()
+        self._urgent.next()
         if not isinstance(request, SendData | SendMany | QueryData):
             self._liveness.look()
 
@@ -277,7 +285,8 @@ class Engine:
             case SendData() | SendMany():
                 await self._sender.carry_out(job)
             case QueryData() if type(self._system).concurrent_queries:
-                self._run_beside(job.origin, request, lambda: self._asker.ask(request))
+                turn = AT_ONCE if self._guards is None else self._turns.beside(job)
+                self._run_beside(job.origin, request, lambda: self._asker.ask(request), turn)
                 self._lane.running = None  # it is answered there, also when it is cut off
                 await asyncio.sleep(0)  # it goes out before what was asked for after it
             case QueryData():
@@ -302,7 +311,10 @@ class Engine:
 
     async def _guarded(self, job: Job, work: Work[Reply]) -> None:
         """Answer a request with what the call gives that it is for."""
-        job.origin.reply(await guarded(self._guards, job.request, work))
+        job.origin.reply(await guarded(self._guards, job.request, work, turn=self._turn(job)))
+
+    def _turn(self, job: Job) -> Turn:
+        return AT_ONCE if self._guards is None else self._turns.of(job)
 
     def _is_connecting(self) -> bool:
         jobs = (*self._lane, *self._beside)
@@ -331,33 +343,16 @@ class Engine:
         finally:
             self.is_renewing = False
 
-    def _give_up(self, why: Reason) -> None:
-        """Nobody can do anything with the connection any more."""
-        is_closing = isinstance(self._lane.next, DisconnectSystem)
-        if not is_closing and not self.is_stopping and not self._crashed:
-            self._lane.enter_first(Job(NOBODY, DropLink(self._system.system_name, why)))
-
-    def _tainted(self) -> None:
-        self._must_renew = True
-        if self._lane.task is None and not self.is_stopping and not self._crashed:
-            self._must_renew = False  # a command had asked
-            self._lane.enter(Job(NOBODY, Renew(self._system.system_name)))
-
-    def _renew_next(self) -> None:
-        """Unless the connection is about to be closed."""
-        must_renew, self._must_renew = self._must_renew, False
-        closing = isinstance(self._lane.next, DisconnectSystem | DropLink)
-        if must_renew and not closing and not self.is_stopping:
-            self._lane.enter_first(Job(NOBODY, Renew(self._system.system_name)))
-
     async def _disconnect_last(self, grace: float) -> None:
         self._not_disconnected = await disconnect_last(
             self._system, self._lane, self._receiver, grace
         )
 
-    def _run_beside(self, origin: Origin, request: Request, work: Work[Reply]) -> None:
+    def _run_beside(
+        self, origin: Origin, request: Request, work: Work[Reply], turn: Turn = AT_ONCE
+    ) -> None:
         def call() -> Awaitable[Reply]:
-            return guarded(self._guards, request, work, beside=True)
+            return guarded(self._guards, request, work, turn=turn, beside=True)
 
         self._beside.run(origin, request, call)
 

@@ -15,6 +15,7 @@ from actors.system_actor.engine import Engine
 from actors.system_actor.face import SystemEngine
 from actors.system_actor.guards import Guards
 from actors.system_actor.liveness import check_pings
+from actors.system_actor.policy_news import News
 from actors.system_actor.pooled import PooledEngine
 from actors.system_actor.receiving import Together
 from actors.system_actor.reports import Reporting, Reports
@@ -45,8 +46,17 @@ def engine_for(
     definition = start.definition
     policy = definition.policy
     # One for all connections: what limits a system does not limit each of them.
-    guards = Guards.of(policy, system, start.level_path, lambda: reports.is_connected)
     repetitions = Repetitions.of(policy, system.system_name)
+    news = News(reports.schedule)
+    reports.take_policies = news.take
+    guards = Guards.of(
+        policy,
+        system,
+        start.level_path,
+        lambda: reports.is_connected,
+        definition.policy_state,
+        news,
+    )
 
     def engine(
         system: ExternalSystemInterface,
@@ -65,6 +75,7 @@ def engine_for(
             together,
             policy,
             repetitions,
+            definition.request_timeout,
         )
 
     cached: CachedEngine | None = None

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 
 from actors.interface import ExternalSystemInterface
 from actors.messages import Failure, Outcome, Request
 from actors.resilience.policy import Policy
+from actors.resilience.state import NO_STATE, PolicyState
+from actors.system_actor.breaking import Breaking
 from actors.system_actor.bulkheading import BulkheadGuard
-from actors.system_actor.calls import Call, Guard, T, Work, operation_of
+from actors.system_actor.calls import AT_ONCE, Call, Guard, T, Turn, Work, failures_in, operation_of
 from actors.system_actor.down_waiting import DownGuard
+from actors.system_actor.policy_news import News
 from actors.system_actor.rate_limiting import RateLimiter
+from actors.system_actor.retrying import Retrying
 from actors.system_actor.time_limit import TimeLimit
 
 
@@ -33,11 +38,12 @@ class Guards:
             most_at_once: items that one call may have; None if any number may go.
             down: the one that has calls wait for a connection, if there is one.
         """
-        self._guards = tuple(guards)
+        self._inwards = tuple(reversed(guards))
+        """From the call outwards."""
         self.down = down
         self.most_at_once = most_at_once
-        self._held: set[int] = set()
-        """Requests, by ``id``, whose calls a guard has not let through yet."""
+        self._calls: dict[int, Call] = {}
+        """Those under way, by the identity of their requests."""
 
     @classmethod
     def of(
@@ -46,19 +52,28 @@ class Guards:
         system: ExternalSystemInterface,
         level_path: str | None = None,
         is_connected: Callable[[], bool] | None = None,
+        past: PolicyState = NO_STATE,
+        news: News | None = None,
     ) -> Guards | None:
         """Those that a policy asks for; None if it asks for none.
 
         Args:
             level_path: of the file of its rate limit; None keeps that in this process.
             is_connected: whether the system is; None asks the one connector that it has.
+            past: what those of the incarnation before knew.
+            news: told what the supervisor must know; None if there is none.
         """
         is_connected = is_connected or (lambda: system.is_connected)
+        news = news or News(lambda: None)
         guards: list[Guard] = []
         most_at_once = down = None
         if policy.waits_when_down and policy.pool is None:  # which has several connections
             down = DownGuard(system)
             guards.append(down)
+        if policy.retry is not None:
+            guards.append(Retrying(policy.retry, news))
+        if policy.circuit_breaker is not None:
+            guards.append(Breaking(policy.circuit_breaker, past.circuit, news))
         if policy.bulkhead is not None:
             several = policy.pool is not None
             guards.append(BulkheadGuard(policy.bulkhead, is_connected, several=several))
@@ -71,28 +86,40 @@ class Guards:
 
     async def run(self, call: Call, work: Work[T | Failure]) -> T | Failure:
         """The result of a call, or why it failed or was not made."""
-        request = id(call.request)
-        self._held.add(request)
+        go_on: Work[T | Failure] = partial(self._make, call, work)
+        for guard in self._inwards:
+            go_on = partial(guard.around, call, go_on)
+        key = id(call.request)
+        self._calls[key] = call
         try:
-            return await self._run(0, call, work)
+            return await go_on()
         finally:
-            self._held.discard(request)
+            del self._calls[key]
 
-    def holds(self, request: Request) -> bool:
-        """Whether one of them holds back its call: of what is cut off now nothing was done."""
-        return id(request) in self._held
+    def outcome_of(self, request: Request, of_attempt: Outcome) -> Outcome:
+        """What is known of a request, should it be cut off now.
 
-    async def _run(self, depth: int, call: Call, work: Work[T | Failure]) -> T | Failure:
-        if depth == len(self._guards):
-            return await self._begin(id(call.request), work)
-        return await self._guards[depth].around(call, lambda: self._run(depth + 1, call, work))
+        Args:
+            of_attempt: the same of the call of the connector, if one is being made for it.
+        """
+        call = self._calls.get(id(request))
+        if call is None:
+            return of_attempt
+        if call.may_be_done:
+            return Outcome.UNKNOWN
+        return of_attempt if call.is_made else Outcome.NOT_SENT
 
-    async def _begin(self, request: int, work: Work[T | Failure]) -> T | Failure:
-        was_held = request in self._held
-        self._held.discard(request)
-        result = await work()
-        if was_held and isinstance(result, Failure) and result.outcome is Outcome.NOT_SENT:
-            self._held.add(request)  # a guard may try again
+    async def _make(self, call: Call, work: Work[T | Failure]) -> T | Failure:
+        call.is_made = True
+        try:
+            result = await work()
+        except BaseException:
+            call.may_be_done = True
+            raise
+        finally:
+            call.is_made = False
+        if any(each.outcome is Outcome.UNKNOWN for each in failures_in(result)):
+            call.may_be_done = True
         return result
 
 
@@ -101,7 +128,7 @@ def with_innermost(guards: Guards | None, guard: Guard) -> Guards:
     if guards is None:
         return Guards([guard])
     inner = copy(guards)  # what they hold is known to whoever has either
-    inner._guards = (*guards._guards, guard)
+    inner._inwards = (guard, *guards._inwards)
     return inner
 
 
@@ -110,10 +137,11 @@ async def guarded(
     request: Request,
     work: Work[T | Failure],
     weight: int = 1,
+    turn: Turn = AT_ONCE,
     *,
     beside: bool = False,
 ) -> T | Failure:
     """Make the call that a request is for, with what stands around it."""
     if guards is None:
         return await work()
-    return await guards.run(Call(operation_of(request), request, weight, beside), work)
+    return await guards.run(Call(operation_of(request), request, weight, beside, turn), work)

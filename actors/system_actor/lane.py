@@ -69,6 +69,8 @@ class Lane:
         self._waiting: deque[Job] = deque()
         self.running: Job | None = None
         """The one that is carried out, and may be cut off."""
+        self._resting: Job | None = None
+        """The one whose call is to be made again; what runs meanwhile is done in its midst."""
         self.task: asyncio.Task[None] | None = None
         """Carries out one after the other; None while there are none."""
         self.keeps_time = False
@@ -81,6 +83,17 @@ class Lane:
             yield self.running.request
         for job in self._waiting:
             yield job.request
+
+    @property
+    def begun(self) -> list[Job]:
+        """What has begun, and is not over: one, or one and another in its midst."""
+        jobs = dict.fromkeys((self._resting, self.running))
+        return [job for job in jobs if job is not None]
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether a job waits until its call is made again, and nothing runs in its midst."""
+        return self._resting is not None and self._resting is self.running
 
     @property
     def next(self) -> Request | None:
@@ -132,13 +145,59 @@ class Lane:
         return taken
 
     def cut(self, why: str, code: FailureCode = FailureCode.NOT_CONNECTED) -> None:
-        """Cut off what runs."""
-        job = self.running
-        if job is None or job.cut is not None or self.task is None:
+        """Cut off what has begun."""
+        for job in self.begun:
+            self.cut_one(job, why, code)
+
+    def cut_one(self, job: Job, why: str, code: FailureCode = FailureCode.NOT_CONNECTED) -> None:
+        """Cut off one that has begun."""
+        if job.cut is not None or self.task is None:
             return
         job.cut = job.request.failure(code, why, self._outcome_of(job.request))
-        self.task.cancel()
-        asyncio.get_running_loop().call_later(GIVE_WAY, self._must_be_over, job)
+        if job is self.running:  # else it finds out when what runs in its midst is over
+            self.task.cancel()
+            asyncio.get_running_loop().call_later(GIVE_WAY, self._must_be_over, job)
+
+    async def rest(
+        self,
+        job: Job,
+        seconds: float,
+        is_over: Callable[[], bool],
+        mends: Callable[[Request], bool],
+    ) -> None:
+        """Wait in the midst of a job, before its call is made again.
+
+        Args:
+            seconds: to wait at most.
+            is_over: whether there is nothing to wait for any more; asked after each
+                :meth:`wake`.
+            mends: whether a request is not to wait for this job: it is carried out meanwhile,
+                wherever it is in line, unless a disconnect is before it.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        self._resting = job
+        try:
+            while (left := ends - loop.time()) > 0 and not is_over():
+                mending = self._take(mends)
+                if mending is None:
+                    await self.until_entered(left)
+                    continue
+                await self._run(mending)
+                self.running = job
+                if job.cut is not None:  # while that ran
+                    raise asyncio.CancelledError
+        finally:
+            self._resting, self.running = None, job
+
+    def _take(self, mends: Callable[[Request], bool]) -> Job | None:
+        for place, job in enumerate(self._waiting):
+            if isinstance(job.request, DisconnectSystem):
+                return None
+            if mends(job.request):
+                del self._waiting[place]
+                return job
+        return None
 
     def fail_waiting(self, code: FailureCode, text: str) -> None:
         """Answer all that wait."""
@@ -174,23 +233,26 @@ class Lane:
     def _go_on(self) -> None:
         self.wake()
         if self.task is None:
-            self.task = asyncio.create_task(self._guard(self._run))
+            self.task = asyncio.create_task(self._guard(self._run_all))
 
-    async def _run(self) -> None:
+    async def _run_all(self) -> None:
         try:
             while self._waiting:
-                job = self.running = self._waiting.popleft()
-                try:
-                    await self._carry_out(job)
-                except asyncio.CancelledError:
-                    if job.cut is None:
-                        raise
-                    job.origin.reply(job.cut)
-                finally:
-                    self.running = None
-                    if job.cut is not None and self.task is not None:
-                        self.task.uncancel()  # also when the connector swallowed it
-                self._on_done(job.request)
+                await self._run(self._waiting.popleft())
         finally:
             self.task = None
         self._on_idle()
+
+    async def _run(self, job: Job) -> None:
+        self.running = job
+        try:
+            await self._carry_out(job)
+        except asyncio.CancelledError:
+            if job.cut is None:
+                raise
+            job.origin.reply(job.cut)
+        finally:
+            self.running = None
+            if job.cut is not None and self.task is not None:
+                self.task.uncancel()  # also when the connector swallowed it
+        self._on_done(job.request)

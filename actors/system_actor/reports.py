@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
-from actors.messages import Reason, Reply, Report
+from actors.messages import PolicyNews, Reason, Reply, Report
 from actors.messages.limits import DELIVERY_BYTES, in_parts
 from actors.payload import payload_size
 from actors.resilience.cache import CacheState
@@ -90,6 +90,8 @@ class Reports:
         self.beside: Beside | None = None
         self.take_loss: Callable[[bool], Reason | None] = lambda is_connected: None
         """Why a connection was lost that was there; told whether there is one now."""
+        self.take_policies: Callable[[], PolicyNews | None] = lambda: None
+        """What the policies of the system have to tell."""
         self.pool_state: Callable[[], PoolState | None] = lambda: None
         """What its pool has now, if it has one."""
         self.connected_to: Callable[[], object] = lambda: None
@@ -167,12 +169,14 @@ class Reports:
         where = self._new_place(connected)
         if lost is not None or not connected:
             self.on_loss()
+        policies = self.take_policies()
         news = (
             where
             or self._replies
             or self._tapped
             or lost
             or self._dropped
+            or policies
             or self._tells_states
             or self._taken != self._said_taken
         )
@@ -199,6 +203,7 @@ class Reports:
                     pool,
                     where,
                     cache,
+                    policies,
                 )
             )
-            tapped, lost, dropped, where = (), None, 0, None
+            tapped, lost, dropped, where, policies = (), None, 0, None, None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from actors.interface import ExternalSystemInterface
 from actors.messages import Request, SendData, SendMany
 from actors.resilience.batch import Batch
 from actors.system_actor.batching import Batcher
+from actors.system_actor.calls import Turn
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.lane import Job, Lane
 from actors.system_actor.sending import OnError, send_many, send_one
@@ -19,6 +22,7 @@ class Sender:
         on_error: OnError,
         guards: Guards | None,
         batch: Batch | None,
+        turn_of: Callable[[Job], Turn],
     ) -> None:
         """
         Args:
@@ -27,11 +31,13 @@ class Sender:
             guards: stand around the calls of the connector; None if nothing does.
             batch: of a class with a bulk operation: how many sends go out with one call;
                 None if each goes by itself.
+            turn_of: what the guards of a job's calls must know in order to wait.
         """
         self._system = system
         self._on_error = on_error
         self._guards = guards
         self._batch = batch
+        self._turn_of = turn_of
         self._batcher = None if batch is None else Batcher(batch, lane)
 
     def hurry(self) -> None:
@@ -50,7 +56,10 @@ class Sender:
         match request := job.request:
             case SendData():
                 reply = await guarded(
-                    self._guards, request, lambda: send_one(self._system, request, self._on_error)
+                    self._guards,
+                    request,
+                    lambda: send_one(self._system, request, self._on_error),
+                    turn=self._turn_of(job),
                 )
                 job.origin.reply(reply)
             case SendMany():
@@ -62,4 +71,5 @@ class Sender:
                     self._on_error,
                     self._guards,
                     self._batch,
+                    self._turn_of(job),
                 )

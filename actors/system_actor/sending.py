@@ -30,6 +30,7 @@ from actors.messages import (
 )
 from actors.payload import PayloadError, payload_size, unwrap
 from actors.resilience.batch import Batch
+from actors.system_actor.calls import AT_ONCE, Turn
 from actors.system_actor.guards import Guards, guarded
 from actors.system_actor.losses import why_not_connected
 from actors.system_actor.reports import Origin
@@ -67,6 +68,7 @@ async def send_many(
     on_error: OnError,
     guards: Guards | None,
     batch: Batch | None = None,
+    turn: Turn = AT_ONCE,
 ) -> None:
     """Carry out a send of several items, and answer it. A cancellation leaves results so far
     reported.
@@ -79,7 +81,7 @@ async def send_many(
     parts = _Parts(origin, request)
     try:
         if sends_many_at_once(type(system)):
-            await _send_in_bulks(system, request, parts, is_cut, on_error, guards, batch)
+            await _send_in_bulks(system, request, parts, is_cut, on_error, guards, batch, turn)
             parts.close(final=True)
             return
         for number, item in enumerate(request.items, 1):
@@ -89,12 +91,14 @@ async def send_many(
                 raise asyncio.CancelledError
             with delivering(request.deliveries[number - 1 : number]):
                 result = await guarded(
-                    guards, request, partial(_send_item, system, request, item, on_error)
+                    guards, request, partial(_send_item, system, request, item, on_error), 1, turn
                 )
             parts.results.append(result)  # only now: a part may have gone out meanwhile
             if request.until_failure and isinstance(result, Failure):
                 parts.results += [_not_tried(request)] * (len(request.items) - number)
                 break
+            if guards is not None:
+                turn = turn.anew()
     except BaseException:
         parts.close(final=False)
         raise
@@ -109,6 +113,7 @@ async def _send_in_bulks(
     on_error: OnError,
     guards: Guards | None,
     batch: Batch | None,
+    turn: Turn,
 ) -> None:
     """The results of a system with a bulk operation of its own; in one, unless so many items
     may not go at once."""
@@ -118,10 +123,12 @@ async def _send_in_bulks(
             raise asyncio.CancelledError
         end = begin + count
         bulk = partial(_send_bulk, system, request, begin, end, on_error)
-        results = await guarded(guards, request, bulk, count)
+        results = await guarded(guards, request, bulk, count, turn)
         if isinstance(results, Failure):
             results = (results,) * count
         parts.results.extend(results)
+        if guards is not None:
+            turn = turn.anew()
         begin = end
         if request.until_failure and any(isinstance(each, Failure) for each in results):
             parts.results += [_not_tried(request)] * (len(request.items) - begin)
@@ -181,7 +188,7 @@ async def _send_bulk(
         # Of one that was refused, others of this call may have gone out.
         known = isinstance(error, NotSentError) and not isinstance(error, ItemRefusedError)
         outcome = Outcome.NOT_SENT if known else Outcome.UNKNOWN
-        failed = request.failure(FailureCode.CONNECTOR_ERROR, describe(error), outcome)
+        failed = request.failure(code_of(error), describe(error), outcome)
         return tuple(unreadable.get(position, failed) for position in range(count))
     if len(taken) != len(items):
         raise TypeError(
@@ -240,7 +247,13 @@ def _not_tried(request: SendMany) -> Failure:
 def _failed(request: SendData | SendMany, error: Exception) -> Failure:
     known = isinstance(error, NotSentError)
     outcome = Outcome.NOT_SENT if known else Outcome.UNKNOWN
-    return request.failure(FailureCode.CONNECTOR_ERROR, describe(error), outcome)
+    return request.failure(code_of(error), describe(error), outcome)
+
+
+def code_of(error: Exception) -> FailureCode:
+    """What to call the answer that an expected error is."""
+    refused = isinstance(error, ItemRefusedError)
+    return FailureCode.ITEM_REFUSED if refused else FailureCode.CONNECTOR_ERROR
 
 
 def _refused(

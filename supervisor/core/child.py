@@ -12,10 +12,12 @@ from actors.messages.deliveries import Deliveries
 from actors.messages.limits import Line
 from actors.messages.tallied import NOTHING, Tallied
 from actors.resilience.cache import CacheState
+from actors.resilience.circuit_breaker import Circuit, CircuitState
 from actors.resilience.pool_actions import PoolState
+from actors.resilience.state import NO_STATE, PolicyState
 from supervisor.core.doors import Doors
 from supervisor.core.pending import Pending
-from supervisor.messages import DesiredState, EventKind, SystemState, SystemStatus
+from supervisor.messages import CircuitStatus, DesiredState, EventKind, SystemState, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.policies import Startup
 from supervisor.specs.spec import SystemSpec
@@ -95,6 +97,9 @@ class Child:
     """What this incarnation's pool has, if it has one."""
     cache: CacheState | None = None
     """The same of its cache."""
+    retried: int = 0
+    policies: PolicyState = NO_STATE
+    """What the policies of its last incarnation knew at last."""
     mailbox: deque[Pending] = attrs.field(factory=deque)
     """Not delivered yet, oldest first."""
     held: deque[Pending] = attrs.field(factory=deque)
@@ -264,8 +269,21 @@ class Child:
             pool=self.pool if self.is_running else None,
             cache=self.cache if self.is_running else None,
             outbox=outbox,
+            circuit=self._circuit(now),
+            retried=self.retried,
             next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
             connected_to=self.connected_to if state is SystemState.CONNECTED else None,
+        )
+
+    def _circuit(self, now: float) -> CircuitStatus | None:
+        if self.spec.policy.circuit_breaker is None:
+            return None
+        circuit = self.policies.circuit or Circuit()
+        is_open = circuit.state is CircuitState.OPEN
+        return CircuitStatus(
+            state=circuit.state,
+            reason=None if circuit.state is CircuitState.CLOSED else circuit.why,
+            next_try=max(0.0, circuit.retry_at - now) if is_open else None,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from actors.messages import Reply, Request
 from supervisor.core.actions import Client
 from supervisor.core.child import Child
+from supervisor.core.circuits import Circuits
 from supervisor.core.context import Context
 from supervisor.core.orders import Order, Orders
 from supervisor.core.tree_view import count_children, spec_of, tree_node, which_children
@@ -59,11 +60,12 @@ ChildOrder = (
 
 
 class ChildOrders:
-    def __init__(self, context: Context, tree: Tree, orders: Orders) -> None:
+    def __init__(self, context: Context, tree: Tree, orders: Orders, circuits: Circuits) -> None:
         self._context = context
         self._tree = tree
         self._by_hand = ByHand(tree)
         self._orders = orders
+        self._circuits = circuits
 
     def obey(self, client: Client, request: ChildOrder) -> None:
         """Carry out, or begin to; a refusal is answered at once."""
@@ -172,6 +174,7 @@ class ChildOrders:
             child = self._context.children.get(each.name)
             if child is not None:
                 child.pardon()
+                self._circuits.pardon(child)
 
     def _turn_of(self, name: str) -> float:
         """When the last of the systems that are meant was to be made; now, if one still waits,

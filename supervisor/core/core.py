@@ -26,6 +26,7 @@ from actors.messages import (
 from supervisor.core.actions import Client, CoreAction, Finish
 from supervisor.core.child import Child
 from supervisor.core.child_orders import ChildOrders
+from supervisor.core.circuits import Circuits
 from supervisor.core.connecting import Connecting
 from supervisor.core.context import Context, OnBug
 from supervisor.core.dead_letters import DeadLetters
@@ -93,7 +94,8 @@ class SupervisorCore:
         self._connecting = Connecting(context, self._router, self._keepers.touch)
         self._watchdog = Watchdog(context)
         orders = Orders(context)
-        child_orders = ChildOrders(context, self._tree, orders)
+        self._circuits = Circuits(context)
+        child_orders = ChildOrders(context, self._tree, orders, self._circuits)
         self._lifecycle = Lifecycle(
             context, self._tree, decided, child_orders, self._router, self._watchdog, at_once
         )
@@ -251,6 +253,9 @@ class SupervisorCore:
             self._context.guard(f"an answer of {child.name}", self._answered, child, ref, reply)
         child.dropped += report.dropped
         child.pool, child.cache = report.pool, report.cache
+        if report.policies is not None:
+            policies = f"the policies of {child.name}"
+            self._context.guard(policies, self._circuits.heard, child, report.policies)
         if report.tapped:
             child.received += len(report.tapped)
             self._events.data_arrived(child, report.tapped)

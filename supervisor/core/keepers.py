@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from actors.resilience.state import NO_STATE
 from supervisor.core.actions import Client
 from supervisor.core.child import Child
 from supervisor.core.context import Context
@@ -129,6 +130,7 @@ class Keepers:
             quarantine=node.cause if down and node.down is Down.QUARANTINED else None,
             connect_failures=0 if child is None else child.connect_failures,
             failed=None if child is None else child.failed,
+            policies=NO_STATE if child is None else child.policies,
         )
 
 
@@ -151,4 +153,5 @@ def restore(tree: Tree, record: Record, children: Mapping[str, Child]) -> None:
         if child is not None:
             child.wanted = kept.wanted
             child.connect_failures, child.failed = kept.connect_failures, kept.failed
+            child.policies = kept.policies
             child.crashes = record.crashes.get(name, ())

@@ -13,6 +13,7 @@ from supervisor.messages import EventKind, LifecycleEvent
 from supervisor.messages.crashes import CrashReport
 from supervisor.tree.nodes import Group, StartedBy
 from supervisor.tree.tree import Tree
+from supervisor.views.status import duration
 
 
 class LogLines:
@@ -50,6 +51,14 @@ class LogLines:
                 self._say(logging.ERROR, self._connections.failed(name, why))
             case EventKind.CONNECTED:
                 self._say(logging.INFO, self._connections.connected(name, event.connected_to))
+            case EventKind.CIRCUIT_OPENED:
+                text = f"refusing calls for {duration(event.delay or 0.0)}: {why}"
+                self._say(logging.WARNING, f"{name}: its circuit breaker is open, {text}")
+            case EventKind.CIRCUIT_HALF_OPEN:
+                text = "is half-open: what is asked next shows whether it works again"
+                self._say(logging.INFO, f"{name}: its circuit breaker {text}")
+            case EventKind.CIRCUIT_CLOSED:
+                self._say(logging.INFO, f"{name}: its circuit breaker is closed: {why}")
             case EventKind.UNREGISTERED:
                 self._loop_ended(name)
                 self._connections.forget(name)

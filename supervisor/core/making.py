@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from actors.messages import SystemDefinition
 from supervisor.core.actions import Log, StartActor
 from supervisor.core.child import Child
 from supervisor.core.context import Context
@@ -114,13 +115,20 @@ class Making:
             StartActor(
                 child.name,
                 child.incarnation,
-                child.spec.definition(),
+                self._definition(child),
                 child.spec.mailbox_size,
                 self._context.options.max_payload_bytes,
                 self._context.options.system_log_level.number,
                 self._connect_within(child),
                 None if child.failed is None else child.failed.text,
             )
+        )
+
+    def _definition(self, child: Child) -> SystemDefinition:
+        return attrs.evolve(
+            child.spec.definition(),
+            policy_state=child.policies,
+            request_timeout=self._context.options.request_timeout,
         )
 
     def _leave_behind(self, process: _Process) -> None:

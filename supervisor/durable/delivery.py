@@ -38,7 +38,9 @@ from supervisor.specs.durable import DurablePolicy, OnDead, WhenFull
 
 HELD_BYTES: Final = 2 << 20
 """Of data that is here of one system, above which no more is loaded; one message may exceed it."""
-_ITS_OWN: Final = {FailureCode.CONNECTOR_ERROR, FailureCode.INVALID_REQUEST}
+_ITS_OWN: Final = {
+    *(FailureCode.CONNECTOR_ERROR, FailureCode.ITEM_REFUSED, FailureCode.INVALID_REQUEST),
+}
 """Failures of a message itself, or of its system with it: it was tried, also if it was not sent."""
 
 

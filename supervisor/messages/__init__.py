@@ -74,7 +74,7 @@ from supervisor.messages.requests import (
     Unsubscribe,
     Unsubscribed,
 )
-from supervisor.messages.status import DesiredState, SystemState, SystemStatus
+from supervisor.messages.status import CircuitStatus, DesiredState, SystemState, SystemStatus
 
 __all__ = [
     "AllConnected",
@@ -91,6 +91,7 @@ __all__ = [
     "ChildType",
     "ChildrenCounted",
     "ChildrenGiven",
+    "CircuitStatus",
     "ConnectAll",
     "CountChildren",
     "CrashReport",

@@ -48,6 +48,13 @@ class EventKind(enum.StrEnum):
     """A message that was sent to it durably is not tried any more; ``reason`` says why."""
     OUTBOX_BLOCKED = "outbox_blocked"
     """The same, and all messages behind it wait until something is done about it."""
+    CIRCUIT_OPENED = "circuit_opened"
+    """Too many of its last calls failed, or one that was to show whether it works again: it is not
+    called any more; ``reason`` says why. After ``delay`` seconds it is tried."""
+    CIRCUIT_HALF_OPEN = "circuit_half_open"
+    """The next few calls are made, to see whether they succeed."""
+    CIRCUIT_CLOSED = "circuit_closed"
+    """It is called again, as ``reason`` says."""
     UNREGISTERED = "unregistered"
     """Its spec was removed."""
 
@@ -64,10 +71,11 @@ class LifecycleEvent:
     system_name: str
     incarnation: int
     reason: Reason | None = None
-    """Of a crash, a quarantine, or why it is not connected."""
+    """Of a crash, a quarantine, a circuit breaker's change, or why it is not connected."""
     delay: float | None = None
     """Of ``restarting``: seconds until the next incarnation starts. Of ``disconnected``: until
-    the next attempt to connect; None if none is planned."""
+    the next attempt to connect; None if none is planned. Of ``circuit_opened``: until the next
+    call is made."""
     report: CrashReport | None = None
     """Of ``crashed``."""
     connected_to: str | None = None

@@ -13,6 +13,7 @@ from typing import Final
 import attrs
 
 from actors.messages import Reason, Reply
+from actors.resilience.state import NO_STATE, PolicyState
 from supervisor.messages.crashes import CrashReport, with_newest
 from supervisor.messages.events import LifecycleEvent
 from supervisor.messages.requests import SupervisorRequest
@@ -58,6 +59,8 @@ class StateKept:
     there."""
     failed: Reason | None = None
     """Why it is not tried to be connected before somebody asks for it."""
+    policies: PolicyState = NO_STATE
+    """What its policies know."""
 
 
 @attrs.frozen

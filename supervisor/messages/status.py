@@ -8,6 +8,7 @@ import attrs
 
 from actors.messages import Reason
 from actors.resilience.cache import CacheState
+from actors.resilience.circuit_breaker import CircuitState
 from actors.resilience.pool_actions import PoolState
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import ROOT
@@ -43,6 +44,17 @@ class DesiredState(enum.StrEnum):
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
     TERMINATED = "terminated"
+
+
+@attrs.frozen(kw_only=True)
+class CircuitStatus:
+    """The circuit breaker of a system, at one moment."""
+
+    state: CircuitState
+    reason: str | None
+    """Why it opened the last time, unless it is closed."""
+    next_try: float | None
+    """Seconds until a call is made again; None unless it is open."""
 
 
 @attrs.frozen(kw_only=True)
@@ -91,3 +103,7 @@ class SystemStatus:
     cache: CacheState | None = None
     """What its cache has, and how often it was of use in this incarnation, as it was half a second
     ago at most; None if it has none."""
+    circuit: CircuitStatus | None = None
+    """None if it has no circuit breaker."""
+    retried: int = 0
+    """How often a call was made once more, over all incarnations under this supervisor."""

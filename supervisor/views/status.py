@@ -11,8 +11,9 @@ from typing import Any
 import attrs
 
 from actors.resilience.cache import CacheState
+from actors.resilience.circuit_breaker import CircuitState
 from actors.resilience.pool_actions import PoolState
-from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
+from supervisor.messages import CircuitStatus, EventKind, LifecycleEvent, SystemStatus
 from supervisor.messages.crashes import CrashReport
 from supervisor.specs.spec import GroupSpec
 from supervisor.views.table import table, wrap
@@ -56,10 +57,9 @@ def status_as_text(system: SystemStatus, columns: int | None = None) -> str:
         "commands": ", ".join(system.commands) or "none",
         "last error": system.last_error or "none",
         "next attempt": "none" if system.next_attempt is None else _after(system.next_attempt),
+        **_policies(system),
         "last crash": system.last_crash.text if system.last_crash else "none",
     }
-    if system.pool is not None:
-        lines["pool"] = _pool_as_text(system.pool)
     if system.outbox != 0:
         waiting = "not known yet" if system.outbox is None else f"{system.outbox:,} to be delivered"
         lines["outbox"] = waiting
@@ -191,10 +191,37 @@ def _pool_as_text(pool: PoolState) -> str:
     )
 
 
+def _policies(system: SystemStatus) -> dict[str, str]:
+    """Lines for what not every system has."""
+    lines = {}
+    if system.circuit is not None:
+        lines["circuit breaker"] = _circuit(system.circuit)
+    if system.pool is not None:
+        lines["pool"] = _pool_as_text(system.pool)
+    if system.retried:
+        lines["retried"] = str(system.retried)
+    return lines
+
+
+def _circuit(circuit: CircuitStatus) -> str:
+    if circuit.state is CircuitState.CLOSED:
+        return "closed"
+    if circuit.state is CircuitState.HALF_OPEN:
+        return f"half-open, what is asked next shows whether it works; was open: {circuit.reason}"
+    return f"open, tries again {_after(circuit.next_try or 0.0)}: {circuit.reason}"
+
+
+def _state(system: SystemStatus) -> str:
+    """In one line: that calls are refused, too."""
+    if system.circuit is None or system.circuit.state is CircuitState.CLOSED:
+        return system.state.value
+    return f"{system.state.value}, circuit {system.circuit.state.value.replace('_', '-')}"
+
+
 def _row(system: SystemStatus) -> tuple[str, ...]:
     return (
         system.name,
-        system.state.value,
+        _state(system),
         str(system.incarnation),
         duration(system.uptime),
         str(system.restarts),

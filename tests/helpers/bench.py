@@ -7,9 +7,11 @@ from collections import defaultdict
 from actors import ExternalSystemInterface, command
 from actors.messages import ManySent
 from actors.resilience.policy import NO_POLICY
+from actors.resilience.state import NO_STATE
 from actors.system_actor.deduplicating import Repetitions
 from actors.system_actor.engine import Engine
 from actors.system_actor.guards import Guards
+from actors.system_actor.policy_news import News
 from actors.system_actor.reports import Origin, Reports
 from tests.helpers.jumping_loop import JumpingLoop
 
@@ -168,7 +170,7 @@ class BulkPuppet(Puppet):
 class Bench:
     """An engine, and all that it said."""
 
-    def __init__(self, system, policy=NO_POLICY, level_path=None):
+    def __init__(self, system, policy=NO_POLICY, level_path=None, past=NO_STATE):
         self.system = system
         self.reports = []
         self.crashes = []
@@ -178,7 +180,10 @@ class Bench:
         self._refs = 0
         self._news = asyncio.Event()
         self.to_supervisor = Reports("plc", 1, lambda: self.engine.is_connected, self._hear)
-        self.engine = self._make_engine(Guards.of(policy, system, level_path), policy)
+        news = News(self.to_supervisor.schedule)
+        self.to_supervisor.take_policies = news.take
+        guards = Guards.of(policy, system, level_path, None, past, news)
+        self.engine = self._make_engine(guards, policy)
 
     def _make_engine(self, guards, policy):
         return Engine(

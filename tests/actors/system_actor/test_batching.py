@@ -193,7 +193,7 @@ async def test_each_has_its_own_result_and_none_that_of_another():
     a, bad, many, unreadable, d = [await at.answer(ref) for ref in refs]
     assert isinstance(a, DataSent)
     assert isinstance(d, DataSent)
-    assert failed(bad) == (FailureCode.CONNECTOR_ERROR, Outcome.NOT_SENT)
+    assert failed(bad) == (FailureCode.ITEM_REFUSED, Outcome.NOT_SENT)
     assert failed(unreadable) == (FailureCode.INVALID_REQUEST, Outcome.NOT_SENT)
     assert many.final
     assert [each if each is True else failed(each)[1] for each in many.results] == [

@@ -10,8 +10,9 @@ import pytest
 
 from actors.messages import Reason
 from actors.resilience.cache import CacheState
+from actors.resilience.circuit_breaker import CircuitState
 from actors.resilience.pool_actions import PoolState
-from supervisor.messages import EventKind, LifecycleEvent, SystemStatus
+from supervisor.messages import CircuitStatus, EventKind, LifecycleEvent, SystemStatus
 from supervisor.specs.spec import GroupSpec, SystemSpec
 from supervisor.views import status as fmt
 from tests.helpers.shown import BUG, CRASH, NOON, status
@@ -55,6 +56,45 @@ def test_what_a_cache_has_is_a_line_where_there_is_one() -> None:
     assert shown == ["hits: 5, misses: 2; 1 answer, 1,234 bytes"]
     assert "cache:" not in fmt.status_as_text(status())
     assert json.loads(fmt.status_as_json(status(cache=cache)))["cache"]["hits"] == 5
+
+
+OPEN = CircuitStatus(state=CircuitState.OPEN, reason="2 of 2 calls failed", next_try=3.5)
+HALF_OPEN = CircuitStatus(state=CircuitState.HALF_OPEN, reason="no contact", next_try=None)
+CLOSED = CircuitStatus(state=CircuitState.CLOSED, reason=None, next_try=None)
+
+
+@pytest.mark.parametrize(
+    ("circuit", "line"),
+    [
+        (OPEN, "open, tries again in 3.5 s: 2 of 2 calls failed"),
+        (
+            HALF_OPEN,
+            "half-open, what is asked next shows whether it works; was open: no contact",
+        ),
+        (CLOSED, "closed"),
+    ],
+)
+def test_a_circuit_breaker_is_a_line_where_there_is_one(circuit: CircuitStatus, line: str) -> None:
+    assert f"circuit breaker: {line}" in fmt.status_as_text(status(circuit=circuit)).splitlines()
+    assert "circuit" not in fmt.status_as_text(status())
+    shown = json.loads(fmt.status_as_json(status(circuit=circuit)))
+    assert shown["circuit"] == attrs.asdict(circuit)
+
+
+def test_that_calls_are_refused_is_seen_in_the_table() -> None:
+    circuits = (OPEN, HALF_OPEN, CLOSED, None)
+    table = fmt.statuses_as_table([status(circuit=circuit) for circuit in circuits])
+    assert [line.split("  ")[1].strip() for line in table.splitlines()[1:]] == [
+        "connected, circuit open",
+        "connected, circuit half-open",
+        "connected",
+        "connected",
+    ]
+
+
+def test_attempts_beyond_the_first_are_a_line_where_there_were_any() -> None:
+    assert "retried:       3" in fmt.status_as_text(status(retried=3)).splitlines()
+    assert "retried" not in fmt.status_as_text(status())
 
 
 def test_what_a_system_has_not_is_none() -> None:
