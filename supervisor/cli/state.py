@@ -35,18 +35,29 @@ def state_dir(command: C) -> C:
         "--state-dir",
         type=click.Path(path_type=Path, file_okay=False),
         envvar="EXTSYS_STATE_DIR",
-        help="Where the journal is: state_dir of the supervisor. Default: $STATE_DIRECTORY, or "
-        "extsys in $XDG_STATE_HOME or ~/.local/state.",
+        help="Where the journal is: state_dir of the supervisor. Default: that of the supervisor "
+        "which runs; else $STATE_DIRECTORY, or extsys in $XDG_STATE_HOME or ~/.local/state.",
     )(command)
 
 
 def state_directory(chosen: Path | None) -> str:
-    """What was chosen, for this command or one above it, or else the usual directory."""
+    """What was chosen, for this command or one above it; or else what the supervisor has that
+    runs, or would have by default."""
     context = click.get_current_context().parent
     while chosen is None and context is not None:
         chosen = context.params.get("state_dir")
         context = context.parent
-    return str(chosen or default_state_directory())
+    return str(chosen or _of_running() or default_state_directory())
+
+
+def _of_running() -> str | None:
+    """Where the supervisor in the runtime directory has its journal, if there is one."""
+    runtime: Path = click.get_current_context().obj
+    return attached(runtime, _state_dir_of) if is_held(str(runtime)) else None
+
+
+async def _state_dir_of(manager: ExternalSystemManager) -> str | None:
+    return manager.state_dir
 
 
 @contextmanager

@@ -67,6 +67,7 @@ class SupervisorConnection(DoorConnection):
         self._who_was_it: asyncio.Task[None] | None = None
         self._closed = asyncio.get_running_loop().create_future()
         self.max_payload_bytes: int | None = None
+        self.state_dir: str | None = None
         """What the supervisor takes, once it has said so."""
 
     @classmethod
@@ -232,6 +233,7 @@ class SupervisorConnection(DoorConnection):
     def _hear(self, message: Any) -> None:
         if isinstance(message, Subscribed):
             self.max_payload_bytes = message.max_payload_bytes
+            self.state_dir = message.state_dir
         match message:
             case Reply() if message.request_id in self._streams:
                 on_part = self._streams[message.request_id]

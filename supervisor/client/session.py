@@ -94,6 +94,12 @@ class Session:
         return None if connection is None else connection.max_payload_bytes
 
     @property
+    def state_dir(self) -> str | None:
+        """Where the supervisor's journal is, or would be, once it has said so."""
+        connection = self._recovery.connection
+        return None if connection is None else connection.state_dir
+
+    @property
     def is_in_fork(self) -> bool:
         """Whether this is a copy, in a fork of the process that has it."""
         return self._process is not None and not self._process.is_here

@@ -58,6 +58,7 @@ class Events:
             request_id=request.request_id,
             next_sequence=first,
             max_payload_bytes=self._context.options.max_payload_bytes,
+            state_dir=self._context.options.state_dir,
         )
         self._context.tell(client, subscribed)
         if request.lifecycle:

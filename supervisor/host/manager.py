@@ -319,6 +319,11 @@ class ExternalSystemManager(Bulk, Durably, Family, Follower, KeepsDeadLetters, L
         system does not tell."""
         return self._dialog.session.supervisor_pid
 
+    @property
+    def state_dir(self) -> str | None:
+        """Where the supervisor's journal is, or would be; None while there is no supervisor."""
+        return self._dialog.session.state_dir
+
     def is_connected(self, name: str) -> bool:
         """Whether a system is connected, as far as this process has heard."""
         self._dialog.session.check_process()

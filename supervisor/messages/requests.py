@@ -267,6 +267,8 @@ class Subscribed(Reply):
     next_sequence: int
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
     """What the supervisor takes."""
+    state_dir: str | None = None
+    """Where its journal is, or would be."""
 
 
 @attrs.frozen(kw_only=True)

@@ -134,3 +134,13 @@ def test_they_are_there_for_the_next_supervisor(runtime_dir, state):
 
         asyncio.run(retry())
         until(lambda: sent(runtime_dir), ["one"])
+
+
+def test_the_journal_of_the_supervisor_that_runs_is_found(plant, state):
+    bury(plant, state, "one")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("EXTSYS_STATE_DIR", raising=False)
+        patch.setenv("STATE_DIRECTORY", str(state.parent / "usual"))
+        [row] = json.loads(extsys(plant, "dead-letters", "list", "--json").stdout)
+        assert row["data"] == "one"
+        assert str(state) in extsys(plant, "outbox", "check").stdout
