@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from actors import MockExternalSystem, Policy, PoolPolicy, TcpSystem
@@ -20,7 +21,15 @@ from supervisor.config.file import load_config
 from supervisor.messages import EventKind, LifecycleEvent, SystemState
 from supervisor.specs.policies import ReconnectPolicy
 from tests.helpers.shared import with_shared_manager
-from tests.helpers.support import pid_of, status_of, until, until_linked, until_state
+from tests.helpers.support import (
+    QUIET,
+    pid_of,
+    status_of,
+    until,
+    until_linked,
+    until_state,
+    with_manager,
+)
 
 pytestmark = pytest.mark.usefixtures("shared_runtime")
 
@@ -354,6 +363,20 @@ def test_a_killed_process_takes_all_connections_with_it_and_the_next_one_has_its
             assert await asyncio.gather(*asked) == ["answer to q0", "answer to q1", "answer to q2"]
 
     with_shared_manager(work)
+
+
+def test_what_is_sent_durably_goes_out_in_order(tmp_path: Path) -> None:
+    async def work(manager: ExternalSystemManager) -> None:
+        async with serving() as server:
+            server.by_itself = False
+            await begin(manager, attrs.evolve(pooled(server), durable=True))
+            items = [f"item {number}" for number in range(200)]
+            await asyncio.gather(*(manager.send_data_to_system("dut", item) for item in items))
+            await eventually(lambda: len(server.asked) == len(items))
+            assert [line.decode().strip() for _, line in server.asked] == items
+
+    options = attrs.evolve(QUIET, state_dir=str(tmp_path / "state"))
+    with_manager(work, options=options)
 
 
 def test_an_object_that_is_registered_has_a_copy_of_itself_for_each_connection() -> None:
