@@ -8,7 +8,10 @@ import attrs
 
 from actors import (
     Bulkhead,
+    CachePolicy,
     CircuitBreakerPolicy,
+    Deduplication,
+    KeepAlive,
     Policy,
     RateLimit,
     RetryPolicy,
@@ -23,12 +26,16 @@ _ALL: Final = "all"
 _GUARDED: Final = "guarded"
 ALL_POLICIES: Final = Policy(
     bulkhead=Bulkhead(concurrent=100),
+    cache=CachePolicy(ttl=60.0),
     circuit_breaker=CircuitBreakerPolicy(),
+    deduplicate=Deduplication(window=60.0),
+    keep_alive=KeepAlive(every=60.0),
     rate_limit=RateLimit(rate=1e6, burst=1000),
     retry=RetryPolicy(),
     timeouts=Timeouts(send=10.0, query=10.0, command=10.0),
+    when_down="wait",
 )
-"""All that looks at a send; none of them has anything to say to it."""
+"""All that one connection can have; none of them has anything to say to a send that goes well."""
 
 
 @attrs.frozen
