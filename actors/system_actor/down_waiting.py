@@ -55,7 +55,7 @@ class DownGuard:
             case Operation.CONNECT:
                 return await self._connect(call, go_on)
             case Operation.DISCONNECT:
-                self.give_up()
+                return await self._disconnect(go_on)
             case Operation.SEND | Operation.QUERY:
                 return await self._when_up(go_on)
         return await go_on()
@@ -68,6 +68,13 @@ class DownGuard:
             self._is_meant = True
         self._news.set()
         return result
+
+    async def _disconnect(self, go_on: Work[T | Failure]) -> T | Failure:
+        self.give_up()
+        try:
+            return await go_on()
+        finally:
+            self.give_up()  # a connect that it had to wait for may have worked
 
     async def _when_up(self, go_on: Work[T | Failure]) -> T | Failure:
         while True:

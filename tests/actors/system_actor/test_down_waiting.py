@@ -236,6 +236,23 @@ async def test_an_order_to_disconnect_ends_the_wait_at_once():
 
 
 @scenario
+async def test_an_order_to_disconnect_has_the_last_word_also_over_a_connect_under_way():
+    system = Puppet(connected=False)
+    bench = await up(system)
+    await lose(bench)
+    bench.submit(SendData("plc", 1))
+    await turns()
+    system.on["connect"] = held = Held()
+    bench.submit(ConnectSystem("plc"))
+    await held.begun()
+    order = bench.submit(DisconnectSystem("plc"))
+    await turns()
+    held.release()
+    assert isinstance(await bench.answer(order), SystemDisconnected)
+    assert (await bench.ask(SendData("plc", 2))).code is FailureCode.NOT_CONNECTED
+
+
+@scenario
 async def test_what_is_disconnected_and_connected_again_by_order_ends_connected():
     bench = await up()
     await lose(bench)
