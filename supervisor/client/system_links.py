@@ -265,6 +265,7 @@ class SystemLinks:
         found = await self._session.ask(ResolveSystem(name))
         if not isinstance(found, SystemResolved):
             return
+        ways.found(found, news, time.monotonic())
         try:
             link = await SystemLink.open(found.door, name, found.incarnation)
         except (OSError, TimeoutError):
@@ -279,7 +280,7 @@ class SystemLinks:
         self._links[name] = link
         link.on_answer = partial(self._hear, name, ways, link)
         link.on_lost = partial(self._lose, name, ways)
-        ways.opened(found, KNOCKS, news)
+        ways.opened(found, KNOCKS)
         self._touch(name, ways)
 
     def _hear(self, name: str, ways: Ways, link: SystemLink, said: Answered) -> None:

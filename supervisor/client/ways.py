@@ -185,15 +185,22 @@ class Ways:
 
     # ---- the link ------------------------------------------------------------------------
 
-    def opened(self, link: SystemResolved, delivered: int, news: int | None = None) -> None:
+    def found(self, link: SystemResolved, news: int, now: float) -> None:
+        """What the supervisor said when it was asked where the system is.
+
+        Args:
+            news: the :attr:`connection_news` when it was asked; what it said since is newer.
+        """
+        if news == self.connection_news:
+            after = link.next_attempt
+            self.connection(link.is_connected, None if after is None else now + after)
+
+    def opened(self, link: SystemResolved, delivered: int) -> None:
         """There is a link to the incarnation that is up.
 
         Args:
             delivered: how many deliveries it has taken already.
-            news: the :attr:`connection_news` when it was asked for, if there may be newer ones.
         """
-        if news is None or news == self.connection_news:
-            self._is_up = link.is_connected
         self._link = self._limits = link
         self._closing = False
         self._deliveries = Deliveries(delivered)

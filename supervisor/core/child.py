@@ -167,6 +167,10 @@ class Child:
             return SystemState.CONNECTING
         return SystemState.DISCONNECTED if self.failed is None else SystemState.FAILED
 
+    def next_attempt(self, now: float) -> float | None:
+        """Seconds until it is tried to connect it, where that is planned."""
+        return None if self.attempt is None else max(0.0, self.attempt.due - now)
+
     def line(self, now: float) -> Line:
         """What waits for it, for who is refused."""
         first = next(iter(self.open.values()), None)
@@ -271,7 +275,7 @@ class Child:
             outbox=outbox,
             circuit=self._circuit(now),
             retried=self.retried,
-            next_attempt=None if self.attempt is None else max(0.0, self.attempt.due - now),
+            next_attempt=self.next_attempt(now),
             connected_to=self.connected_to if state is SystemState.CONNECTED else None,
         )
 

@@ -56,6 +56,5 @@ def next_start(cause: Node, now: float) -> float:
 
 def with_hint(child: Child, reply: Reply, now: float) -> Reply:
     """The same answer of a system, with when it is connected next, if it failed for that."""
-    if child.attempt is None:
-        return reply
-    return with_retry_after(reply, max(_SOON, child.attempt.due - now))
+    after = child.next_attempt(now)
+    return reply if after is None else with_retry_after(reply, max(_SOON, after))

@@ -205,6 +205,7 @@ class Requests:
             connect_timeout=self._context.options.connect_timeout,
             waits_when_down=child.waits,
             is_connected=child.is_connected or not child.wanted,
+            next_attempt=child.next_attempt(self._context.now),
             durable=child.spec.durable is not None,
         )
 

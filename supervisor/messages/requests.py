@@ -215,6 +215,8 @@ class SystemResolved(Reply):
     """Whether what is asked while it is not connected waits with its supervisor."""
     is_connected: bool = True
     """Or is not meant to be."""
+    next_attempt: float | None = None
+    """Seconds until it is tried to connect it, where that is planned."""
 
 
 @attrs.frozen(kw_only=True)

@@ -42,6 +42,7 @@ class Plant:
             connect_timeout=60.0,
             **found,
         )
+        self.ways.found(self.found, self.ways.connection_news, self.now)
         self.ways.opened(self.found, 0)
         if proven:
             first = self.ask(SendData("plc", "first"))

@@ -80,12 +80,20 @@ def test_a_system_that_was_not_connected_when_it_was_found_is_not_asked_straight
     assert plant.routed() == [request]
 
 
+def test_when_it_is_connected_next_is_known_from_where_it_was_found(plant):
+    plant.open(is_connected=False, next_attempt=4.0)
+    request = plant.ask(SendData("plc", 1))
+    plant.say(request.failure(FailureCode.NOT_CONNECTED, "not connected"))
+    assert plant.answers(request)[0].retry_after == 4.0
+
+
 def test_what_was_heard_since_it_was_looked_for_is_newer(plant):
     plant.open(waits_when_down=True)
     plant.ways.lost()
     news = plant.ways.connection_news
     plant.ways.connection(True)
     found = attrs.evolve(plant.found, is_connected=False)
-    plant.ways.opened(found, 0, news)
+    plant.ways.found(found, news, plant.now)
+    plant.ways.opened(found, 0)
     plant.ask(SendData("plc", 1))
     assert plant.told(Deliver), "it is to go straight"

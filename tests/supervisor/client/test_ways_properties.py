@@ -249,6 +249,7 @@ class TwoWays(RuleBasedStateMachine):
             waits_when_down=waits,
             is_connected=is_connected,
         )
+        self.ways.found(found, self.ways.connection_news, self.now)
         self.ways.opened(found, 1)
 
     @rule(is_up=st.booleans())
