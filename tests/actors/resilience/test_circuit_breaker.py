@@ -166,6 +166,24 @@ def test_a_probe_that_does_not_end_has_failed():
     assert play.state is CLOSED
 
 
+def test_a_probe_that_succeeds_too_late_has_failed_whether_or_not_anybody_has_looked():
+    play = Play(probe_timeout=3)
+    play.half_open()
+    permit = play.begin()
+    play.now += 3
+    play.breaker.succeeded(permit, play.now)
+    assert play.state is OPEN
+
+
+def test_a_half_open_one_without_a_probe_has_nothing_to_wait_for():
+    play = Play()
+    play.half_open()
+    play.breaker.look(play.now)
+    assert play.breaker.next_due() is None
+    assert play.breaker.retry_after(play.now) == 0
+    assert play.breaker.circuit.retry_at == 0
+
+
 def test_a_probe_that_says_nothing_leaves_its_place_to_the_next_call():
     play = Play()
     play.half_open()
