@@ -124,6 +124,7 @@ class Engine:
         """Whether it makes the connection anew."""
         self.on_rest: Callable[[], None] = lambda: None
         """Called when something is over that it did, and something else may be given to it."""
+        self._is_proving = False
         self._changing = asyncio.Lock()
         """Held while the connection is made or ended."""
         down = None if guards is None else guards.down
@@ -149,8 +150,8 @@ class Engine:
 
     @property
     def is_connected(self) -> bool:
-        """What the connector says."""
-        return bool(self._system.is_connected)
+        """What the connector says, once that is proved."""
+        return bool(self._system.is_connected) and not self._is_proving
 
     @property
     def may_have_lost(self) -> bool:
@@ -324,7 +325,11 @@ class Engine:
         async with self._changing:
             if not self._system.is_connected:
                 self._asker.connection_ended()
-            return await connect(self._system, request, self._losses, self._liveness.prove)
+            self._is_proving = not self._system.is_connected
+            try:
+                return await connect(self._system, request, self._losses, self._liveness.prove)
+            finally:
+                self._is_proving = False
 
     def _connect_beside(self, job: Job, request: ConnectSystem) -> None:
         self._run_beside(job.origin, request, lambda: self._connect(request))

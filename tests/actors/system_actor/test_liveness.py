@@ -342,6 +342,22 @@ def test_a_check_that_asks_nobody_is_refused_for_pings(kind):
     check_pings(MockExternalSystem("plc", {}), CHECKED)
 
 
+@scenario(cap=LONG)
+async def test_a_connection_is_reported_once_it_is_proved_and_not_before():
+    system = Instrument()
+    system.is_connected = system.by_itself = False
+    bench = Bench(system, ASKED)
+    connecting = bench.submit(ConnectSystem("plc"))
+    for _ in range(15):
+        bench.to_supervisor.look()
+        await asyncio.sleep(0.1)
+    assert isinstance(await bench.answer(connecting), Failure)
+    assert not any(report.is_connected for report in bench.reports)
+    system.by_itself = True
+    await bench.ask(ConnectSystem("plc"))
+    assert bench.reports[-1].is_connected
+
+
 # ---- dropping ----------------------------------------------------------------------------------
 
 
