@@ -71,7 +71,7 @@ class Store(JournalReader):
         require_sqlite(path)
         try:
             db = sqlite3.connect(
-                f"file:{quoted(path)}?mode=rw", _LOCKED_FOR, uri=True, isolation_level=None
+                f"file:{quoted(path)}?mode=rw", timeout=_LOCKED_FOR, uri=True, isolation_level=None
             )
         except sqlite3.Error as error:
             raise failed(path, error) from error
