@@ -166,8 +166,9 @@ class Writer:
             return
         attempt = FailedAttempt(failed.at, failed.why, failed.crashed)
         self._db.execute(
-            "INSERT INTO attempts (id, crashes, history) VALUES (?1, ?2, ?3) ON CONFLICT (id) "
-            "DO UPDATE SET crashes = crashes + ?2, under_way = 0, history = ?3",
+            "INSERT INTO attempts (id, crashes, history) VALUES (?, ?, ?) ON CONFLICT (id) "
+            "DO UPDATE SET crashes = crashes + excluded.crashes, under_way = 0, "
+            "history = excluded.history",
             (failed.id, int(failed.crashed), history_with(row[0], attempt)),
         )
 
