@@ -203,11 +203,15 @@ def _connect_to_read(path: str, is_held: bool) -> sqlite3.Connection:
         name += "&vfs=unix-none" if has_log else "&immutable=1"
     try:
         db = sqlite3.connect(name, uri=True, isolation_level=None)
-        if not is_held:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
-        return db
     except sqlite3.Error as error:
         raise failed(path, error) from error
+    try:
+        if not is_held:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+    except sqlite3.Error as error:
+        db.close()
+        raise failed(path, error) from error
+    return db
 
 
 def _share(directory: PrivateDirectory) -> bool:
