@@ -59,6 +59,15 @@ def _limit(allowed: Allowed, default: Any) -> Any:
     return attrs.field(default=default, kw_only=True, converter=allowed.convert, validator=allowed)
 
 
+_DURABLE: Final = durable_policy()
+
+
+def _to_durable(value: DurablePolicy | bool | None) -> DurablePolicy | None:
+    # What is none of them is for the validator to tell.
+    policy: DurablePolicy | None = _DURABLE.convert(value)
+    return policy
+
+
 def _in_order(children: Iterable[ChildSpec]) -> tuple[ChildSpec, ...]:
     if not isinstance(children, Iterable):
         raise ValueError(
@@ -119,7 +128,9 @@ class SystemSpec:
     """Unanswered items above which the system is ``overloaded``."""
     policy: Policy = attrs.field(default=NO_POLICY, kw_only=True, validator=table_of(Policy))
     """How its calls are looked after; in a file its fields are keys of the system itself."""
-    durable: DurablePolicy | None = _limit(durable_policy(), None)
+    durable: DurablePolicy | None = attrs.field(
+        default=None, kw_only=True, converter=_to_durable, validator=_DURABLE
+    )
     """How its outbox treats what is sent to it; True is the usual way. None, or False: what is
     sent to it does not go by way of an outbox, unless its sender says so."""
     inbox: bool = attrs.field(default=False, kw_only=True, validator=flag())
