@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import attrs
@@ -17,6 +18,7 @@ from actors import (
     RetryPolicy,
     Timeouts,
 )
+from benchmarks.bare import WARM_UPS
 from benchmarks.grid import Comparison, Grid, Line, Target
 from benchmarks.rounds import interleave, timed
 from benchmarks.runtime import ITEM, SINK, ManagedRuntime
@@ -55,9 +57,9 @@ def measure_policies(sizes: Sizes) -> Grid:
         runtime.start_with(ALL_POLICIES, _GUARDED)
         ways = {
             side: timed(
-                lambda name=name: runtime.send_each(ITEM, sizes.asks, name),  # type: ignore[misc]
+                partial(runtime.send_each, ITEM, sizes.asks, name),
                 sizes.asks,
-                runtime.warm_up,
+                partial(runtime.send_each, ITEM, WARM_UPS, name),
             )
             for side, name in ((_NONE, SINK), (_ALL, _GUARDED))
         }
