@@ -89,10 +89,12 @@ async def send_many(
                 await asyncio.sleep(0)
             if is_cut():
                 raise asyncio.CancelledError
-            with delivering(request.deliveries[number - 1 : number]):
-                result = await guarded(
-                    guards, request, partial(_send_item, system, request, item, on_error), 1, turn
-                )
+            if guards is None and not request.deliveries:  # the most frequent by far
+                result = await _send_item(system, request, item, on_error)
+            else:
+                send = partial(_send_item, system, request, item, on_error)
+                with delivering(request.deliveries[number - 1 : number]):
+                    result = await guarded(guards, request, send, 1, turn)
             parts.results.append(result)  # only now: a part may have gone out meanwhile
             if request.until_failure and isinstance(result, Failure):
                 parts.results += [_not_tried(request)] * (len(request.items) - number)
