@@ -11,21 +11,15 @@ class Batchers:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._by_system: dict[str, dict[Manner, SendBatcher]] = {}
-        self._plain: dict[str, SendBatcher] = {}
-        """Those of them that nearly all sends take."""
 
     def of(self, name: str, manner: Manner = PLAIN) -> SendBatcher:
         """The one for a system."""
-        if manner is PLAIN and name in self._plain:
-            return self._plain[name]
         batchers = self._by_system.get(name)
         if batchers is None:
             batchers = self._by_system[name] = {}
         batcher = batchers.get(manner)
         if batcher is None:
             batcher = batchers[manner] = SendBatcher(name, self._ask, manner)
-        if manner == PLAIN:
-            self._plain[name] = batcher
         return batcher
 
     def flush(self, name: object = None) -> None:
@@ -39,7 +33,6 @@ class Batchers:
     def forget(self, name: str) -> None:
         """There is no such system any more."""
         self._by_system.pop(name, None)
-        self._plain.pop(name, None)
 
 
 def _flush(batchers: dict[Manner, SendBatcher]) -> None:

@@ -29,7 +29,7 @@ from actors.messages import (
     SystemConnected,
     SystemDisconnected,
 )
-from supervisor.client.batching import PLAIN, Manner
+from supervisor.client.batching import Manner
 from supervisor.errors import error_of
 from supervisor.host.answers import answer_to, loaded
 from supervisor.host.bulk import Bulk
@@ -228,8 +228,7 @@ class ExternalSystemManager(Bulk, Durably, Family, Follower, KeepsDeadLetters, L
                 is on the disk, or, with ``wait``, when it is delivered. None does as the system's
                 spec says.
         """
-        manner = PLAIN if durable is None and not wait else Manner(durable, wait)
-        result = await self._dialog.send(name, data, manner)
+        result = await self._dialog.send(name, data, Manner(durable, wait))
         return self._give_up(result, False) if isinstance(result, Failure) else True
 
     async def receive_data_from_system(self, name: str, timeout: float | None = None) -> Any | None:
