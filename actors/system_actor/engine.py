@@ -19,8 +19,6 @@ from actors.messages import (
     DisconnectSystem,
     Failure,
     FailureCode,
-    Fence,
-    InvalidateCache,
     Outcome,
     QueryData,
     Reason,
@@ -189,11 +187,8 @@ class Engine:
                 self._run_beside(origin, request, lambda: self._caller.call(request))
             case CheckHealth():
                 self._run_beside(origin, request, lambda: self._caller.check_health(request))
-            case Fence() | InvalidateCache():
-                origin.reply(answered_at_once(request))
             case _:
-                text = f"a system actor does not understand {type(request).__name__}"
-                origin.reply(request.failure(FailureCode.INVALID_REQUEST, text))
+                origin.reply(answered_at_once(request))
 
     def forget(self, origins: frozenset[Origin]) -> None:
         """Nobody waits for these any more: what has not begun never does, and what runs

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from actors.messages import (
     CacheInvalidated,
+    FailureCode,
     Fence,
     FencePassed,
     InvalidateCache,
@@ -46,10 +47,14 @@ class SystemEngine(Protocol):
     async def stop(self, grace: float) -> Reason | None: ...
 
 
-def answered_at_once(request: Fence | InvalidateCache) -> Reply:
-    """The answer to what needs nothing of the system: of an engine itself there are no answers
-    that could be forgotten."""
+def answered_at_once(request: Request) -> Reply:
+    """The answer to what needs nothing of the system, or means nothing to it. Of an engine itself
+    there are no answers that could be forgotten."""
     request_id, system_name = request.request_id, request.system_name
-    if isinstance(request, InvalidateCache):
-        return CacheInvalidated(request_id=request_id, system_name=system_name, answers=0)
-    return FencePassed(request_id=request_id, system_name=system_name)
+    match request:
+        case InvalidateCache():
+            return CacheInvalidated(request_id=request_id, system_name=system_name, answers=0)
+        case Fence():
+            return FencePassed(request_id=request_id, system_name=system_name)
+    text = f"a system actor does not understand {type(request).__name__}"
+    return request.failure(FailureCode.INVALID_REQUEST, text)

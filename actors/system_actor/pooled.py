@@ -25,8 +25,6 @@ from actors.messages import (
     DisconnectSystem,
     Failure,
     FailureCode,
-    Fence,
-    InvalidateCache,
     QueryData,
     Reason,
     ReceiveData,
@@ -168,11 +166,8 @@ class PooledEngine:
                 self._connections.lend(origin, request)
             case CallCommand() | CheckHealth():
                 self._connections.least_used.engine.submit(origin, request)
-            case Fence() | InvalidateCache():
-                origin.reply(answered_at_once(request))
             case _:
-                text = f"a system actor does not understand {type(request).__name__}"
-                origin.reply(request.failure(FailureCode.INVALID_REQUEST, text))
+                origin.reply(answered_at_once(request))
 
     def forget(self, origins: frozenset[Origin]) -> None:
         """Nobody waits for these any more: what has not begun never does, and what runs

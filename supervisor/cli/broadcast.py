@@ -10,7 +10,7 @@ import click
 from actors.messages import Failure
 from supervisor.cli.client import as_json, attached, say
 from supervisor.cli.help import WholeCommand
-from supervisor.cli.input import FORMS, items_of
+from supervisor.cli.input import as_form, items_of
 from supervisor.errors import PartlyFailedError
 from supervisor.host.manager import ExternalSystemManager
 from supervisor.views import bulk as fmt
@@ -23,9 +23,7 @@ from supervisor.views import bulk as fmt
     "--also", multiple=True, metavar="PATTERN", help="And to these; may be given several times."
 )
 @click.option("--query", is_flag=True, help="Ask, and print the answer of each.")
-@click.option(
-    "--as", "form", type=FORMS, default="text", show_default=True, help="What each DATA is."
-)
+@as_form
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),

@@ -33,7 +33,7 @@ from supervisor.cli.client import (
 )
 from supervisor.cli.completion import completion
 from supervisor.cli.dead_letters import dead_letters
-from supervisor.cli.input import FORMS, parse_args, parse_item, read_lines
+from supervisor.cli.input import as_form, parse_args, parse_item, read_lines
 from supervisor.cli.logs import logs
 from supervisor.cli.outbox import outbox
 from supervisor.cli.sending import send
@@ -181,9 +181,7 @@ def receive(directory: Path, name: str, wait: float | None, count: int, json_: b
 @main.command()
 @click.argument("name")
 @click.argument("questions", metavar="DATA...", nargs=-1, required=True)
-@click.option(
-    "--as", "form", type=FORMS, default="text", show_default=True, help="What each DATA is."
-)
+@as_form
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),

@@ -13,6 +13,10 @@ import click
 FORMS: Final = click.Choice(["text", "bytes", "hex", "json"])
 """What data that somebody types may be."""
 
+as_form = click.option(
+    "--as", "form", type=FORMS, default="text", show_default=True, help="What each DATA is."
+)
+
 _SENT_AT_ONCE: Final = 100
 """Items; a mailbox has an end."""
 

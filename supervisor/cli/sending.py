@@ -8,21 +8,14 @@ import click
 
 from supervisor.cli.client import attached, say
 from supervisor.cli.help import WholeCommand
-from supervisor.cli.input import FORMS, items_of, parts
+from supervisor.cli.input import as_form, items_of, parts
 from supervisor.host.manager import ExternalSystemManager
 
 
 @click.command(cls=WholeCommand)
 @click.argument("name")
 @click.argument("data", nargs=-1, required=True)
-@click.option(
-    "--as",
-    "form",
-    type=FORMS,
-    default="text",
-    show_default=True,
-    help="What each DATA is.",
-)
+@as_form
 @click.option(
     "--durable",
     is_flag=True,
